@@ -1,0 +1,78 @@
+"""What a person, a timer or a broker client tells the engine. Inputs, not facts: the engine turns them into events."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from saudagar.model.account import BrokerPosition
+from saudagar.model.data import Nanos
+from saudagar.model.enums import Source, TradingState
+from saudagar.model.ids import ClientOrderId, InstrumentId
+from saudagar.model.order import OrderReport
+
+
+class TimeAdvanced(msgspec.Struct, frozen=True):
+    """The clock moved with no tick to say so."""
+
+    ts: Nanos
+
+
+class SetTradingState(msgspec.Struct, frozen=True, kw_only=True):
+    """Pause, resume, or the kill switch (HALTED). `flatten` closes all positions on the way."""
+
+    ts: Nanos
+    state: TradingState
+    reason: str
+    flatten: bool = False
+    source: Source = Source.MANUAL
+
+
+class CloseAll(msgspec.Struct, frozen=True, kw_only=True):
+    ts: Nanos
+    reason: str
+    keep: tuple[InstrumentId, ...] = ()
+    source: Source = Source.MANUAL
+
+
+class LookUpMissed(msgspec.Struct, frozen=True):
+    """The broker answered a look-up by our id: it has no such order."""
+
+    ts: Nanos
+    order_id: ClientOrderId
+
+
+class RequestFailed(msgspec.Struct, frozen=True, kw_only=True):
+    """A submit, modify or cancel did not come back with a plain yes.
+
+    `refused` is True when the broker said a clear no (nothing was done) and False when nobody knows.
+    `retry` marks a refusal for speed: the same request may be made again.
+    """
+
+    ts: Nanos
+    order_id: ClientOrderId
+    request: str  # submit, modify, cancel
+    refused: bool
+    reason: str
+    retry: bool = False
+
+
+class ModifyAccepted(msgspec.Struct, frozen=True):
+    """The broker said yes to a modification."""
+
+    ts: Nanos
+    order_id: ClientOrderId
+
+
+class AccountSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker's whole book, for reconciliation: at start, after a reconnect, and every minute."""
+
+    ts: Nanos
+    reports: tuple[OrderReport, ...]
+    positions: tuple[BrokerPosition, ...]
+
+
+Command: TypeAlias = (
+    TimeAdvanced | SetTradingState | CloseAll | LookUpMissed | RequestFailed | ModifyAccepted | AccountSnapshot
+)

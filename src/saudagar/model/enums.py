@@ -1,0 +1,123 @@
+"""The closed vocabularies of the desk. Brokers' own words are mapped to these in `saudagar.brokers`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Exchange(StrEnum):
+    NSE = "NSE"
+    BSE = "BSE"
+    MCX = "MCX"
+
+
+class Segment(StrEnum):
+    """Where an instrument trades: the unit of sessions, charges and rate limits."""
+
+    NSE_EQ = "NSE_EQ"
+    NSE_INDEX = "NSE_INDEX"
+    NSE_FNO = "NSE_FNO"
+    BSE_EQ = "BSE_EQ"
+    BSE_INDEX = "BSE_INDEX"
+    BSE_FNO = "BSE_FNO"
+    MCX_COMM = "MCX_COMM"
+
+    @property
+    def exchange(self) -> Exchange:
+        return Exchange(self.value.split("_", 1)[0])
+
+    @property
+    def tradable(self) -> bool:
+        """An index is watched, never traded."""
+        return not self.value.endswith("_INDEX")
+
+
+class InstrumentKind(StrEnum):
+    EQUITY = "EQUITY"
+    INDEX = "INDEX"
+    FUTURE = "FUTURE"
+    OPTION = "OPTION"
+
+
+class Right(StrEnum):
+    CALL = "CE"
+    PUT = "PE"
+
+
+class Side(StrEnum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> Side:
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+    @staticmethod
+    def of(quantity: int) -> Side:
+        """The side that moves a position by a signed `quantity`."""
+        return Side.BUY if quantity > 0 else Side.SELL
+
+
+class Product(StrEnum):
+    """How long a position may live and how it is margined."""
+
+    INTRADAY = "INTRADAY"  # Kite MIS, Upstox I
+    DELIVERY = "DELIVERY"  # Kite and Dhan CNC, Upstox D
+    MARGIN = "MARGIN"  # carried derivatives: Kite NRML, Dhan MARGIN, Upstox D
+    MTF = "MTF"
+
+
+class OrderType(StrEnum):
+    MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    SL = "SL"  # a limit order that wakes at the trigger price
+    SL_M = "SL_M"  # a market order that wakes at the trigger price
+
+    @property
+    def has_price(self) -> bool:
+        return self in (OrderType.LIMIT, OrderType.SL)
+
+    @property
+    def has_trigger(self) -> bool:
+        return self in (OrderType.SL, OrderType.SL_M)
+
+
+class Validity(StrEnum):
+    DAY = "DAY"
+    IOC = "IOC"
+
+
+class Purpose(StrEnum):
+    """Why an order exists. A reducing purpose can never open a position."""
+
+    ENTRY = "ENTRY"
+    EXIT = "EXIT"
+    STOP = "STOP"
+
+    @property
+    def reduces(self) -> bool:
+        return self is not Purpose.ENTRY
+
+
+class TradingState(StrEnum):
+    """What the desk may do. It survives a restart."""
+
+    ACTIVE = "ACTIVE"
+    REDUCING = "REDUCING"  # only orders that make positions smaller
+    HALTED = "HALTED"  # cancels only
+
+
+class Source(StrEnum):
+    """Who asked."""
+
+    STRATEGY = "STRATEGY"
+    PROTECTION = "PROTECTION"
+    SESSION = "SESSION"
+    LIMIT = "LIMIT"
+    MANUAL = "MANUAL"
+    WEBHOOK = "WEBHOOK"
+    RECONCILIATION = "RECONCILIATION"

@@ -1,0 +1,50 @@
+"""The names that things carry. All are strings underneath; the types keep them apart."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import NewType
+
+InstrumentId = NewType("InstrumentId", str)
+"""``SEGMENT:SYMBOL``, e.g. ``NSE_EQ:RELIANCE``, ``NSE_INDEX:NIFTY``, ``NSE_FNO:NIFTY-2026-11-24-24000-CE``."""
+
+StrategyId = NewType("StrategyId", str)
+"""The name a strategy has in the configuration, e.g. ``ema``. ``manual`` for what a person asks for."""
+
+PositionId = NewType("PositionId", str)
+"""One strategy's position in one instrument: ``STRATEGY@INSTRUMENT``."""
+
+ClientOrderId = NewType("ClientOrderId", str)
+"""Our own id of an order, on disk before the order is sent. At most 20 characters of ``[A-Z0-9]``: the shortest
+of the three brokers' limits (Kite ``tag`` 20, Dhan ``correlationId`` 30, Upstox ``tag`` 40)."""
+
+BrokerOrderId = NewType("BrokerOrderId", str)
+"""The id the broker gave; empty until it answers."""
+
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def position_id(strategy: StrategyId, instrument: InstrumentId) -> PositionId:
+    """The id of `strategy`'s position in `instrument`."""
+    return PositionId(f"{strategy}@{instrument}")
+
+
+def client_order_id(desk: str, day: date, sequence: int) -> ClientOrderId:
+    """Our id of the `sequence`-th order of `day`.
+
+    Deterministic, so that a run is repeatable; unique, because the sequence is counted in the journal.
+
+    Parameters
+    ----------
+    desk
+        Up to 5 characters ``[A-Z0-9]`` that keep two desks on one account apart.
+    sequence
+        Counted from 1 per journal.
+    """
+    if not 0 < sequence < 36**5:
+        raise ValueError(f"order sequence {sequence} is outside 1..{36**5 - 1}")
+    tail = ""
+    while sequence:
+        sequence, digit = divmod(sequence, 36)
+        tail = _DIGITS[digit] + tail
+    return ClientOrderId(f"{desk}{day:%y%m%d}{tail.rjust(5, '0')}")
