@@ -39,7 +39,7 @@ from saudagar.model.ids import (
     position_id,
 )
 from saudagar.model.instrument import Instrument
-from saudagar.model.intent import Direction, Intent, Offset, Protection
+from saudagar.model.intent import Direction, Intent, Offset, Protection, SizeBy, Sizing, TradeSide
 from saudagar.model.money import Paise, group_digits, inr, to_paise
 from saudagar.model.order import (
     TRANSITIONS,
@@ -91,12 +91,15 @@ __all__ = [
     "Segment",
     "SetTradingState",
     "Side",
+    "SizeBy",
+    "Sizing",
     "Source",
     "StrategyId",
     "Tick",
     "TickFrame",
     "TimeAdvanced",
     "TradeReport",
+    "TradeSide",
     "TradingState",
     "Validity",
     "client_order_id",

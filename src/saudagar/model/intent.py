@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 import msgspec
 
@@ -39,6 +39,33 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     trail: Offset | None = None
     break_even: Offset | None = None
     max_age: Nanos = 0  # leave after this long; 0 means never
+
+
+class SizeBy(StrEnum):
+    """How an entry is sized."""
+
+    RISK = "risk"  # paise lost if the stop is hit
+    VALUE = "value"  # paise of turnover
+    QUANTITY = "quantity"  # units
+    LOTS = "lots"
+
+
+class Sizing(msgspec.Struct, frozen=True):
+    """A sizing rule: `amount` is paise for RISK and VALUE, units for QUANTITY, lots for LOTS."""
+
+    by: SizeBy
+    amount: int
+
+
+class TradeSide(StrEnum):
+    """Which directions a strategy may take."""
+
+    BOTH = "BOTH"
+    BUY = "BUY"
+    SELL = "SELL"
+
+    def allows(self, direction: Direction) -> bool:
+        return self is TradeSide.BOTH or direction is Direction.FLAT or (direction > 0) is (self is TradeSide.BUY)
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
