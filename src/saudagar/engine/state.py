@@ -1,0 +1,236 @@
+"""The desk's memory: a pure function of the journal. `State.apply` is the one place where anything changes.
+
+Prices, bars and indicators are not here: they come from the market again. After a crash the journal is applied to a
+new `State`, and the desk goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from saudagar.model import (
+    TRANSITIONS,
+    BrokerOrderId,
+    ClientOrderId,
+    InstrumentId,
+    Order,
+    OrderStatus,
+    PositionId,
+    StrategyId,
+    TradingState,
+)
+from saudagar.model import events as ev
+from saudagar.model.errors import InvariantError
+from saudagar.portfolio import Position, Trade
+
+
+class State:
+    """Orders, positions, round trips, limits and switches of one desk."""
+
+    def __init__(self) -> None:
+        self.day: date | None = None
+        self.desk = ""
+        self.sequence = 0  # orders ever submitted under this journal
+        self.trading = TradingState.ACTIVE
+        self.trading_reason = ""
+        self.orders: dict[ClientOrderId, Order] = {}
+        self.working: dict[PositionId, list[ClientOrderId]] = {}
+        self.positions: dict[PositionId, Position] = {}
+        self.trades: list[Trade] = []
+        self.frozen: dict[InstrumentId, str] = {}
+        self.keys: set[str] = set()
+        self.foreign: set[BrokerOrderId] = set()
+        self.denials: dict[str, int] = {}
+        self.alerts: list[ev.Alerted] = []
+
+    @classmethod
+    def replay(cls, events: Iterable[ev.Event]) -> State:
+        """The state after `events`."""
+        state = cls()
+        for event in events:
+            state.apply(event)
+        return state
+
+    def apply(self, event: ev.Event) -> None:
+        """Change the state by what `event` says has happened."""
+        _APPLY[type(event)](self, event)
+
+    def position(self, position: PositionId) -> Position:
+        """The position of that id; a flat one where there never was any."""
+        found = self.positions.get(position)
+        if found is None:
+            strategy, _, instrument = position.partition("@")
+            found = Position(strategy=StrategyId(strategy), instrument=InstrumentId(instrument))
+            self.positions[position] = found
+        return found
+
+    def working_orders(self, position: PositionId) -> list[Order]:
+        return [self.orders[order_id] for order_id in self.working.get(position, ())]
+
+    def digest(self) -> str:
+        """A fingerprint of everything here: equal digests, equal states."""
+        return blake2b(msgspec.json.encode(self.as_dict(), order="deterministic"), digest_size=16).hexdigest()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The whole state as plain values, for people and for comparison."""
+        return {
+            "day": self.day,
+            "trading": self.trading,
+            "sequence": self.sequence,
+            "orders": self.orders,
+            "positions": self.positions,
+            "trades": self.trades,
+            "frozen": self.frozen,
+            "keys": sorted(self.keys),
+            "foreign": sorted(self.foreign),
+            "denials": self.denials,
+        }
+
+    # -- what each event does ------------------------------------------------------------------------------------
+
+    def _day_opened(self, event: ev.DayOpened) -> None:
+        if self.day != event.day:
+            self.keys.clear()
+        self.day, self.desk = event.day, event.desk
+
+    def _target_set(self, event: ev.TargetSet) -> None:
+        position = self.position(event.position)
+        opening = event.quantity != 0 and event.quantity * position.quantity >= 0
+        if opening and abs(event.quantity) > abs(position.quantity):
+            position.protection, position.reference = event.protection, event.reference
+            position.entry_reason = event.reason
+        elif abs(event.quantity) < abs(position.quantity) or event.quantity * position.quantity < 0:
+            position.exit_reason = event.reason
+            if event.quantity:  # a reversal: these are for the other side, once flat
+                position.protection, position.reference = event.protection, event.reference
+        position.target = event.quantity
+        if event.key:
+            self.keys.add(event.key)
+
+    def _intent_denied(self, event: ev.IntentDenied) -> None:
+        self.denials[event.rule] = self.denials.get(event.rule, 0) + 1
+        if event.key:
+            self.keys.add(event.key)
+
+    def _order_submitted(self, event: ev.OrderSubmitted) -> None:
+        new = event.order
+        if new.order_id in self.orders:
+            raise InvariantError(f"order id {new.order_id} was used twice.")
+        self.sequence += 1
+        self.orders[new.order_id] = Order(new=new, terms=new.terms, submitted=event.ts, last_change=event.ts)
+        self.working.setdefault(new.position, []).append(new.order_id)
+
+    def _order_moved(self, event: ev.OrderMoved) -> None:
+        order = self.orders[event.order_id]
+        order.last_change = event.ts
+        if event.broker_id:
+            order.broker_id = event.broker_id
+        if event.status is not order.status:
+            self._move(order, event.status)
+        if event.reason:
+            order.reason = event.reason
+
+    def _move(self, order: Order, status: OrderStatus) -> None:
+        if status not in TRANSITIONS[order.status]:
+            raise InvariantError(f"order {order.id} cannot go from {order.status} to {status}.")
+        order.status = status
+        if status.terminal:
+            order.cancel_sent, order.modify_sent = 0, None
+            self._retire(order)
+
+    def _retire(self, order: Order) -> None:
+        ids = self.working.get(order.new.position)
+        if ids and order.id in ids:
+            ids.remove(order.id)
+
+    def _order_filled(self, event: ev.OrderFilled) -> None:
+        order = self.orders[event.order_id]
+        if event.cumulative <= order.filled:
+            return
+        if event.cumulative != order.filled + event.quantity:
+            raise InvariantError(
+                f"order {order.id}: a fill of {event.quantity} to {event.cumulative} does not follow {order.filled}."
+            )
+        order.filled = event.cumulative
+        order.value += event.quantity * event.price
+        order.last_change = event.ts
+        if order.filled >= order.terms.quantity:
+            if order.status is not OrderStatus.FILLED:
+                self._move(order, OrderStatus.FILLED)
+        elif order.status.working and order.status is not OrderStatus.PARTIALLY_FILLED:
+            self._move(order, OrderStatus.PARTIALLY_FILLED)
+        self._book(order, event)
+
+    def _book(self, order: Order, event: ev.OrderFilled) -> None:
+        position = self.position(order.new.position)
+        trade = position.fill(order.id, order.new.side, event.quantity, event.price, event.ts)
+        if trade is not None:
+            self.trades.append(trade)
+
+    def _modify_requested(self, event: ev.ModifyRequested) -> None:
+        order = self.orders[event.order_id]
+        order.modify_sent, order.last_change = event.terms, event.ts
+        order.modifications += 1
+
+    def _modify_ended(self, event: ev.ModifyEnded) -> None:
+        order = self.orders[event.order_id]
+        order.modify_sent, order.last_change = None, event.ts
+        if event.terms is not None:
+            order.terms = event.terms
+            if order.status.working and order.filled >= order.terms.quantity:
+                self._move(order, OrderStatus.FILLED)
+
+    def _cancel_requested(self, event: ev.CancelRequested) -> None:
+        self.orders[event.order_id].cancel_sent = event.ts
+
+    def _cancel_refused(self, event: ev.CancelRefused) -> None:
+        order = self.orders[event.order_id]
+        order.cancel_sent, order.last_change = 0, event.ts
+
+    def _protection_moved(self, event: ev.ProtectionMoved) -> None:
+        position = self.position(event.position)
+        position.trailed = position.stop not in (0, event.stop) or position.trailed
+        position.stop, position.target_price, position.best = event.stop, event.target, event.best
+
+    def _trading_state_changed(self, event: ev.TradingStateChanged) -> None:
+        self.trading, self.trading_reason = event.state, event.reason
+
+    def _instrument_frozen(self, event: ev.InstrumentFrozen) -> None:
+        if event.frozen:
+            self.frozen[event.instrument] = event.reason
+        else:
+            self.frozen.pop(event.instrument, None)
+
+    def _foreign_order_seen(self, event: ev.ForeignOrderSeen) -> None:
+        self.foreign.add(event.broker_id)
+
+    def _alerted(self, event: ev.Alerted) -> None:
+        self.alerts.append(event)
+
+    def _day_closed(self, event: ev.DayClosed) -> None:
+        pass
+
+
+_APPLY: dict[type, Callable[[State, Any], None]] = {
+    ev.DayOpened: State._day_opened,
+    ev.TargetSet: State._target_set,
+    ev.IntentDenied: State._intent_denied,
+    ev.OrderSubmitted: State._order_submitted,
+    ev.OrderMoved: State._order_moved,
+    ev.OrderFilled: State._order_filled,
+    ev.ModifyRequested: State._modify_requested,
+    ev.ModifyEnded: State._modify_ended,
+    ev.CancelRequested: State._cancel_requested,
+    ev.CancelRefused: State._cancel_refused,
+    ev.ProtectionMoved: State._protection_moved,
+    ev.TradingStateChanged: State._trading_state_changed,
+    ev.InstrumentFrozen: State._instrument_frozen,
+    ev.ForeignOrderSeen: State._foreign_order_seen,
+    ev.Alerted: State._alerted,
+    ev.DayClosed: State._day_closed,
+}

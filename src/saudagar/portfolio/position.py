@@ -1,0 +1,169 @@
+"""A strategy's own position in one instrument, from flat to flat, in whole paise.
+
+The broker nets everything that trades one instrument; the desk keeps each strategy's part apart, so that two
+strategies can hold the same share with their own stops. The sum of the parts is checked against the broker.
+Changed by `State.apply` alone.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from saudagar.model import (
+    ClientOrderId,
+    InstrumentId,
+    Nanos,
+    Paise,
+    PositionId,
+    Protection,
+    Side,
+    StrategyId,
+    position_id,
+)
+
+
+class Leg(msgspec.Struct):
+    """The part of one order that belongs to one round trip: the unit on which brokerage is charged."""
+
+    order_id: ClientOrderId
+    side: Side
+    quantity: int = 0
+    value: Paise = 0
+
+
+class Trade(msgspec.Struct, frozen=True, kw_only=True):
+    """A closed round trip."""
+
+    position: PositionId
+    strategy: StrategyId
+    instrument: InstrumentId
+    side: Side  # of the entry
+    quantity: int
+    entry_ts: Nanos
+    entry_value: Paise
+    exit_ts: Nanos
+    exit_value: Paise
+    entry_reason: str
+    exit_reason: str
+    legs: tuple[Leg, ...]
+
+    @property
+    def entry_price(self) -> float:
+        """Average, paise."""
+        return self.entry_value / self.quantity
+
+    @property
+    def exit_price(self) -> float:
+        """Average, paise."""
+        return self.exit_value / self.quantity
+
+    @property
+    def gross(self) -> Paise:
+        """Before charges."""
+        return self.side.sign * (self.exit_value - self.entry_value)
+
+
+class Position(msgspec.Struct, kw_only=True):
+    """Where one strategy stands in one instrument, and where it wants to be."""
+
+    strategy: StrategyId
+    instrument: InstrumentId
+    quantity: int = 0  # signed units
+    target: int = 0  # signed units; the engine steers `quantity` towards it
+    protection: Protection = Protection()
+    reference: Paise = 0  # price at the decision
+    stop: Paise = 0  # level in force; 0 means none
+    target_price: Paise = 0
+    best: Paise = 0  # most favourable price since entry
+    trailed: bool = False  # the stop has left its first level
+    opened: Nanos = 0
+    realised: Paise = 0  # gross of the closed round trips
+    entry_reason: str = ""
+    exit_reason: str = ""
+    entry_quantity: int = 0  # of the open round trip, unsigned
+    entry_value: Paise = 0
+    exit_quantity: int = 0
+    exit_value: Paise = 0
+    legs: list[Leg] = msgspec.field(default_factory=list)
+
+    @property
+    def id(self) -> PositionId:
+        return position_id(self.strategy, self.instrument)
+
+    @property
+    def side(self) -> Side:
+        """The side that opened it; meaningless when flat."""
+        return Side.of(self.quantity)
+
+    @property
+    def average_price(self) -> Paise:
+        """Of the entry, rounded down to a paisa; 0 when flat."""
+        return self.entry_value // self.entry_quantity if self.entry_quantity else 0
+
+    def profit(self, price: Paise) -> Paise:
+        """Gross profit of the open round trip at `price`, its closed part included."""
+        if not self.quantity:
+            return 0
+        sign = 1 if self.quantity > 0 else -1
+        return self.quantity * price + sign * (self.exit_value - self.entry_value)
+
+    def fill(self, order_id: ClientOrderId, side: Side, quantity: int, price: Paise, ts: Nanos) -> Trade | None:
+        """Book one execution; return the round trip that it closed.
+
+        An execution that crosses zero is booked as a close and an opening.
+        """
+        if self.quantity == 0 or (self.quantity > 0) == (side is Side.BUY):
+            self._enter(order_id, side, quantity, price, ts)
+            return None
+        closing = min(quantity, abs(self.quantity))
+        trade = self._leave(order_id, side, closing, price, ts)
+        if quantity > closing:
+            self._enter(order_id, side, quantity - closing, price, ts)
+        return trade
+
+    def _enter(self, order_id: ClientOrderId, side: Side, quantity: int, price: Paise, ts: Nanos) -> None:
+        if self.quantity == 0:
+            self.opened, self.exit_reason = ts, ""
+        self.quantity += side.sign * quantity
+        self.entry_quantity += quantity
+        self.entry_value += quantity * price
+        self._book(order_id, side, quantity, price)
+
+    def _leave(self, order_id: ClientOrderId, side: Side, quantity: int, price: Paise, ts: Nanos) -> Trade | None:
+        self.quantity += side.sign * quantity
+        self.exit_quantity += quantity
+        self.exit_value += quantity * price
+        self._book(order_id, side, quantity, price)
+        return self._close(side.opposite, ts) if self.quantity == 0 else None
+
+    def _book(self, order_id: ClientOrderId, side: Side, quantity: int, price: Paise) -> None:
+        for leg in self.legs:
+            if leg.order_id == order_id:
+                break
+        else:
+            leg = Leg(order_id, side)
+            self.legs.append(leg)
+        leg.quantity += quantity
+        leg.value += quantity * price
+
+    def _close(self, side: Side, ts: Nanos) -> Trade:
+        trade = Trade(
+            position=self.id,
+            strategy=self.strategy,
+            instrument=self.instrument,
+            side=side,
+            quantity=self.entry_quantity,
+            entry_ts=self.opened,
+            entry_value=self.entry_value,
+            exit_ts=ts,
+            exit_value=self.exit_value,
+            entry_reason=self.entry_reason,
+            exit_reason=self.exit_reason,
+            legs=tuple(self.legs),
+        )
+        self.realised += trade.gross
+        self.entry_quantity = self.entry_value = self.exit_quantity = self.exit_value = 0
+        self.stop = self.target_price = self.best = 0
+        self.trailed = False
+        self.legs = []
+        return trade
