@@ -1,0 +1,1 @@
+"""What the desk keeps on disk: the journal, its projections for people, and the instrument master."""
