@@ -100,14 +100,9 @@ class State:
 
     def _target_set(self, event: ev.TargetSet) -> None:
         position = self.position(event.position)
-        opening = event.quantity != 0 and event.quantity * position.quantity >= 0
-        if opening and abs(event.quantity) > abs(position.quantity):
+        if abs(event.quantity) > abs(position.quantity) or event.quantity * position.quantity < 0:
             position.protection, position.reference = event.protection, event.reference
-            position.entry_reason = event.reason
-        elif abs(event.quantity) < abs(position.quantity) or event.quantity * position.quantity < 0:
-            position.exit_reason = event.reason
-            if event.quantity:  # a reversal: these are for the other side, once flat
-                position.protection, position.reference = event.protection, event.reference
+        position.reason = event.reason
         position.target = event.quantity
         if event.key:
             self.keys.add(event.key)

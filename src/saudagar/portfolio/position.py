@@ -72,6 +72,7 @@ class Position(msgspec.Struct, kw_only=True):
     target: int = 0  # signed units; the engine steers `quantity` towards it
     protection: Protection = Protection()
     reference: Paise = 0  # price at the decision
+    reason: str = ""  # of the target
     stop: Paise = 0  # level in force; 0 means none
     target_price: Paise = 0
     best: Paise = 0  # most favourable price since entry
@@ -123,13 +124,14 @@ class Position(msgspec.Struct, kw_only=True):
 
     def _enter(self, order_id: ClientOrderId, side: Side, quantity: int, price: Paise, ts: Nanos) -> None:
         if self.quantity == 0:
-            self.opened, self.exit_reason = ts, ""
+            self.opened, self.entry_reason = ts, self.reason
         self.quantity += side.sign * quantity
         self.entry_quantity += quantity
         self.entry_value += quantity * price
         self._book(order_id, side, quantity, price)
 
     def _leave(self, order_id: ClientOrderId, side: Side, quantity: int, price: Paise, ts: Nanos) -> Trade | None:
+        self.exit_reason = self.reason
         self.quantity += side.sign * quantity
         self.exit_quantity += quantity
         self.exit_value += quantity * price

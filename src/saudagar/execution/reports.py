@@ -1,0 +1,82 @@
+"""From what a broker says to what has happened.
+
+Reports repeat, cross and skip. `absorb` compares one with what is known and answers with the events that are news,
+or with the need to look at the order's trades first. Pure: it changes nothing.
+"""
+
+from __future__ import annotations
+
+from saudagar.model import TRANSITIONS, Nanos, Order, OrderReport, OrderStatus
+from saudagar.model.events import Event, ModifyEnded, OrderFilled, OrderMoved
+
+ROUNDING = 1  # paise an average printed with two decimals may be off, per unit and with a margin
+
+
+def absorb(order: Order, report: OrderReport, now: Nanos) -> list[Event] | None:
+    """The events that `report` adds to what is known of `order`.
+
+    Returns
+    -------
+    list or None
+        None means: the fill cannot be priced from this report alone (messages were missed, several executions were
+        told as one); ask for the trades and absorb the report again with them. Until then nothing of it is believed,
+        so that no order looks finished with a fill missing.
+    """
+    fills = _fills(order, report, now)
+    if fills is None:
+        return None
+    events: list[Event] = list(fills)
+    if report.terms is not None and order.modify_sent is not None and report.terms == order.modify_sent:
+        events.append(ModifyEnded(ts=now, order_id=order.id, terms=report.terms))
+    filled = fills[-1].cumulative if fills else order.filled
+    if status := _news(order, report, filled):
+        events.append(
+            OrderMoved(ts=now, order_id=order.id, status=status, broker_id=report.broker_id, reason=report.reason)
+        )
+    elif report.broker_id and report.broker_id != order.broker_id and order.working:
+        events.insert(0, OrderMoved(ts=now, order_id=order.id, status=order.status, broker_id=report.broker_id))
+    return events
+
+
+def _fills(order: Order, report: OrderReport, now: Nanos) -> list[OrderFilled] | None:
+    if report.trades is not None:
+        return _from_trades(order, report, now)
+    quantity = report.filled - order.filled
+    if quantity <= 0:
+        return []
+    told = order.value + quantity * report.last_price
+    plain = report.last_price > 0 and report.average_price > 0
+    if not plain or abs(told - report.average_price * report.filled) > ROUNDING * report.filled:
+        return None
+    price = report.last_price
+    return [_fill(order, quantity, price, report.filled, report.ts, now)]
+
+
+def _from_trades(order: Order, report: OrderReport, now: Nanos) -> list[OrderFilled]:
+    fills: list[OrderFilled] = []
+    cumulative, known = 0, order.filled
+    for trade in report.trades or ():
+        cumulative += trade.quantity
+        if cumulative > known:
+            fills.append(_fill(order, cumulative - known, trade.price, cumulative, trade.ts, now))
+            known = cumulative
+    return fills
+
+
+def _fill(order: Order, quantity: int, price: int, cumulative: int, traded: Nanos, now: Nanos) -> OrderFilled:
+    return OrderFilled(ts=now, order_id=order.id, quantity=quantity, price=price, cumulative=cumulative, traded=traded)
+
+
+def _news(order: Order, report: OrderReport, filled: int) -> OrderStatus | None:
+    """The status to move to after the fills are booked, if it is one."""
+    if filled >= order.terms.quantity:
+        return None  # the last fill itself has made it FILLED
+    current = order.status
+    if filled > order.filled and current.working:
+        current = OrderStatus.PARTIALLY_FILLED
+    wanted = report.status
+    if wanted is OrderStatus.FILLED:
+        return None  # a fill is missing: the trade book is behind its order book; the next look-up brings it
+    if wanted is OrderStatus.PARTIALLY_FILLED and filled == 0:
+        return None
+    return wanted if wanted is not current and wanted in TRANSITIONS[current] else None

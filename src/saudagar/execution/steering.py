@@ -1,0 +1,225 @@
+"""From where a position is to where it should be: the orders that bring it there.
+
+`steer` compares a position's target with its quantity and its working orders and names the next requests. It keeps
+no memory and may be called at any moment, any number of times: after a fill, a rejection, a restart. Calling it again
+while its requests are under way yields nothing new.
+
+Rules
+-----
+- A request waits until every order of the position has a plain state: none in flight, none unknown.
+- A close never opens: closing orders sum to the position at most, an opening order is sent only when no opposite
+  quantity is held or working.
+- The resting stop *becomes* the exit: to leave, its terms are changed to a marketable order, so that the position is
+  never without its stop and never sold twice.
+- Quantities above the exchange's freeze quantity are cut into orders that it accepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from saudagar.model import (
+    SECOND,
+    Instrument,
+    Nanos,
+    Order,
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    Paise,
+    Purpose,
+    Side,
+)
+
+
+class Steered(Protocol):
+    """The part of a position that steering reads."""
+
+    @property
+    def quantity(self) -> int: ...  # signed units
+
+    @property
+    def target(self) -> int: ...  # signed units
+
+    @property
+    def stop(self) -> Paise: ...  # level in force; 0 means none
+
+
+class Tactics(msgspec.Struct, frozen=True, kw_only=True):
+    """How orders are written. Prices per million of the last price."""
+
+    entry_type: OrderType = OrderType.LIMIT
+    stop_type: OrderType = OrderType.SL
+    protection_ppm: int = 5_000  # how far a marketable limit reaches beyond the last price
+    stop_band_ppm: int = 10_000  # how far the limit of a triggered stop reaches beyond its trigger
+    chase: Nanos = 5 * SECOND  # a marketable order unfilled for so long is priced anew (exit) or withdrawn (entry)
+    rest_stop: bool = True  # the stop rests at the broker
+
+
+class Submit(msgspec.Struct, frozen=True):
+    purpose: Purpose
+    side: Side
+    terms: OrderTerms
+
+
+class Modify(msgspec.Struct, frozen=True):
+    order: Order
+    terms: OrderTerms
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    order: Order
+    reason: str
+
+
+Request: TypeAlias = Submit | Modify | Cancel
+
+_IN_FLIGHT = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
+
+
+def steer(
+    position: Steered, orders: Sequence[Order], instrument: Instrument, last: Paise, tactics: Tactics, now: Nanos
+) -> list[Request]:
+    """The next requests for `position`; empty when there is nothing to do or something to wait for.
+
+    Parameters
+    ----------
+    orders
+        The position's working orders.
+    last
+        The latest usable price, paise; 0 where there is none, and then nothing new is priced.
+    """
+    for order in orders:
+        if order.status in _IN_FLIGHT or order.cancel_sent or order.modify_sent is not None:
+            return []
+    quantity, target = position.quantity, position.target
+    if quantity and (target == 0 or target * quantity < 0 or abs(target) < abs(quantity)):
+        closing = abs(quantity) if target * quantity <= 0 else abs(quantity) - abs(target)
+        return _leave(position, orders, closing, instrument, last, tactics, now)
+    if target == quantity:
+        return _rest(position, orders, instrument, tactics)
+    return _enter(position, orders, instrument, last, tactics, now)
+
+
+def _leave(
+    position: Steered,
+    orders: Sequence[Order],
+    closing: int,
+    instrument: Instrument,
+    last: Paise,
+    tactics: Tactics,
+    now: Nanos,
+) -> list[Request]:
+    side = Side.of(-position.quantity)
+    if entries := [o for o in orders if not o.new.purpose.reduces]:
+        return [Cancel(o, "leaving") for o in entries]
+    if not last:
+        return []
+    requests: list[Request] = []
+    left = closing
+    for order in orders:
+        part = min(left, order.remaining)
+        left -= part
+        if part == 0:
+            requests.append(Cancel(order, "not needed"))
+        elif not _is_exit(order) or part != order.remaining or now - order.last_change >= tactics.chase:
+            terms = _marketable(instrument, side, order.filled + part, last, tactics)
+            if terms != order.terms:
+                requests.append(Modify(order, terms))
+    requests += [
+        Submit(Purpose.EXIT, side, _marketable(instrument, side, part, last, tactics))
+        for part in slices(left, instrument)
+    ]
+    return requests
+
+
+def _rest(position: Steered, orders: Sequence[Order], instrument: Instrument, tactics: Tactics) -> list[Request]:
+    """At the target: exactly the protective orders that the position needs, and nothing else."""
+    stops = [o for o in orders if o.new.purpose is Purpose.STOP and not _is_exit(o)]
+    requests: list[Request] = [Cancel(o, "target reached") for o in orders if o not in stops]
+    return requests or _stops(position, stops, instrument, tactics)
+
+
+def _enter(
+    position: Steered,
+    orders: Sequence[Order],
+    instrument: Instrument,
+    last: Paise,
+    tactics: Tactics,
+    now: Nanos,
+) -> list[Request]:
+    side = Side.of(position.target - position.quantity)
+    missing = abs(position.target - position.quantity)
+    entries = [o for o in orders if o.new.purpose is Purpose.ENTRY and o.new.side is side]
+    stops = [o for o in orders if o.new.purpose is Purpose.STOP and not _is_exit(o)] if position.quantity else []
+    if others := [o for o in orders if o not in entries and o not in stops]:
+        return [Cancel(o, "left over") for o in others]
+    if late := [o for o in entries if now - o.submitted >= tactics.chase]:
+        return [Cancel(o, "entry not filled in time") for o in late]
+    if entries and entries[0].remaining > missing:
+        terms = msgspec.structs.replace(entries[0].terms, quantity=entries[0].filled + missing)
+        return [Modify(entries[0], terms)]
+    requests = _stops(position, stops, instrument, tactics)
+    if not entries and last:
+        part = slices(missing, instrument)[0]
+        terms = (
+            _marketable(instrument, side, part, last, tactics)
+            if tactics.entry_type is OrderType.LIMIT
+            else OrderTerms(quantity=part, order_type=OrderType.MARKET)
+        )
+        requests.append(Submit(Purpose.ENTRY, side, terms))
+    return requests
+
+
+def _stops(position: Steered, stops: Sequence[Order], instrument: Instrument, tactics: Tactics) -> list[Request]:
+    """Requests that make the resting stops cover the position at its stop level."""
+    if not (position.quantity and position.stop and tactics.rest_stop):
+        return [Cancel(o, "no stop wanted") for o in stops]
+    side = Side.of(-position.quantity)
+    parts = slices(abs(position.quantity), instrument)
+    requests: list[Request] = []
+    for i, part in enumerate(parts):
+        if i < len(stops):
+            terms = stop_terms(instrument, side, stops[i].filled + part, position.stop, tactics)
+            if terms != stops[i].terms:
+                requests.append(Modify(stops[i], terms))
+        else:
+            requests.append(Submit(Purpose.STOP, side, stop_terms(instrument, side, part, position.stop, tactics)))
+    return requests + [Cancel(o, "position is smaller") for o in stops[len(parts) :]]
+
+
+def _is_exit(order: Order) -> bool:
+    """A stop that was triggered or turned into an exit counts as an exit."""
+    return (
+        order.new.purpose is Purpose.EXIT
+        or not order.terms.order_type.has_trigger
+        or order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+    )
+
+
+def _marketable(instrument: Instrument, side: Side, quantity: int, last: Paise, tactics: Tactics) -> OrderTerms:
+    """A limit order that reaches beyond the last price: fills like a market order, but never at any price."""
+    price = instrument.round_price(last + side.sign * (last * tactics.protection_ppm // 1_000_000), side.opposite)
+    return OrderTerms(quantity=quantity, order_type=OrderType.LIMIT, price=price)
+
+
+def stop_terms(instrument: Instrument, side: Side, quantity: int, level: Paise, tactics: Tactics) -> OrderTerms:
+    """A stop order at `level`; `side` is that of the order."""
+    trigger = instrument.round_price(level, side.opposite)
+    if tactics.stop_type is OrderType.SL_M:
+        return OrderTerms(quantity=quantity, order_type=OrderType.SL_M, trigger_price=trigger)
+    reach = trigger + side.sign * (trigger * tactics.stop_band_ppm // 1_000_000)
+    price = instrument.round_price(reach, side.opposite)
+    return OrderTerms(quantity=quantity, order_type=OrderType.SL, price=price, trigger_price=trigger)
+
+
+def slices(quantity: int, instrument: Instrument) -> list[int]:
+    """`quantity` in parts that do not exceed the freeze quantity, each in whole lots; their sum is `quantity`."""
+    if quantity <= 0:
+        return []
+    most = instrument.whole_lots(instrument.freeze_quantity) if instrument.freeze_quantity else quantity
+    full, rest = divmod(quantity, most or quantity)
+    return [most or quantity] * full + ([rest] if rest else [])

@@ -1,0 +1,219 @@
+"""The rules that stand between a wish and the wire.
+
+An order that opens passes all of `ENTRY_RULES`; one that only reduces passes `EXIT_RULES`, never none. The first rule
+that objects decides. Rules are pure and fail closed: what is not known is not allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+
+from saudagar.model import (
+    SECOND,
+    Instrument,
+    InstrumentId,
+    Nanos,
+    OrderTerms,
+    Paise,
+    Purpose,
+    Side,
+    TradingState,
+    inr,
+)
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user allows. 0 means no limit, except where the text says otherwise."""
+
+    allowed: frozenset[InstrumentId] = frozenset()  # empty allows nothing
+    max_order_quantity: int = 0
+    max_order_value: Paise = 0
+    max_open_positions: int = 0
+    max_trades: int = 0  # round trips in a day
+    price_band_ppm: int = 20_000  # an order's price may be so far from the last one
+    stale: Nanos = 10 * SECOND  # a price older than this is none
+    orders_per_second: int = 8  # writes to the broker in one calendar second
+    day_loss: Paise = 0  # positive
+    day_profit: Paise = 0
+
+
+class Approved(msgspec.Struct, frozen=True):
+    pass
+
+
+class Denied(msgspec.Struct, frozen=True):
+    """`rule` is its short name, `message` what a trader should read."""
+
+    rule: str
+    message: str
+
+
+Verdict: TypeAlias = Approved | Denied
+APPROVED = Approved()
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that wants out, and what the desk knows around it."""
+
+    instrument: Instrument
+    side: Side
+    purpose: Purpose
+    terms: OrderTerms
+    now: Nanos
+    last: Paise  # 0 if there never was a price
+    last_ts: Nanos
+    session_open: bool
+    trading: TradingState
+    held: int  # signed units of this position
+    working: int  # unsigned units of its other working orders on the same side
+    open_positions: int  # positions held or being opened, this one not counted
+    trades: int  # round trips so far
+    frozen: str = ""  # why the instrument is frozen; empty if it is not
+
+
+Rule: TypeAlias = Callable[[Proposal, Limits], str]
+"""Returns the objection, or an empty string."""
+
+
+def _halted(p: Proposal, _: Limits) -> str:
+    return "trading is HALTED: only cancels are sent." if p.trading is TradingState.HALTED else ""
+
+
+def _reducing(p: Proposal, _: Limits) -> str:
+    return "" if p.trading is TradingState.ACTIVE else f"trading is {p.trading}: nothing may be opened."
+
+
+def _frozen(p: Proposal, _: Limits) -> str:
+    return f"{p.instrument.id} is frozen: {p.frozen}" if p.frozen else ""
+
+
+def _tradable(p: Proposal, limits: Limits) -> str:
+    if not p.instrument.segment.tradable:
+        return f"{p.instrument.id} is an index; it cannot be traded."
+    return "" if p.instrument.id in limits.allowed else f"{p.instrument.id} is not on the allowed list."
+
+
+def _session(p: Proposal, _: Limits) -> str:
+    return "" if p.session_open else f"{p.instrument.id} is not in a trading session now."
+
+
+def _fresh(p: Proposal, limits: Limits) -> str:
+    if not p.last:
+        return f"{p.instrument.id} has no price yet."
+    age = p.now - p.last_ts
+    return f"the last price of {p.instrument.id} is {age / SECOND:.1f} s old." if age > limits.stale else ""
+
+
+def _grid(p: Proposal, _: Limits) -> str:
+    terms, instrument = p.terms, p.instrument
+    if terms.quantity <= 0 or terms.quantity % instrument.lot_size:
+        return f"quantity {terms.quantity} is not a positive multiple of the lot {instrument.lot_size}."
+    if instrument.freeze_quantity and terms.quantity > instrument.freeze_quantity:
+        return f"quantity {terms.quantity} is above the freeze quantity {instrument.freeze_quantity}."
+    for name, price, wanted in (
+        ("price", terms.price, terms.order_type.has_price),
+        ("trigger price", terms.trigger_price, terms.order_type.has_trigger),
+    ):
+        if wanted and not instrument.on_tick(price):
+            return f"{name} {inr(price)} is not a positive multiple of the tick {inr(instrument.tick_size)}."
+    return ""
+
+
+def _quantity(p: Proposal, limits: Limits) -> str:
+    most = limits.max_order_quantity
+    return f"quantity {p.terms.quantity} is above the limit {most}." if most and p.terms.quantity > most else ""
+
+
+def _value(p: Proposal, limits: Limits) -> str:
+    value = p.terms.quantity * max(p.terms.price, p.last)
+    most = limits.max_order_value
+    return f"value {inr(value)} is above the limit {inr(most)}." if most and value > most else ""
+
+
+def _band(p: Proposal, limits: Limits) -> str:
+    for price in (p.terms.price, p.terms.trigger_price):
+        if price and abs(price - p.last) * 1_000_000 > limits.price_band_ppm * p.last:
+            share = (price - p.last) / p.last * 100
+            return f"price {inr(price)} is {share:+.2f} % away from the last price {inr(p.last)}."
+    return ""
+
+
+def _positions(p: Proposal, limits: Limits) -> str:
+    most = limits.max_open_positions
+    full = most and not p.held and p.open_positions >= most
+    return f"{p.open_positions} positions are open; the limit is {most}." if full else ""
+
+
+def _trades(p: Proposal, limits: Limits) -> str:
+    most = limits.max_trades
+    return f"{p.trades} round trips today; the limit is {most}." if most and p.trades >= most else ""
+
+
+def _reduces(p: Proposal, _: Limits) -> str:
+    """A close can never open."""
+    if p.held * p.side.sign >= 0:
+        return f"a {p.side} cannot reduce a position of {p.held}."
+    total = p.terms.quantity + p.working
+    return f"closing {total} of a position of {p.held} would open one." if total > abs(p.held) else ""
+
+
+EXIT_RULES: tuple[tuple[str, Rule], ...] = (
+    ("halted", _halted),
+    ("reduce-only", _reduces),
+    ("session", _session),
+    ("grid", _grid),
+)
+
+ENTRY_RULES: tuple[tuple[str, Rule], ...] = (
+    ("halted", _halted),
+    ("reducing", _reducing),
+    ("frozen", _frozen),
+    ("allowed", _tradable),
+    ("session", _session),
+    ("stale-price", _fresh),
+    ("grid", _grid),
+    ("quantity", _quantity),
+    ("value", _value),
+    ("price-band", _band),
+    ("open-positions", _positions),
+    ("trades", _trades),
+)
+
+
+def check(proposal: Proposal, limits: Limits) -> Verdict:
+    """The verdict on one order."""
+    for name, rule in EXIT_RULES if proposal.purpose.reduces else ENTRY_RULES:
+        if objection := rule(proposal, limits):
+            return Denied(name, objection)
+    return APPROVED
+
+
+def day_limit(profit: Paise, limits: Limits) -> str:
+    """Why `profit` (of the day, open positions included) ends the day; empty if it does not."""
+    if limits.day_loss and profit <= -limits.day_loss:
+        return f"day loss limit: {inr(profit)} against a limit of {inr(-limits.day_loss)}"
+    if limits.day_profit and profit >= limits.day_profit:
+        return f"day profit goal: {inr(profit)} against a goal of {inr(limits.day_profit)}"
+    return ""
+
+
+class Throttle:
+    """Counts writes by calendar second of the engine's clock; the exchange's rule is 10 a second and segment."""
+
+    def __init__(self, per_second: int) -> None:
+        self.per_second = per_second
+        self._second = -1
+        self._used = 0
+
+    def take(self, now: Nanos, *, spare: int = 0) -> bool:
+        """Use one slot of the second of `now` if more than `spare` are left (kept for cancels and exits)."""
+        second = now // SECOND
+        if second != self._second:
+            self._second, self._used = second, 0
+        if self.per_second and self._used + spare >= self.per_second:
+            return False
+        self._used += 1
+        return True

@@ -1,0 +1,32 @@
+"""How many units an entry is."""
+
+from __future__ import annotations
+
+from saudagar.model import Instrument, Paise, SizeBy, Sizing
+
+
+def size(sizing: Sizing, instrument: Instrument, price: Paise, stop_distance: Paise, most_value: Paise = 0) -> int:
+    """Units of `instrument` in whole lots, never more than the rule allows; 0 if not even one lot fits.
+
+    Parameters
+    ----------
+    price
+        The price of the decision, paise.
+    stop_distance
+        From entry to stop, paise per unit. Sizing by risk without a stop gives 0: an unbounded loss has no size.
+    most_value
+        A ceiling on `quantity × price`, paise; 0 means none.
+    """
+    if price <= 0:
+        return 0
+    if sizing.by is SizeBy.RISK:
+        units = sizing.amount // stop_distance if stop_distance > 0 else 0
+    elif sizing.by is SizeBy.VALUE:
+        units = sizing.amount // price
+    elif sizing.by is SizeBy.LOTS:
+        units = sizing.amount * instrument.lot_size
+    else:
+        units = sizing.amount
+    if most_value:
+        units = min(units, most_value // price)
+    return instrument.whole_lots(units)
