@@ -73,6 +73,23 @@ class AccountSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     positions: tuple[BrokerPosition, ...]
 
 
+class LinkReported(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream came up, went down, or wants a login."""
+
+    ts: Nanos
+    link: str
+    up: bool
+    blocks_entries: bool = False  # the token is refused: nothing new until somebody logs in
+    detail: str = ""
+
+
 Command: TypeAlias = (
-    TimeAdvanced | SetTradingState | CloseAll | LookUpMissed | RequestFailed | ModifyAccepted | AccountSnapshot
+    TimeAdvanced
+    | SetTradingState
+    | CloseAll
+    | LookUpMissed
+    | RequestFailed
+    | ModifyAccepted
+    | AccountSnapshot
+    | LinkReported
 )
