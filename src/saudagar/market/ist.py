@@ -1,0 +1,70 @@
+"""Indian Standard Time at the edges: days and wall-clock times to UTC nanoseconds and back.
+
+Inside saudagar time is an int of UTC nanoseconds; people, calendars and brokers speak IST. IST has been UTC+05:30
+without daylight saving since 1945, so a fixed offset is exact and no time-zone database is needed. Called by the
+calendar, the bars, and whatever prints or reads a time. Reads no clock.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+from saudagar.model import SECOND, Nanos
+from saudagar.model.errors import DataError
+
+IST = timezone(timedelta(hours=5, minutes=30), "IST")
+DAY: Nanos = 86_400 * SECOND
+
+_OFFSET: Nanos = 19_800 * SECOND
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+def ist(ns: Nanos) -> datetime:
+    """The IST wall clock at `ns` (UTC ns), cut to microseconds."""
+    return datetime.fromtimestamp(ns // SECOND, UTC).astimezone(IST).replace(microsecond=ns % SECOND // 1000)
+
+
+def ist_day(ns: Nanos) -> date:
+    """The IST date at `ns` (UTC ns).
+
+    Raises
+    ------
+    DataError
+        Outside the years 1 to 9999.
+    """
+    try:
+        return date.fromordinal(_EPOCH + (ns + _OFFSET) // DAY)
+    except (ValueError, OverflowError):
+        raise DataError(f"the time {ns} ns is not a date between the years 1 and 9999.") from None
+
+
+def midnight(day: date) -> Nanos:
+    """The UTC ns at which the IST `day` begins."""
+    return (day.toordinal() - _EPOCH) * DAY - _OFFSET
+
+
+def at(day: date, clock: str) -> Nanos:
+    """The UTC ns of an IST wall-clock time such as ``15:10`` or ``15:10:30`` on `day`.
+
+    Raises
+    ------
+    DataError
+        If `clock` is not ``HH:MM`` or ``HH:MM:SS``.
+    """
+    return midnight(day) + since_midnight(clock)
+
+
+def since_midnight(clock: str) -> Nanos:
+    """Nanoseconds from midnight to a wall-clock time ``HH:MM`` or ``HH:MM:SS``.
+
+    Raises
+    ------
+    DataError
+        If `clock` is anything else.
+    """
+    parts = clock.split(":")
+    if len(parts) in (2, 3) and all(len(part) == 2 and part.isdecimal() for part in parts):
+        hour, minute, second = (*map(int, parts), 0)[:3]
+        if hour < 24 and minute < 60 and second < 60:
+            return (hour * 3600 + minute * 60 + second) * SECOND
+    raise DataError(f"expected an IST time such as 15:10 or 15:10:30, got {clock!r}.")
