@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import NamedTuple, TypeAlias
 
-from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
@@ -159,7 +157,7 @@ def _trade_foot(total: Tally, kinds: Sequence[str]) -> list[_Row]:
 
 
 def _strategy_table(report: DayReport) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for name, right in (
         ("strategy", False),
         *((name, True) for name in ("round trips", "won", "gross", "charges", "net", "best", "worst")),

@@ -7,10 +7,13 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import Protocol, Self, TextIO, TypeAlias
 
 import msgspec
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -83,6 +86,19 @@ class Screen(Protocol):
     def show(self, snapshot: Callable[[], DeskView], *, last: bool = False) -> None:
         """Draw, if a redraw is due or this is the `last` one; `snapshot` is called only then."""
         ...
+
+
+def open_console(stream: TextIO | None = None) -> Console:
+    """A console on `stream` (standard output by default) for the view and the report.
+
+    Where there is no terminal, lines are 120 columns unless COLUMNS says otherwise. A character that the stream's
+    encoding lacks (₹ in Latin-1) is shown as ``?`` instead of ending the run.
+    """
+    stream = stream or sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    width = None if stream.isatty() or "COLUMNS" in os.environ else 120
+    return Console(file=stream, width=width, highlight=False)
 
 
 def open_screen(console: Console) -> Screen:
