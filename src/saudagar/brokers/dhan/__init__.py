@@ -1,0 +1,1 @@
+"""Dhan: orders, look-ups and order updates through the official SDK."""

@@ -1,0 +1,138 @@
+"""`UpstoxFeed`: live ticks and past bars from Upstox, for the engine's runner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from saudagar.brokers.supervisor import Stream, Watch
+from saudagar.brokers.upstox import wire
+from saudagar.brokers.upstox.history import History
+from saudagar.execution.ports import LinkStatus
+from saudagar.model import Bar, Instrument, InstrumentId, Nanos, TickFrame
+from saudagar.model.errors import DataError, Unsupported
+
+_LIMITS = {"ltpc": 5000, "full": 2000}
+"""Instruments per connection in each mode (Upstox, market data feed V3)."""
+
+
+class UpstoxSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach Upstox.
+
+    Attributes
+    ----------
+    token
+        The day's access token (ends at 03:30 IST).
+    feed_url, rest_host
+        Other addresses, for a simulated exchange.
+    mode
+        ``full`` (price, volume, five levels) or ``ltpc`` (price only, no volume).
+    depth
+        Whether ticks carry bids and asks; only in mode ``full``.
+    """
+
+    token: str
+    feed_url: str | None = None
+    rest_host: str | None = None
+    mode: str = "full"
+    depth: bool = False
+
+    def __repr__(self) -> str:
+        return (
+            f"UpstoxSettings(token='•••', feed_url={self.feed_url!r}, rest_host={self.rest_host!r}, mode={self.mode!r})"
+        )
+
+
+class UpstoxFeed:
+    """The `DataClient` over the official SDK, its socket in a child process.
+
+    Parameters
+    ----------
+    watch
+        The supervision of the socket; turn `silence` and `stale` off where market time may stand still.
+    """
+
+    def __init__(self, settings: UpstoxSettings, watch: Watch | None = None) -> None:
+        if settings.mode not in _LIMITS:
+            raise Unsupported(f"Upstox feed mode {settings.mode!r} is not offered; choose one of {', '.join(_LIMITS)}.")
+        self.refusals: dict[str, int] = Counter()
+        self.stream: Stream | None = None
+        self._settings = settings
+        self._watch = watch
+        self._history: History | None = None
+        self._reader: ThreadPoolExecutor | None = None
+
+    async def start(
+        self,
+        instruments: Sequence[Instrument],
+        on_frame: Callable[[TickFrame], None],
+        on_status: Callable[[LinkStatus], None],
+    ) -> None:
+        """Subscribe to `instruments`; returns when the first attempt to connect has come to an end.
+
+        Raises
+        ------
+        DataError
+            If an instrument has no Upstox key, or is named twice.
+        Unsupported
+            If there are more than one connection may carry.
+        """
+        keys, settings = _keys(instruments), self._settings
+        if len(keys) > _LIMITS[settings.mode]:
+            raise Unsupported(
+                f"Upstox carries {_LIMITS[settings.mode]} instruments in mode {settings.mode!r}, not {len(keys)}."
+            )
+        names = [instrument.id for instrument in instruments]
+        handed = {"token": settings.token, "keys": keys, "mode": settings.mode, "depth": settings.depth}
+        self.stream = Stream(
+            "upstox feed",
+            "saudagar.brokers.upstox.stream",
+            msgspec.json.encode(handed | {"url": settings.feed_url}),
+            on_data=lambda body: self._deliver(body, names, on_frame),
+            on_status=on_status,
+            watch=self._watch,
+            secrets=(settings.token,),
+        )
+        await self.stream.start()
+
+    def _deliver(self, body: bytes, names: list[InstrumentId], on_frame: Callable[[TickFrame], None]) -> None:
+        batch = wire.decode(body)
+        for kind, count in batch.refused.items():
+            self.refusals[kind] = self.refusals.get(kind, 0) + count
+        if batch.ts:
+            on_frame(wire.frame(batch, names))
+
+    async def bars(self, instrument: Instrument, interval: Nanos, start: Nanos, end: Nanos) -> list[Bar]:
+        """Closed bars of `[start, end)`, oldest first; raises `BrokerError`.
+
+        A bar that the session's end cuts short is given its full `interval`.
+        """
+        if self._reader is None:
+            self._reader = ThreadPoolExecutor(1, "upstox-history")
+            self._history = History(self._settings.token, self._settings.rest_host, self.refusals)
+        assert self._history is not None
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reader, self._history.bars, instrument, interval, start, end)
+
+    async def stop(self) -> None:
+        if self.stream is not None:
+            await self.stream.stop()
+        if self._reader is not None and self._history is not None:
+            await asyncio.get_running_loop().run_in_executor(self._reader, self._history.close)
+            self._reader.shutdown()
+            self._reader = None
+
+
+def _keys(instruments: Sequence[Instrument]) -> list[str]:
+    missing = [instrument.id for instrument in instruments if not instrument.upstox_id]
+    if missing:
+        raise DataError(f"no Upstox key for {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}.")
+    keys = [instrument.upstox_id for instrument in instruments]
+    if len(set(keys)) < len(keys):
+        twice = [key for key, count in Counter(keys).items() if count > 1]
+        raise DataError(f"these Upstox keys are asked for twice: {', '.join(twice[:5])}.")
+    return keys
