@@ -1,0 +1,67 @@
+"""A writer killed with −9 at a hundred random moments loses no event that `append` had acknowledged.
+
+One process without threads forks the writers (a fork takes a millisecond, a new interpreter a third of a second),
+kills each at a random moment, start-up and checkpoints included, and looks at what is left.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+KILLER = """
+import json, os, random, signal, sys, time
+from pathlib import Path
+from saudagar.model.events import Alerted
+from saudagar.storage.journal import SqliteJournal, read_journal, verify_journal
+
+path, kills = Path(sys.argv[1]), int(sys.argv[2])
+
+def event(number):
+    return Alerted(ts=number, level="info", message=str(number) * random.Random(number).randrange(1, 400))
+
+def write(acknowledged):
+    journal = SqliteJournal(path, time.time_ns)
+    number = journal.last
+    while True:
+        batch = [event(number + step) for step in range(1, 1 + number % 5 + 1)]
+        number = journal.append(batch)
+        os.write(acknowledged, b"%d\\n" % number)
+
+chance = random.Random(20261120)
+found = {"kills": 0, "lost": 0, "wrong": 0, "unsound": 0, "before_first": 0, "entries": 0}
+for _ in range(kills):
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            write(writing)
+        finally:
+            os._exit(1)
+    os.close(writing)
+    time.sleep(chance.uniform(0.0, 0.06))
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    found["kills"] += os.WIFSIGNALED(status)
+    with open(reading, "rb") as pipe:
+        acknowledged = [int(line) for line in pipe.read().split()]
+    found["before_first"] += not acknowledged
+    if not path.exists() or path.stat().st_size == 0:
+        continue
+    state = verify_journal(path)
+    found["unsound"] += not state.sound
+    found["lost"] += state.entries < max(acknowledged, default=found["entries"])
+    found["entries"] = state.entries
+found["wrong"] = sum(entry.event != event(entry.seq) for entry in read_journal(path))
+print(json.dumps(found))
+"""
+
+
+def test_a_hundred_kills_lose_nothing_acknowledged(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLER, str(tmp_path / "journal.db"), "100"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    found = json.loads(done.stdout)
+    assert found["kills"] == 100, found
+    assert (found["lost"], found["wrong"], found["unsound"]) == (0, 0, 0), found
+    assert found["entries"] > 1_000, found
+    assert found["before_first"] < 60, found
