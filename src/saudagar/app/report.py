@@ -15,8 +15,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from saudagar.app.wording import ist_date
+from saudagar.app.wording import one_line
 from saudagar.engine.state import State
+from saudagar.market.ist import ist_day
 from saudagar.model import Nanos, OrderStatus, Paise, TradingState
 from saudagar.portfolio import Trade
 
@@ -193,10 +194,10 @@ def build(state: State, run: RunFacts, charges: Callable[[Trade], Charges], late
     )
     names = sorted({position.strategy for position in state.positions.values()} | {trade.strategy for trade in trades})
     return DayReport(
-        day=state.day or (ist_date(trades[0].exit_ts) if trades else date(1970, 1, 1)),
+        day=state.day or (ist_day(trades[0].exit_ts) if trades else date(1970, 1, 1)),
         run=run,
         trading=state.trading,
-        trading_reason=state.trading_reason,
+        trading_reason=one_line(state.trading_reason),
         trades=trades,
         strategies=tuple(tally(name, [trade for trade in trades if trade.strategy == name]) for name in names),
         total=tally("all", trades),
@@ -207,7 +208,7 @@ def build(state: State, run: RunFacts, charges: Callable[[Trade], Charges], late
         ),
         orders=_orders(state),
         latency=latency(latencies),
-        alerts=tuple((alert.ts, f"{alert.level}: {alert.message}") for alert in state.alerts),
+        alerts=tuple((alert.ts, one_line(f"{alert.level}: {alert.message}")) for alert in state.alerts),
     )
 
 
@@ -221,10 +222,10 @@ def trade_line(trade: Trade, charges: Charges) -> TradeLine:
         quantity=trade.quantity,
         entry_ts=trade.entry_ts,
         entry_price=trade.entry_price,
-        entry_reason=trade.entry_reason,
+        entry_reason=one_line(trade.entry_reason),
         exit_ts=trade.exit_ts,
         exit_price=trade.exit_price,
-        exit_reason=trade.exit_reason,
+        exit_reason=one_line(trade.exit_reason),
         gross=trade.gross,
         charges=lines,
         net=trade.gross - lines.total,

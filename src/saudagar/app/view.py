@@ -299,7 +299,7 @@ def _row(cells: Iterable[str], wide: bool, style: str, last_style: str | None = 
 
 
 def _event(ts: Nanos, text: str, width: int) -> Line:
-    return [(say.clock(ts) + "  ", "dim"), (_fit(" ".join(text.split()), width - 10).rstrip(), "")]
+    return [(say.clock(ts) + "  ", "dim"), (_fit(say.one_line(text), width - 10).rstrip(), "")]
 
 
 def _fit(text: str, width: int, right: bool = False) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 from saudagar.model import SECOND, Nanos, group_digits, inr
 
 NOTHING = "–"
 _IST_OFFSET = 19_800  # seconds east of UTC; India has no summer time
-_EPOCH = date(1970, 1, 1)
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -20,11 +19,6 @@ def clock(ts: Nanos) -> str:
     """UTC ns as IST time of day, ``09:15:03``."""
     seconds = (ts // SECOND + _IST_OFFSET) % 86_400
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-
-
-def ist_date(ts: Nanos) -> date:
-    """The day in India at `ts` (UTC ns)."""
-    return _EPOCH + timedelta(days=(ts // SECOND + _IST_OFFSET) // 86_400)
 
 
 def long_date(day: date) -> str:
@@ -45,6 +39,11 @@ def plain(paise: int) -> str:
 def gain(paise: int) -> str:
     """An amount won or lost. The sign says which, so that colour is never needed."""
     return inr(paise, sign=True)
+
+
+def one_line(text: str) -> str:
+    """Somebody else's words without line breaks or control characters, which could repaint a terminal."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def count(number: int) -> str:
