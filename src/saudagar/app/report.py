@@ -11,38 +11,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from math import ceil
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from saudagar.app.wording import one_line
 from saudagar.engine.state import State
+from saudagar.market.charges import Charges
 from saudagar.market.ist import ist_day
 from saudagar.model import Nanos, OrderStatus, Paise, TradingState
 from saudagar.portfolio import Trade
-
-
-class Charges(Protocol):
-    """Exact charges in rupees, as `saudagar.market.charges` gives them."""
-
-    @property
-    def brokerage(self) -> Decimal: ...
-    @property
-    def stt(self) -> Decimal: ...
-    @property
-    def exchange(self) -> Decimal: ...
-    @property
-    def ipft(self) -> Decimal: ...
-    @property
-    def sebi(self) -> Decimal: ...
-    @property
-    def stamp(self) -> Decimal: ...
-    @property
-    def gst(self) -> Decimal: ...
-    @property
-    def dp(self) -> Decimal: ...
-    @property
-    def total_paise(self) -> int: ...
 
 
 class ChargeLines(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ def print_report(report: DayReport, console: Console) -> None:
     if not report.trades:
         console.print("No round trip was closed.\n")
     elif table is not None:
-        console.print(table, _strategy_table(report), sep="\n", no_wrap=True, highlight=False)
+        console.print(table, _strategy_table(report), "", sep="\n", no_wrap=True, highlight=False)
     else:
         console.print(_trade_blocks(report.trades, console.width), _strategy_blocks(report, console.width), sep="\n")
     console.print(_facts(report))
