@@ -1,0 +1,307 @@
+"""`DhanBroker`: the desk's orders, look-ups and order updates at Dhan, for the engine's runner."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from saudagar.brokers.dhan import outcome, parse, words
+from saudagar.brokers.dhan.lane import Call, Lane
+from saudagar.brokers.supervisor import Stream, Watch
+from saudagar.execution.ports import Capabilities, InstrumentLookup, LinkState, LinkStatus
+from saudagar.model import (
+    BrokerPosition,
+    ClientOrderId,
+    Funds,
+    Holding,
+    Instrument,
+    Nanos,
+    NewOrder,
+    Order,
+    OrderReport,
+    OrderTerms,
+    OrderType,
+    Paise,
+    Product,
+    TradeReport,
+)
+from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown, RejectedByBroker, Unsupported
+
+_ID = re.compile(r"[A-Za-z0-9 _-]{1,25}")  # documented as 30; the 26th was refused (sandbox, September 2026)
+_NO_HOLDINGS = "DH-1111"  # an empty demat account is answered with an error
+_LEG = "ENTRY_LEG"  # of an ordinary order; an empty text is refused
+
+T = TypeVar("T")
+
+
+class DhanSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach Dhan.
+
+    Attributes
+    ----------
+    token
+        The access token (24 hours).
+    rest_url, order_feed_url
+        Other addresses, for a simulated exchange; `rest_url` ends in ``/v2``.
+    timeout
+        Seconds to connect and seconds to wait for a reply.
+    """
+
+    client_id: str
+    token: str
+    rest_url: str | None = None
+    order_feed_url: str | None = None
+    timeout: tuple[float, float] = (3.0, 7.0)
+
+    def __repr__(self) -> str:
+        return f"DhanSettings(client_id={self.client_id!r}, token='•••', rest_url={self.rest_url!r})"
+
+
+class DhanBroker:
+    """The `ExecutionClient` over the official SDK.
+
+    Parameters
+    ----------
+    lookup
+        Finds instruments by our id and by Dhan's.
+    watch
+        The supervision of the order stream.
+    clock
+        The time of reports for which Dhan gives none (the reply to a placement); without it they carry 0.
+
+    Attributes
+    ----------
+    updates_received
+        Messages of the order stream on its present connection.
+    on_update_count
+        Called with `updates_received` after each message has been passed on.
+    on_hand_over
+        Called in the writing thread just before the SDK is, with the order's id and `time.monotonic_ns()`.
+    """
+
+    capabilities = Capabilities(
+        name="dhan",
+        order_types=frozenset(OrderType),
+        products=frozenset(Product),
+        modifications=25,
+        writes_per_second=10,
+    )
+
+    def __init__(
+        self,
+        settings: DhanSettings,
+        lookup: InstrumentLookup,
+        *,
+        watch: Watch | None = None,
+        clock: Callable[[], Nanos] = lambda: 0,
+    ) -> None:
+        self.refusals: dict[str, int] = Counter()
+        self.updates_received = 0
+        self.on_update_count: Callable[[int], None] | None = None
+        self.on_hand_over: Callable[[ClientOrderId, int], None] | None = None
+        self.stream: Stream | None = None
+        self._settings, self._lookup, self._clock = settings, lookup, clock
+        self._watch = watch or Watch(stale=0)  # an account may rest for hours
+        lane = (settings.client_id, settings.token, settings.rest_url, settings.timeout)
+        self._writes, self._reads = Lane("writes", *lane), Lane("reads", *lane)
+
+    async def start(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> None:
+        """Load the SDK and connect the order stream; returns when the first attempt has come to an end."""
+        settings = self._settings
+
+        def status(link: LinkStatus) -> None:
+            if link.state is LinkState.UP:
+                self.updates_received = 0
+            on_status(link)
+
+        handed = {"client_id": settings.client_id, "token": settings.token, "url": settings.order_feed_url}
+        self.stream = Stream(
+            "dhan orders",
+            "saudagar.brokers.dhan.stream",
+            msgspec.json.encode(handed),
+            on_data=lambda body: self._update(body, on_report),
+            on_status=status,
+            watch=self._watch,
+            secrets=(settings.token,),
+        )
+        await asyncio.gather(self._writes.open(), self._reads.open(), self.stream.start())
+
+    async def stop(self) -> None:
+        if self.stream is not None:
+            await self.stream.stop()
+        await self._writes.close()
+        await self._reads.close()
+
+    async def submit(self, order: NewOrder) -> OrderReport:
+        """Place `order` with our id as Dhan's ``correlationId``."""
+        fields = self._fields(order)
+        body = await self._write(order.order_id, "order", lambda dhan: dhan.place_order(**fields))
+        try:
+            return parse.reply_report(order, body, self._clock())
+        except DataError as error:
+            raise OutcomeUnknown(f"Dhan, order: {error}") from None
+
+    async def modify(self, order: Order, terms: OrderTerms) -> None:
+        """Set all of `terms`; the quantity is the total, filled part included."""
+        number = _broker_id(order)
+        quantity, price, trigger = _checked(terms)
+        kind, validity = words.ORDER_TYPE[terms.order_type], words.VALIDITY[order.new.validity]
+        body = await self._write(
+            order.id,
+            "modification",
+            lambda dhan: dhan.modify_order(number, kind, _LEG, quantity, price, trigger, 0, validity),
+        )
+        _confirmed(body, "modification")
+
+    async def cancel(self, order: Order) -> None:
+        number = _broker_id(order)
+        body = await self._write(order.id, "cancellation", lambda dhan: dhan.cancel_order(number))
+        _confirmed(body, "cancellation")
+
+    async def find(self, order_id: ClientOrderId) -> OrderReport | None:
+        """The order by our id. Dhan also has none while an order is still on its way inside: ask again later."""
+        try:
+            body = await self._read("look-up", lambda dhan: dhan.get_order_by_correlationID(order_id))
+        except BrokerError as error:
+            if outcome.no_such_order(error):
+                return None
+            raise
+        rows = body if isinstance(body, list) else [body]
+        if not rows:
+            return None
+        reports = [self._parsed(parse.book_report, row) for row in rows]
+        if len(reports) > 1 or reports[0].order_id != order_id:
+            raise BrokerError(f"Dhan answered the look-up of {order_id} with {[r.order_id for r in reports]}.")
+        return reports[0]
+
+    async def trades_of(self, order: Order) -> tuple[TradeReport, ...]:
+        number = _broker_id(order)
+        rows = await self._rows("trades", lambda dhan: dhan.get_trade_book(number))
+        try:
+            return parse.trades([row for row in rows if str(row.get("orderId", number)) == number])
+        except DataError as error:
+            raise BrokerError(str(error)) from None
+
+    async def orders(self) -> list[OrderReport]:
+        rows = await self._rows("order book", lambda dhan: dhan.get_order_list())
+        return [self._parsed(parse.book_report, row) for row in rows]
+
+    async def positions(self) -> list[BrokerPosition]:
+        rows = await self._rows("positions", lambda dhan: dhan.get_positions())
+        return [self._parsed(parse.position, row) for row in rows]
+
+    async def holdings(self) -> list[Holding]:
+        try:
+            rows = await self._rows("holdings", lambda dhan: dhan.get_holdings())
+        except BrokerError as error:
+            if error.code == _NO_HOLDINGS:
+                return []
+            raise
+        return [self._parsed(parse.holding, row) for row in rows]
+
+    async def funds(self) -> Funds:
+        body = await self._read("funds", lambda dhan: dhan.get_fund_limits())
+        return self._parsed(lambda row, _: parse.funds(row), body)
+
+    def _fields(self, order: NewOrder) -> dict[str, Any]:
+        instrument = self._lookup.get(order.instrument)
+        segment = _tradable(instrument, order.product)
+        if not _ID.fullmatch(order.order_id):
+            raise DataError(f"order id {order.order_id!r} is not 1 to 25 of A-Z, a-z, 0-9, blank, - and _.")
+        quantity, price, trigger = _checked(order.terms)
+        return {
+            "security_id": instrument.dhan_id,
+            "exchange_segment": segment,
+            "transaction_type": order.side.value,
+            "quantity": quantity,
+            "order_type": words.ORDER_TYPE[order.terms.order_type],
+            "product_type": words.PRODUCT[order.product],
+            "price": price,
+            "trigger_price": trigger,
+            "after_market_order": order.after_market,
+            "validity": words.VALIDITY[order.validity],
+            "tag": order.order_id,
+        }
+
+    async def _write(self, order_id: ClientOrderId, request: str, call: Call) -> Any:
+        def told(dhan: Any) -> Any:
+            if self.on_hand_over is not None:
+                self.on_hand_over(order_id, time.monotonic_ns())
+            return call(dhan)
+
+        return outcome.content(await self._writes.ask(told), request)
+
+    async def _read(self, request: str, call: Call) -> Any:
+        try:
+            return outcome.content(await self._reads.ask(call), request)
+        except OutcomeUnknown as error:  # of a question there is no outcome to be unsure of
+            raise BrokerError(error.message, code=error.code) from None
+
+    async def _rows(self, request: str, call: Call) -> list[dict[str, Any]]:
+        body = await self._read(request, call)
+        if not isinstance(body, list) or not all(isinstance(row, dict) for row in body):
+            raise BrokerError(f"Dhan, {request}: expected a list of objects.")
+        return body
+
+    def _parsed(self, parser: Callable[[Any, InstrumentLookup], T], row: Any) -> T:
+        try:
+            if not isinstance(row, dict):
+                raise DataError(f"Dhan gave {type(row).__name__} where an object belongs.")
+            return parser(row, self._lookup)
+        except DataError as error:
+            raise BrokerError(str(error)) from None
+
+    def _update(self, body: bytes, on_report: Callable[[OrderReport], None]) -> None:
+        try:
+            message = {key.lower(): value for key, value in msgspec.json.decode(body, type=dict[str, Any]).items()}
+            report = parse.stream_report(message, self._lookup)
+        except (DataError, msgspec.DecodeError):
+            self.refusals["bad order update"] = self.refusals.get("bad order update", 0) + 1
+        else:
+            on_report(report)
+        self.updates_received += 1
+        if self.on_update_count is not None:
+            self.on_update_count(self.updates_received)
+
+
+def _tradable(instrument: Instrument, product: Product) -> str:
+    segment = words.SEGMENT.get(instrument.segment)
+    if segment is None or product not in words.PRODUCTS_OF[instrument.kind]:
+        raise Unsupported(f"Dhan does not trade {instrument.id} as {product}.")
+    if not instrument.dhan_id:
+        raise Unsupported(f"{instrument.id} has no Dhan security id.", hint="Fetch the instrument master again.")
+    return segment
+
+
+def _checked(terms: OrderTerms) -> tuple[int, float, float]:
+    """Quantity, price and trigger price as the SDK can send them (it fails on Decimal and on NumPy's numbers)."""
+    try:
+        quantity, price, trigger = map(operator.index, (terms.quantity, terms.price, terms.trigger_price))
+    except TypeError:
+        raise DataError(f"quantity and prices must be whole numbers, got {terms!r}.") from None
+    kind = terms.order_type
+    if quantity <= 0 or (kind.has_price and price <= 0) or (kind.has_trigger and trigger <= 0):
+        raise DataError(f"quantity and the prices of an order of type {kind} must be positive, got {terms!r}.")
+    return quantity, _rupees(price, kind.has_price), _rupees(trigger, kind.has_trigger)
+
+
+def _rupees(paise: Paise, wanted: bool) -> float:
+    return parse.rupees(paise) if wanted else 0.0
+
+
+def _broker_id(order: Order) -> str:
+    if not order.broker_id:
+        raise RejectedByBroker(f"Dhan's id of order {order.id} is not known yet.", hint="Look it up first.")
+    return str(order.broker_id)
+
+
+def _confirmed(body: object, request: str) -> None:
+    if not isinstance(body, dict) or not body.get("orderId"):
+        raise OutcomeUnknown(f"Dhan, {request}: the answer does not name the order.")

@@ -1,0 +1,77 @@
+"""Dhan's words and ours, one table each. Dhan's REST and its order stream spell the same things differently."""
+
+from __future__ import annotations
+
+from saudagar.model import InstrumentKind, OrderStatus, OrderType, Product, Segment, Side, Validity
+
+STATUS: dict[str, OrderStatus] = {
+    "TRANSIT": OrderStatus.PENDING,
+    "PENDING": OrderStatus.OPEN,  # or TRIGGER_PENDING, for which Dhan has no word: see `parse.status`
+    "CONFIRM": OrderStatus.OPEN,  # forever orders
+    "TRIGGERED": OrderStatus.OPEN,  # super orders
+    "PART_TRADED": OrderStatus.PARTIALLY_FILLED,
+    "TRADED": OrderStatus.FILLED,
+    "CLOSED": OrderStatus.FILLED,  # super orders
+    "CANCELLED": OrderStatus.CANCELLED,
+    "REJECTED": OrderStatus.REJECTED,
+    "EXPIRED": OrderStatus.EXPIRED,
+}
+"""Order status, in capitals with underscores (the stream writes ``Part Traded``)."""
+
+SEGMENT: dict[Segment, str] = {
+    Segment.NSE_EQ: "NSE_EQ",
+    Segment.NSE_FNO: "NSE_FNO",
+    Segment.BSE_EQ: "BSE_EQ",
+    Segment.BSE_FNO: "BSE_FNO",
+    Segment.MCX_COMM: "MCX_COMM",
+}
+"""Tradable segments; Dhan keeps all indices in ``IDX_I``, which takes no orders."""
+
+STREAM_SEGMENT: dict[tuple[str, str], str] = {
+    ("NSE", "E"): "NSE_EQ",
+    ("NSE", "D"): "NSE_FNO",
+    ("BSE", "E"): "BSE_EQ",
+    ("BSE", "D"): "BSE_FNO",
+    ("MCX", "M"): "MCX_COMM",
+    ("MCX", "D"): "MCX_COMM",
+}
+"""The stream's exchange and segment letter."""
+
+SIDE: dict[str, Side] = {"BUY": Side.BUY, "SELL": Side.SELL, "B": Side.BUY, "S": Side.SELL}
+
+ORDER_TYPE: dict[OrderType, str] = {
+    OrderType.MARKET: "MARKET",
+    OrderType.LIMIT: "LIMIT",
+    OrderType.SL: "STOP_LOSS",
+    OrderType.SL_M: "STOP_LOSS_MARKET",
+}
+ORDER_TYPE_READ: dict[str, OrderType] = {word: ours for ours, word in ORDER_TYPE.items()} | {
+    "MKT": OrderType.MARKET,
+    "LMT": OrderType.LIMIT,
+    "SL": OrderType.SL,
+    "SLM": OrderType.SL_M,
+}
+"""Both spellings, REST's and the stream's."""
+
+PRODUCT: dict[Product, str] = {
+    Product.INTRADAY: "INTRADAY",
+    Product.DELIVERY: "CNC",
+    Product.MARGIN: "MARGIN",
+    Product.MTF: "MTF",
+}
+PRODUCT_READ: dict[str, Product] = {word: ours for ours, word in PRODUCT.items()} | {
+    "C": Product.DELIVERY,
+    "I": Product.INTRADAY,
+    "M": Product.MARGIN,
+    "F": Product.MTF,
+}
+
+PRODUCTS_OF: dict[InstrumentKind, frozenset[Product]] = {
+    InstrumentKind.EQUITY: frozenset({Product.INTRADAY, Product.DELIVERY, Product.MTF}),
+    InstrumentKind.FUTURE: frozenset({Product.INTRADAY, Product.MARGIN}),
+    InstrumentKind.OPTION: frozenset({Product.INTRADAY, Product.MARGIN}),
+    InstrumentKind.INDEX: frozenset(),
+}
+"""What may be traded as what."""
+
+VALIDITY: dict[Validity, str] = {Validity.DAY: "DAY", Validity.IOC: "IOC"}
