@@ -28,6 +28,10 @@ _SEARCH_ORDER = (
     Segment.BSE_FNO,
     Segment.MCX_COMM,
 )
+_SEARCHED: dict[str, tuple[Segment, ...]] = {
+    **{exchange.value: tuple(s for s in _SEARCH_ORDER if s.exchange is exchange) for exchange in Exchange},
+    **{segment.value: (segment,) for segment in Segment},
+}  # what NSE or NSE_EQ before the colon may mean
 _DERIVATIVES = (Segment.NSE_FNO, Segment.BSE_FNO, Segment.MCX_COMM)
 
 
@@ -175,7 +179,7 @@ class Master:
             If the brokers disagree about it.
         """
         prefix, colon, rest = text.strip().upper().rpartition(":")
-        for segment in _segments(prefix) if colon else _SEARCH_ORDER:
+        for segment in _SEARCHED.get(prefix, ()) if colon else _SEARCH_ORDER:
             symbol = rest.strip() if segment.tradable else index_symbol(rest)
             instrument = InstrumentId(f"{segment.value}:{symbol}")
             if instrument in self._by_id:
@@ -254,11 +258,6 @@ class Master:
             key = (instrument.segment, instrument.underlying, instrument.kind)
             table.setdefault(key, {}).setdefault(expiry, []).append(instrument)
         return table
-
-
-def _segments(prefix: str) -> tuple[Segment, ...]:
-    """The segments that ``NSE`` or ``NSE_EQ`` may mean."""
-    return tuple(segment for segment in _SEARCH_ORDER if prefix in (segment.value, segment.exchange.value))
 
 
 def _haystack(instrument: Instrument) -> str:

@@ -50,8 +50,7 @@ def merge(readings: Iterable[Reading], day: date) -> Master:
     auctions = _Auctions(ordered, slots)
     instruments: list[Instrument] = []
     conflicts: list[Conflict] = []
-    while slots:  # emptied on the way: the rows and the table need not be in memory together
-        (segment, symbol), slot = slots.popitem()
+    for (segment, symbol), slot in slots.items():
         instrument = _instrument(segment, symbol, slot, auctions)
         if instrument is None:
             for broker, _ in slot:
@@ -63,7 +62,6 @@ def merge(readings: Iterable[Reading], day: date) -> Master:
         raise DataError(
             f"no instrument is left for {day}; refused: { {name: dict(c) for name, c in refused.items()} }."
         )
-    instruments.reverse()
     return Master(
         day,
         tuple(instruments),
@@ -76,8 +74,7 @@ def _join(readings: Iterable[Reading], day: date, refused: Mapping[str, Counter[
     slots: dict[_Key, _Slot] = {}
     shares: dict[tuple[Segment, str], str] = {}  # ISIN with series, or token: the symbol under which it is kept
     for reading in readings:
-        while reading.rows:
-            row = reading.rows.pop()
+        for row in reading.rows:
             if row.expiry is not None and row.expiry < day:
                 refused[reading.broker]["expired"] += 1
                 continue
