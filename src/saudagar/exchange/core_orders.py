@@ -37,7 +37,20 @@ class Refusal(Exception):
 
 
 REFUSAL_CODES = frozenset(
-    "tick band freeze lot session funds instrument order state quantity price product".split(),
+    {
+        "tick",
+        "band",
+        "freeze",
+        "lot",
+        "session",
+        "funds",
+        "instrument",
+        "order",
+        "state",
+        "quantity",
+        "price",
+        "product",
+    }
 )
 
 
@@ -55,11 +68,11 @@ class ExchangeTrade(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ts: Nanos
 
 
-class ExchangeOrder(msgspec.Struct, kw_only=True):
+class ExchangeOrder(msgspec.Struct, kw_only=True, eq=False):
     """One order in the exchange's book, changed in place as it lives.
 
     `terms` stay as the member sent them. `limit` is the price that the order really works at: its own for a limit
-    order, the protection price for a market order (0 while a stop sleeps); it may be refreshed by a modification.
+    order, the protection price for a market order, which in an auction is the edge of the band.
     """
 
     exchange_id: str
@@ -80,7 +93,6 @@ class ExchangeOrder(msgspec.Struct, kw_only=True):
     limit: Paise = 0
     triggered: bool = False  # a stop that has woken up
     rank: int = 0  # place in time priority: smaller was first
-    worst: Paise = 0  # the price its margin was taken at
 
     @property
     def remaining(self) -> int:

@@ -1,0 +1,173 @@
+"""What the exchange checks before it takes an order, and the price a market order is turned into.
+
+Pure functions over one order's terms; each raises `Refusal` with the code that the wire faces map to their broker's.
+"""
+
+from __future__ import annotations
+
+from saudagar.exchange.book import Book
+from saudagar.exchange.core_orders import Refusal
+from saudagar.model import (
+    Instrument,
+    InstrumentKind,
+    OrderTerms,
+    OrderType,
+    Paise,
+    Product,
+    Side,
+    Validity,
+    inr,
+)
+
+BAND_PPM = 200_000
+"""±20 % of the previous close: the widest circuit band, also the dynamic one of stocks with derivatives."""
+
+AUCTION_BAND_PPM = 30_000
+"""±3 % of the reference price in the closing auction (NSE/CMTR/74466, in force 2026-08-03)."""
+
+_MILLION = 1_000_000
+
+_CASH = frozenset({Product.INTRADAY, Product.DELIVERY, Product.MTF})
+_DERIVATIVE = frozenset({Product.INTRADAY, Product.MARGIN})
+_PRODUCTS = {
+    InstrumentKind.EQUITY: _CASH,
+    InstrumentKind.FUTURE: _DERIVATIVE,
+    InstrumentKind.OPTION: _DERIVATIVE,
+}
+
+# reference price below which (paise) → protection (ppm): the automatic slabs of market orders,
+# support.zerodha.com and kite.trade/forum 15912, in force 2026-04-01
+_PROTECTION = ((10_000, 20_000), (50_000, 10_000))
+_PROTECTION_ABOVE = 5_000
+_OPTION_PROTECTION = ((1_000, 50_000), (10_000, 30_000), (50_000, 20_000))
+_OPTION_PROTECTION_ABOVE = 10_000
+
+
+def check_terms(instrument: Instrument, side: Side, terms: OrderTerms, product: Product, validity: Validity) -> None:
+    """The checks that need no market: product, quantity, lot, freeze, prices on the tick grid.
+
+    Raises
+    ------
+    Refusal
+        ``instrument``, ``product``, ``quantity``, ``lot``, ``freeze``, ``price``, ``tick`` or ``order``.
+    """
+    if not instrument.segment.tradable:
+        raise Refusal("instrument", f"{instrument.id} is an index and cannot be traded.")
+    allowed = _PRODUCTS[instrument.kind]
+    if product not in allowed:
+        raise Refusal("product", f"{instrument.id}: product {product} is not offered; allowed: {_words(allowed)}.")
+    _check_quantity(instrument, terms.quantity)
+    if terms.order_type.has_trigger and validity is Validity.IOC:
+        raise Refusal("order", "a stop order cannot be IOC.")
+    if terms.order_type.has_price:
+        _check_price(instrument, "price", terms.price)
+    if terms.order_type.has_trigger:
+        _check_price(instrument, "trigger price", terms.trigger_price)
+    if terms.order_type is OrderType.SL and side.sign * (terms.price - terms.trigger_price) < 0:
+        relation = "at or above" if side is Side.BUY else "at or below"
+        raise Refusal(
+            "price",
+            f"{instrument.id}: the limit {inr(terms.price)} of a stop to {side.lower()} must be {relation} "
+            f"its trigger {inr(terms.trigger_price)}.",
+        )
+
+
+def check_band(book: Book, terms: OrderTerms, band_ppm: int) -> None:
+    """Prices within the day's band, or the auction's narrower one.
+
+    Raises
+    ------
+    Refusal
+        ``band``.
+    """
+    low, high = band(book, band_ppm)
+    if not high:
+        return
+    asked = (
+        ("price", terms.price, terms.order_type.has_price),
+        ("trigger price", terms.trigger_price, terms.order_type.has_trigger),
+    )
+    for name, price, used in asked:
+        if used and not low <= price <= high:
+            raise Refusal(
+                "band",
+                f"{book.instrument.id}: {name} {inr(price)} is outside the band {inr(low)} to {inr(high)}.",
+            )
+
+
+def band(book: Book, band_ppm: int) -> tuple[Paise, Paise]:
+    """Lowest and highest price allowed now, on the tick grid; (0, 0) while no base is known."""
+    base, width = (book.reference, AUCTION_BAND_PPM) if book.reference else (book.base or book.last, band_ppm)
+    tick = book.instrument.tick_size
+    low = -(-base * (_MILLION - width) // _MILLION // tick) * tick
+    return max(low, tick) if base else 0, base * (_MILLION + width) // _MILLION // tick * tick
+
+
+def working_limit(
+    book: Book, side: Side, terms: OrderTerms, protection_ppm: int | None, band_ppm: int, *, auction: bool
+) -> Paise:
+    """The limit an order really works at: its own, or for a market order a price that makes it trade.
+
+    In an auction that is the edge of the band, otherwise the last price (a stop's trigger) with protection.
+
+    Raises
+    ------
+    Refusal
+        ``price`` if a market order comes before any price is known.
+    """
+    if terms.order_type.has_price:
+        return terms.price
+    reference = terms.trigger_price if terms.order_type.has_trigger else book.last
+    if not reference:
+        raise Refusal("price", f"{book.instrument.id}: no price is known yet, so a market order has no protection.")
+    if auction and terms.order_type is OrderType.MARKET:
+        low, high = band(book, band_ppm)
+        return high if side is Side.BUY else low
+    return protected(book, side, reference, protection_ppm, band_ppm)
+
+
+def protected(book: Book, side: Side, reference: Paise, protection_ppm: int | None, band_ppm: int) -> Paise:
+    """`reference` moved by the protection against `side`, on the tick grid and inside the band.
+
+    The move is rounded towards `reference` but is one tick at least.
+    """
+    ppm = automatic_protection(book.instrument, reference) if protection_ppm is None else protection_ppm
+    tick = book.instrument.tick_size
+    low, high = band(book, band_ppm)
+    if side is Side.BUY:
+        limit = max(reference * (_MILLION + ppm) // _MILLION // tick, reference // tick + 1) * tick
+    else:
+        limit = min(-(-reference * (_MILLION - ppm) // _MILLION // tick), -(-reference // tick) - 1) * tick
+    return max(low or tick, min(high, limit) if high else limit)
+
+
+def automatic_protection(instrument: Instrument, reference: Paise) -> int:
+    """Protection in ppm by kind and price, from the brokers' automatic slabs."""
+    option = instrument.kind is InstrumentKind.OPTION
+    for below, ppm in _OPTION_PROTECTION if option else _PROTECTION:
+        if reference < below:
+            return ppm
+    return _OPTION_PROTECTION_ABOVE if option else _PROTECTION_ABOVE
+
+
+def _check_quantity(instrument: Instrument, quantity: int) -> None:
+    if type(quantity) is not int or quantity <= 0:
+        raise Refusal("quantity", f"{instrument.id}: quantity must be a whole number above 0, got {quantity!r}.")
+    if quantity % instrument.lot_size:
+        raise Refusal("lot", f"{instrument.id}: quantity {quantity} is no multiple of the lot {instrument.lot_size}.")
+    if instrument.freeze_quantity and quantity > instrument.freeze_quantity:
+        raise Refusal(
+            "freeze",
+            f"{instrument.id}: quantity {quantity} is above the freeze quantity {instrument.freeze_quantity}.",
+        )
+
+
+def _check_price(instrument: Instrument, name: str, price: Paise) -> None:
+    if type(price) is not int or price <= 0:
+        raise Refusal("price", f"{instrument.id}: {name} must be whole paise above 0, got {price!r}.")
+    if price % instrument.tick_size:
+        raise Refusal("tick", f"{instrument.id}: {name} {inr(price)} is off the tick of {inr(instrument.tick_size)}.")
+
+
+def _words(products: frozenset[Product]) -> str:
+    return ", ".join(sorted(products))
