@@ -1,0 +1,112 @@
+"""TA-Lib's functions as kernels: the batch function for arrays, the streaming handle bar by bar.
+
+TA-Lib ≥ 0.8 promises that a handle gives bit for bit what the function gives
+(`talib.stream` docstring); the property tests hold it to that for every function used here.
+
+A bar on which any input is undefined or infinite does not count: the output is undefined there and the state waits.
+TA-Lib alone would carry a NaN in mid-series forever, or not, by function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from saudagar.indicators.bars import Floats
+from saudagar.indicators.kernel import NAN, Arrays, Kernel, Step
+from saudagar.model import Nanos
+
+Params = tuple[tuple[str, float], ...]
+
+_OUTPUTS = {"MACD": 3, "BBANDS": 3, "SUPERTREND": 2, "STOCH": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class TaLib(Kernel):
+    """TA-Lib's function `name` with `params`."""
+
+    name: str
+    params: Params
+
+    def words(self) -> tuple[Any, ...]:
+        return self.name, *(value for _, value in self.params)
+
+    @property
+    def outputs(self) -> int:  # type: ignore[override]  # a constant of the class elsewhere, of the name here
+        return _OUTPUTS.get(self.name, 0)
+
+    def batch(self, *inputs: Floats) -> Arrays:
+        import talib
+
+        known = _defined(*inputs)
+        rows = inputs if known.all() else tuple(x[known] for x in inputs)
+        found = getattr(talib, self.name)(*rows, **dict(self.params))
+        warm = _lookback(self.name, self.params)
+        columns = tuple(_spread(column, known, warm) for column in (found if self.outputs else (found,)))
+        return columns if self.outputs else columns[0]
+
+    def live(self) -> Step:
+        return _Handle(self).step
+
+    def need(self, interval: Nanos) -> tuple[int, int]:
+        return 0, _lookback(self.name, self.params)
+
+
+def _defined(*inputs: Floats) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    known = np.isfinite(inputs[0])
+    for x in inputs[1:]:
+        known &= np.isfinite(x)
+    return known
+
+
+def _spread(column: Any, known: np.ndarray[Any, np.dtype[np.bool_]], warm: int) -> Floats:
+    """Put the results back on the bars they belong to; integers have no NaN of their own for the warm-up."""
+    values: Floats = column.astype(np.float64)
+    values[:warm] = NAN
+    if known.all():
+        return values
+    result = np.full(len(known), NAN)
+    result[known] = values
+    return result
+
+
+@cache
+def _lookback(name: str, params: Params) -> int:
+    abstract = import_module("talib.abstract")
+    return int(abstract.Function(name, **dict(params)).lookback)
+
+
+class _Handle:
+    """Collects the rows of the warm-up, opens TA-Lib's handle on them, then carries it forward."""
+
+    __slots__ = ("_kernel", "_rows", "_undefined", "_update", "_warm")
+
+    def __init__(self, kernel: TaLib) -> None:
+        self._kernel = kernel
+        self._rows: list[tuple[float, ...]] = []
+        self._warm = _lookback(kernel.name, kernel.params)
+        self._undefined: Any = (NAN,) * kernel.outputs if kernel.outputs else NAN
+        self._update: Any = None
+
+    def step(self, *row: float) -> Any:
+        for x in row:
+            if not isfinite(x):
+                return self._undefined
+        if self._update is not None:
+            return self._update(*row)
+        self._rows.append(row)
+        return self._undefined if len(self._rows) <= self._warm else self._open()
+
+    def _open(self) -> Any:
+        from talib import stream
+
+        columns = [np.array(column) for column in zip(*self._rows, strict=True)]
+        handle = getattr(stream, self._kernel.name)(*columns, **dict(self._kernel.params))
+        self._rows.clear()
+        self._update = handle.update
+        return handle.value
