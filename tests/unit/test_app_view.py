@@ -193,12 +193,20 @@ def test_the_last_snapshot_is_drawn_whatever_the_time() -> None:
     )
 
 
+@pytest.mark.parametrize(("columns", "width"), [(None, 120), ("70", 70)])
+def test_without_a_terminal_lines_are_120_columns_or_as_the_environment_says(
+    columns: str | None, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert open_console(io.StringIO()).width == width
+
+
 def test_a_pipe_gets_plain_lines_and_a_terminal_the_live_view() -> None:
     reader, writer = os.pipe()
     with open(reader, encoding="utf-8") as end, open(writer, "w", encoding="utf-8") as pipe:
-        console = open_console(pipe)
-        assert isinstance(open_screen(console), PlainScreen)
-        assert console.width == 120
+        assert isinstance(open_screen(open_console(pipe)), PlainScreen)
         del end
     lead, follow = pty.openpty()
     with open(follow, "w", encoding="utf-8") as terminal:
