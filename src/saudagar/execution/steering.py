@@ -165,12 +165,7 @@ def _enter(
     requests = _stops(position, stops, instrument, tactics)
     if not entries and last:
         part = slices(missing, instrument)[0]
-        terms = (
-            _marketable(instrument, side, part, last, tactics)
-            if tactics.entry_type is OrderType.LIMIT
-            else OrderTerms(quantity=part, order_type=OrderType.MARKET)
-        )
-        requests.append(Submit(Purpose.ENTRY, side, terms))
+        requests.append(Submit(Purpose.ENTRY, side, entry_terms(instrument, side, part, last, tactics)))
     return requests
 
 
@@ -189,6 +184,14 @@ def _stops(position: Steered, stops: Sequence[Order], instrument: Instrument, ta
         else:
             requests.append(Submit(Purpose.STOP, side, stop_terms(instrument, side, part, position.stop, tactics)))
     return requests + [Cancel(o, "position is smaller") for o in stops[len(parts) :]]
+
+
+def entry_terms(instrument: Instrument, side: Side, quantity: int, last: Paise, tactics: Tactics) -> OrderTerms:
+    """How an entry of at most `quantity` units is written: its first slice."""
+    part = slices(quantity, instrument)[0]
+    if tactics.entry_type is OrderType.LIMIT:
+        return _marketable(instrument, side, part, last, tactics)
+    return OrderTerms(quantity=part, order_type=OrderType.MARKET)
 
 
 def _is_exit(order: Order) -> bool:

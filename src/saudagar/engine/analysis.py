@@ -1,0 +1,233 @@
+"""Ticks to bars, bars to signals, signals to intents: what the desk thinks, with no idea of orders.
+
+Nothing here is journalled: it is a function of market data and comes back from history after a restart.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from saudagar.engine.settings import Plan
+from saudagar.indicators import BarFields, Expr, Live, warm_up
+from saudagar.market.bars import BarBuilder
+from saudagar.market.sessions import Calendar
+from saudagar.model import (
+    Bar,
+    Direction,
+    Instrument,
+    InstrumentId,
+    Intent,
+    Nanos,
+    Paise,
+    PositionId,
+    Protection,
+    Tick,
+    position_id,
+)
+from saudagar.strategies import Strategy
+
+
+class Standing(NamedTuple):
+    """What a strategy may know of its own position."""
+
+    quantity: int
+    entry_price: Paise
+    target: int
+
+
+class _Context:
+    """`strategies.Context` for one bar."""
+
+    def __init__(self, standing: Standing) -> None:
+        self._standing = standing
+        self.wish: tuple[Direction, str, int | None] | None = None
+
+    @property
+    def position(self) -> int:
+        return self._standing.quantity
+
+    @property
+    def entry_price(self) -> Paise:
+        return self._standing.entry_price
+
+    def want(self, direction: Direction, reason: str, quantity: int | None = None) -> None:
+        self.wish = (direction, reason, quantity)
+
+
+class _Run:
+    """One plan on one instrument."""
+
+    def __init__(self, plan: Plan, instrument: InstrumentId) -> None:
+        self.plan = plan
+        self.instrument = instrument
+        self.position = position_id(plan.id, instrument)
+        self.has_hook = type(plan.strategy).on_bar is not _NO_HOOK
+        fields = BarFields()
+        signals = plan.strategy.signals(fields)
+        named: dict[str, Expr | None] = {
+            "long": signals.long,
+            "short": signals.short,
+            "exit_long": signals.exit_long,
+            "exit_short": signals.exit_short,
+            "atr": plan.exits.atr_expr(fields),
+        }
+        self.names = [name for name, expr in named.items() if expr is not None]
+        self.exprs = [expr for expr in named.values() if expr is not None]
+        self.live = Live(self.exprs)
+
+    def step(self, bar: Bar, standing: Callable[[PositionId], Standing]) -> Intent | None:
+        values = dict(zip(self.names, self.live.step(bar), strict=True))
+        direction = self._direction(values, standing)
+        reason: str = self.plan.id
+        quantity: int | None = None
+        if self.has_hook:
+            context = _Context(standing(self.position))
+            self.plan.strategy.on_bar(context, bar)
+            if context.wish is not None:
+                direction, reason, quantity = context.wish
+        if direction is None:
+            return None
+        atr = values.get("atr", 0.0)
+        if direction is not Direction.FLAT and atr != atr:  # NaN: the ATR is still warming up
+            return None
+        return Intent(
+            strategy=self.plan.id,
+            instrument=self.instrument,
+            direction=direction,
+            ts=bar.end,
+            reason=reason,
+            quantity=quantity,
+            protection=self.plan.exits.protection(atr) if direction else _NO_PROTECTION,
+        )
+
+    def _direction(self, values: dict[str, float], standing: Callable[[PositionId], Standing]) -> Direction | None:
+        get = values.get
+        if get("exit_long") or get("exit_short"):
+            target = standing(self.position).target
+            if (target > 0 and get("exit_long")) or (target < 0 and get("exit_short")):
+                return Direction.FLAT
+        long, short = get("long"), get("short")
+        if long and not short:
+            return Direction.LONG
+        return Direction.SHORT if short and not long else None
+
+
+_NO_PROTECTION = Protection()
+_NO_HOOK = Strategy.on_bar
+
+
+class Need(NamedTuple):
+    """Past bars that must be seen before the first signal counts."""
+
+    instrument: InstrumentId
+    interval: Nanos
+    bars: int
+    days: int
+
+
+class _Series:
+    """One bar builder and the runs that read its bars."""
+
+    def __init__(self, builder: BarBuilder) -> None:
+        self.builder = builder
+        self.runs: list[_Run] = []
+        self.waiting = False  # whether an end of its open bar is on the heap
+
+
+class Analysis:
+    """All plans of a desk over all their instruments.
+
+    Parameters
+    ----------
+    standing
+        Tells a strategy's own position, for exits and for `on_bar`.
+    grace
+        How long after its end a bar waits for a first later tick, ns of the feed's clock.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[Plan],
+        instruments: Callable[[InstrumentId], Instrument],
+        calendar: Calendar,
+        standing: Callable[[PositionId], Standing],
+        grace: Nanos,
+    ) -> None:
+        self._standing = standing
+        self._grace = grace
+        self._series: dict[tuple[InstrumentId, Nanos], _Series] = {}
+        self._of: dict[InstrumentId, list[_Series]] = {}
+        self._ends: list[tuple[Nanos, InstrumentId, Nanos]] = []
+        self.bars = 0
+        for plan in plans:
+            for instrument_id in plan.instruments:
+                self._add(plan, instruments(instrument_id), calendar)
+
+    def _add(self, plan: Plan, instrument: Instrument, calendar: Calendar) -> None:
+        key = (instrument.id, plan.interval)
+        series = self._series.get(key)
+        if series is None:
+            series = _Series(BarBuilder(instrument.id, plan.interval, calendar.bounds(instrument)))
+            self._series[key] = series
+            self._of.setdefault(instrument.id, []).append(series)
+        series.runs.append(_Run(plan, instrument.id))
+
+    def needs(self) -> list[Need]:
+        """What `warm` should be given, per instrument and interval."""
+        return [
+            Need(instrument, interval, *_most(series.runs)) for (instrument, interval), series in self._series.items()
+        ]
+
+    def warm(self, instrument: InstrumentId, interval: Nanos, bars: Iterable[Bar]) -> int:
+        """Run past bars through the graphs; their signals are not acted on. Returns how many there were."""
+        series = self._series[instrument, interval]
+        count = 0
+        for bar in bars:
+            count += 1
+            for run in series.runs:
+                run.live.step(bar)
+        return count
+
+    def on_tick(self, tick: Tick) -> list[Intent]:
+        """The intents of the bars that this tick closed; usually none."""
+        intents: list[Intent] = []
+        for series in self._of.get(tick.instrument, ()):
+            bar = series.builder.on_tick(tick)
+            if bar is not None:
+                self._closed(series, bar, intents)
+            if not series.waiting and (end := series.builder.open_end):
+                series.waiting = True
+                heapq.heappush(self._ends, (end + self._grace, tick.instrument, series.builder.interval))
+        return intents
+
+    def advance(self, now: Nanos) -> list[Intent]:
+        """Close the bars whose time is over; the intents they bring."""
+        ends = self._ends
+        if not ends or ends[0][0] > now:
+            return []
+        intents: list[Intent] = []
+        while ends and ends[0][0] <= now:
+            _, instrument, interval = heapq.heappop(ends)
+            series = self._series[instrument, interval]
+            series.waiting = False
+            bar = series.builder.close_until(now - self._grace)
+            if bar is not None:
+                self._closed(series, bar, intents)
+            if end := series.builder.open_end:
+                series.waiting = True
+                heapq.heappush(ends, (end + self._grace, instrument, interval))
+        return intents
+
+    def _closed(self, series: _Series, bar: Bar, intents: list[Intent]) -> None:
+        self.bars += 1
+        for run in series.runs:
+            intent = run.step(bar, self._standing)
+            if intent is not None:
+                intents.append(intent)
+
+
+def _most(runs: Iterable[_Run]) -> tuple[int, int]:
+    needs = [warm_up(run.exprs) for run in runs]
+    return max(need.bars for need in needs), max(need.days for need in needs)

@@ -1,0 +1,102 @@
+"""What the parts of the engine share: state, time, prices, and the step that is being made."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from datetime import date
+
+from saudagar.engine.settings import Settings
+from saudagar.engine.state import State
+from saudagar.execution.effects import Effect
+from saudagar.execution.ports import InstrumentLookup
+from saudagar.market.sessions import Calendar
+from saudagar.model import Instrument, InstrumentId, Nanos, Paise, PositionId, Source, Tick
+from saudagar.model import events as ev
+from saudagar.portfolio import Position, Trade
+
+
+class Core:
+    """The engine's common ground. `emit` is the only way anything changes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        instruments: InstrumentLookup,
+        calendar: Calendar,
+        state: State,
+        costs: Callable[[Trade], Paise],
+    ) -> None:
+        self.settings = settings
+        self.instruments = instruments
+        self.calendar = calendar
+        self.state = state
+        self.costs = costs
+        self.now: Nanos = 0
+        self.day: date | None = None
+        self.prices: dict[InstrumentId, Tick] = {}
+        self.events: list[ev.Event] = []
+        self.effects: list[Effect] = []
+        self.entries_blocked = ""  # why nothing new may be opened, e.g. a refused token
+        self._touched: dict[PositionId, None] = {}
+        self._deadlines: list[tuple[Nanos, int, Callable[[], None]]] = []
+        self._counter = 0
+        self._cache: dict[InstrumentId, Instrument] = {}
+
+    def emit(self, event: ev.Event) -> None:
+        """Let `event` have happened."""
+        self.state.apply(event)
+        self.events.append(event)
+
+    def alert(self, level: str, message: str) -> None:
+        """Tell people. `level` is info, warning or critical."""
+        self.emit(ev.Alerted(ts=self.now, level=level, message=message))
+
+    def instrument(self, instrument: InstrumentId) -> Instrument:
+        found = self._cache.get(instrument)
+        if found is None:
+            found = self._cache[instrument] = self.instruments.get(instrument)
+        return found
+
+    def last(self, instrument: InstrumentId) -> Paise:
+        """The latest price, paise; 0 if there was none."""
+        tick = self.prices.get(instrument)
+        return tick.ltp if tick is not None else 0
+
+    def set_target(self, position: Position, quantity: int, reason: str, source: Source) -> None:
+        """Change only where `position` should be; plan and price of the decision stay."""
+        self.emit(
+            ev.TargetSet(
+                ts=self.now,
+                position=position.id,
+                quantity=quantity,
+                reason=reason,
+                source=source,
+                protection=position.protection,
+                reference=position.reference,
+            )
+        )
+        self.touch(position.id)
+
+    def touch(self, position: PositionId) -> None:
+        """Have `position` steered at the end of this step."""
+        self._touched[position] = None
+
+    def touched(self) -> list[PositionId]:
+        """The positions to steer, in the order in which they were touched; forgets them."""
+        if not self._touched:
+            return []
+        touched = list(self._touched)
+        self._touched.clear()
+        return touched
+
+    def later(self, when: Nanos, action: Callable[[], None]) -> None:
+        """Do `action` in the first step whose time is not before `when`."""
+        self._counter += 1
+        heapq.heappush(self._deadlines, (when, self._counter, action))
+
+    def due(self) -> Iterator[Callable[[], None]]:
+        """The actions whose time has come."""
+        deadlines = self._deadlines
+        while deadlines and deadlines[0][0] <= self.now:
+            yield heapq.heappop(deadlines)[2]

@@ -1,0 +1,84 @@
+"""The protective levels of one open position, between ticks.
+
+Made from the position when it opens (and again after a restart), dropped when it closes. The rule itself is
+`execution.protection`; what must survive a crash goes into the journal as `ProtectionMoved`.
+"""
+
+from __future__ import annotations
+
+from saudagar.execution import protection
+from saudagar.model import Instrument, Nanos, Paise
+from saudagar.portfolio import Position
+
+_STEPS_PER_TRAIL = 10
+"""A trailing stop moves in tenths of its distance: brokers allow some 25 modifications of one order."""
+
+
+class Guard:
+    """Follows one open position tick by tick."""
+
+    __slots__ = (
+        "best",
+        "break_even",
+        "entry",
+        "hit_since",
+        "instrument",
+        "max_age",
+        "opened",
+        "position",
+        "sign",
+        "stop",
+        "target",
+        "trail",
+        "trail_step",
+    )
+
+    def __init__(self, position: Position, instrument: Instrument) -> None:
+        plan = position.protection
+        tick = instrument.tick_size
+        self.position = position
+        self.instrument = instrument
+        self.sign = 1 if position.quantity > 0 else -1
+        self.entry = position.average_price // tick * tick
+        self.max_age = plan.max_age
+        self.opened = position.opened
+        self.hit_since: Nanos = 0
+        self.trail = _on_grid(plan.trail.of(self.entry), tick) if plan.trail else 0
+        self.trail_step = max(tick, self.trail // _STEPS_PER_TRAIL // tick * tick)
+        self.break_even = max(tick, plan.break_even.of(self.entry)) if plan.break_even else 0
+        stop = _on_grid(plan.stop.of(self.entry), tick) if plan.stop else 0
+        target = _on_grid(plan.target.of(self.entry), tick) if plan.target else 0
+        self.stop, self.target = protection.first_levels(self.sign, self.entry, stop, target, self.trail)
+        self.best: Paise = self.entry
+        if position.trailed:
+            self.stop, self.best = position.stop, position.best
+
+    def on_price(self, price: Paise, now: Nanos) -> int:
+        """The decision for this price; `stop` may have moved."""
+        decision, self.stop, self.best = protection.step(
+            self.sign,
+            self.entry,
+            self.stop,
+            self.target,
+            self.best,
+            self.trail,
+            self.trail_step,
+            self.break_even,
+            price,
+            price,
+        )
+        if decision == protection.HOLD and protection.aged(now, self.opened, self.max_age):
+            return protection.AGED
+        return decision
+
+    @property
+    def stop_reason(self) -> str:
+        """What a stop at the present level is called in the report."""
+        if not self.position.trailed:
+            return "stop"
+        return "break-even" if self.stop == self.entry else "trailing stop"
+
+
+def _on_grid(distance: Paise, tick: Paise) -> Paise:
+    """`distance` rounded up to whole ticks, at least one: a level never lies nearer than asked."""
+    return max(tick, -(-distance // tick) * tick)

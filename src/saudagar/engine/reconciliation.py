@@ -1,0 +1,74 @@
+"""The desk's book against the broker's: at start, after each reconnect, every minute.
+
+The broker is right about what exists; the journal is right about what we asked for. Orders are brought up to date by
+the same reports that a stream would have sent. A position that disagrees twice running freezes its instrument.
+"""
+
+from __future__ import annotations
+
+from saudagar.engine.core import Core
+from saudagar.engine.orders import OrderDesk
+from saudagar.model import AccountSnapshot, InstrumentId, OrderReport, OrderStatus
+from saudagar.model import events as ev
+
+_MARK = "positions disagree"
+
+
+class Reconciliation:
+    def __init__(self, core: Core, orders: OrderDesk) -> None:
+        self._core = core
+        self._orders = orders
+        self._suspects: dict[InstrumentId, tuple[int, int]] = {}
+
+    def snapshot(self, snapshot: AccountSnapshot) -> None:
+        """Compare the broker's whole book with ours."""
+        core = self._core
+        told = set()
+        for report in snapshot.reports:
+            if report.order_id in core.state.orders:
+                told.add(report.order_id)
+                self._orders.report(report)
+            else:
+                self.foreign(report)
+        for order in list(core.state.orders.values()):
+            if order.working and order.id not in told and order.status is not OrderStatus.SUBMITTED:
+                self._orders.look_up(order.id)
+        self._compare_positions(snapshot)
+
+    def foreign(self, report: OrderReport) -> None:
+        """An order that this desk did not send: shown once, never touched."""
+        core = self._core
+        if not report.broker_id or report.broker_id in core.state.foreign:
+            return
+        text = f"{report.side or ''} {report.instrument} {report.status.lower()}, sent by somebody else".strip()
+        core.emit(
+            ev.ForeignOrderSeen(ts=core.now, broker_id=report.broker_id, instrument=report.instrument, message=text)
+        )
+        core.alert("warning", f"order {report.broker_id}: {text}.")
+
+    def _compare_positions(self, snapshot: AccountSnapshot) -> None:
+        core = self._core
+        ours: dict[InstrumentId, int] = {}
+        for position in core.state.positions.values():
+            ours[position.instrument] = ours.get(position.instrument, 0) + position.quantity
+        theirs: dict[InstrumentId, int] = {}
+        for entry in snapshot.positions:
+            if entry.product is core.settings.product:
+                theirs[entry.instrument] = theirs.get(entry.instrument, 0) + entry.quantity
+        for instrument in sorted({*ours, *(i for i, q in theirs.items() if q)}):
+            self._compare(instrument, ours.get(instrument, 0), theirs.get(instrument, 0))
+
+    def _compare(self, instrument: InstrumentId, ours: int, theirs: int) -> None:
+        core = self._core
+        frozen = core.state.frozen.get(instrument, "")
+        if ours == theirs:
+            self._suspects.pop(instrument, None)
+            if frozen.startswith(_MARK):
+                core.emit(ev.InstrumentFrozen(ts=core.now, instrument=instrument, frozen=False, reason="agree again"))
+            return
+        seen_before = self._suspects.get(instrument) == (ours, theirs)
+        self._suspects[instrument] = (ours, theirs)
+        if seen_before and not frozen:  # once may be a fill under way
+            reason = f"{_MARK}: {ours} here, {theirs} at the broker"
+            core.emit(ev.InstrumentFrozen(ts=core.now, instrument=instrument, frozen=True, reason=reason))
+            core.alert("critical", f"{instrument}: {reason}. No entries there until they agree.")

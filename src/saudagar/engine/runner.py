@@ -1,0 +1,241 @@
+"""The loop around the engine: one task drains one queue; events are on disk before any effect leaves.
+
+The runner owns every await. It carries effects to the broker and brings the answers back into the queue, so the
+engine sees one ordered stream of inputs, whatever the sockets do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+
+import msgspec
+
+from saudagar.engine.clock import stopwatch
+from saudagar.engine.engine import Engine, Inbound, Step
+from saudagar.engine.latency import Latency
+from saudagar.engine.ports import Journal
+from saudagar.execution.effects import CancelOrder, Effect, FetchTrades, FindOrder, ModifyOrder, SubmitOrder
+from saudagar.execution.ports import ExecutionClient, LinkState, LinkStatus
+from saudagar.model import (
+    AccountSnapshot,
+    ClientOrderId,
+    LinkReported,
+    LookUpMissed,
+    ModifyAccepted,
+    Nanos,
+    OrderReport,
+    RequestFailed,
+    TickFrame,
+)
+from saudagar.model.errors import (
+    AuthError,
+    BrokerError,
+    OutcomeUnknown,
+    RateLimited,
+)
+from saudagar.model.events import Event
+
+_CHUNK = 64
+"""Ticks processed between two looks at what they caused: bounds the wait of an order behind a large frame."""
+
+
+class Runner:
+    """Runs one engine against one broker until it is stopped.
+
+    Parameters
+    ----------
+    on_events
+        Told every event after it is on disk, in order: the view, notifications.
+    on_idle
+        Called when the queue is empty and nothing is in flight; the simulated exchange's lock-step waits for it.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        journal: Journal,
+        broker: ExecutionClient,
+        *,
+        on_events: Callable[[list[Event]], None] = lambda _: None,
+        on_idle: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.engine = engine
+        self._journal = journal
+        self._broker = broker
+        self._on_events = on_events
+        self._on_idle = on_idle
+        self._queue: deque[Inbound] = deque()
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self._failure: BaseException | None = None
+        self.last_frame: Nanos = 0
+        self.ticks = 0
+        self.orders_sent = 0
+        self.decided = Latency()
+        self.submitted = Latency()
+
+    # -- inputs --------------------------------------------------------------------------------------------------
+
+    def put(self, event: Inbound) -> None:
+        """Hand in an input, from the event loop's thread."""
+        self._queue.append(event)
+        self._wake.set()
+
+    def on_link(self, status: LinkStatus) -> None:
+        """Hand in a change of a stream's health."""
+        self.put(
+            LinkReported(
+                ts=self.engine.now,
+                link=status.link,
+                up=status.state is LinkState.UP,
+                blocks_entries=status.state is LinkState.AUTH,
+                detail=status.detail,
+            )
+        )
+
+    def stop(self) -> None:
+        """End `run` once the queue is empty and nothing is in flight."""
+        self._stopping = True
+        self._wake.set()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing queued, nothing in flight."""
+        return not self._queue and not self._tasks
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    async def run(self, first: Step | None = None) -> None:
+        """Drain the queue until stopped.
+
+        Raises
+        ------
+        JournalError
+            The journal cannot be written. Nothing that was not on disk has been sent.
+        InvariantError
+            The engine found itself wrong.
+        """
+        if first is not None:
+            self._settle(first, 0)
+        while True:
+            while self._queue:
+                self._take(self._queue.popleft())
+            if self._failure is not None:
+                raise self._failure
+            if not self._tasks:
+                if self._stopping:
+                    return
+                self._on_idle()
+            self._wake.clear()
+            if not self._queue:
+                await self._wake.wait()
+
+    def _take(self, event: Inbound) -> None:
+        if not isinstance(event, TickFrame):
+            self._settle(self.engine.process(event), 0)
+            return
+        self.ticks += len(event.ticks)
+        for part in _parts(event):
+            self._settle(self.engine.process(part), event.received)
+        self.last_frame = event.ts
+
+    def _settle(self, step: Step, received: Nanos) -> None:
+        """Durable first, then the wire."""
+        if received and step.effects:
+            self.decided.add(stopwatch() - received)
+        if step.events:
+            self._journal.append(step.events)
+        for effect in step.effects:
+            self._start(effect, received)
+        if step.events:
+            self._on_events(list(step.events))
+
+    def _start(self, effect: Effect, received: Nanos) -> None:
+        task = asyncio.get_running_loop().create_task(self._carry_out(effect, received))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = error
+        self._wake.set()
+
+    # -- effects -------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, effect: Effect, received: Nanos) -> None:
+        match effect:
+            case SubmitOrder(order):
+                self.orders_sent += 1
+                if received:
+                    self.submitted.add(stopwatch() - received)
+                await self._write("submit", order.order_id, self._broker.submit(order))
+            case ModifyOrder(order_id, terms):
+                order_now = self.engine.state.orders[order_id]
+                await self._write("modify", order_id, self._broker.modify(order_now, terms))
+            case CancelOrder(order_id):
+                await self._write("cancel", order_id, self._broker.cancel(self.engine.state.orders[order_id]))
+            case FindOrder(order_id):
+                await self._find(order_id)
+            case FetchTrades(report):
+                await self._fetch_trades(report)
+            case _:
+                await self._snapshot()
+
+    async def _write(self, request: str, order_id: ClientOrderId, call: Awaitable[OrderReport | None]) -> None:
+        try:
+            report = await call
+        except BrokerError as error:
+            self.put(self._failed(request, order_id, error))
+            if isinstance(error, AuthError):
+                self.on_link(LinkStatus(LinkState.AUTH, "orders", error.message))
+            return
+        except Exception as error:  # an SDK may raise anything; whatever it was, the order may be out
+            self.put(self._failed(request, order_id, OutcomeUnknown(f"{type(error).__name__}: {error}")))
+            return
+        if report is not None:
+            self.put(report)
+        elif request == "modify":
+            self.put(ModifyAccepted(self.engine.now, order_id))
+
+    def _failed(self, request: str, order_id: ClientOrderId, error: BrokerError) -> RequestFailed:
+        return RequestFailed(
+            ts=self.engine.now,
+            order_id=order_id,
+            request=request,
+            refused=not isinstance(error, OutcomeUnknown),
+            reason=f"{error.code} {error.message}".strip(),
+            retry=isinstance(error, RateLimited),
+        )
+
+    async def _find(self, order_id: ClientOrderId) -> None:
+        try:
+            report = await self._broker.find(order_id)
+        except BrokerError:
+            return  # still unknown; the engine asks again
+        self.put(LookUpMissed(self.engine.now, order_id) if report is None else report)
+
+    async def _fetch_trades(self, report: OrderReport) -> None:
+        try:
+            trades = await self._broker.trades_of(self.engine.state.orders[report.order_id])
+        except BrokerError:
+            return  # the next report of this order asks again; a snapshot comes every minute
+        self.put(msgspec.structs.replace(report, trades=trades))
+
+    async def _snapshot(self) -> None:
+        try:
+            orders, positions = await self._broker.orders(), await self._broker.positions()
+        except BrokerError as error:
+            self.on_link(LinkStatus(LinkState.DOWN, "reconciliation", error.message))
+            return
+        self.put(AccountSnapshot(ts=self.engine.now, reports=tuple(orders), positions=tuple(positions)))
+
+
+def _parts(frame: TickFrame) -> Iterable[TickFrame]:
+    ticks = frame.ticks
+    if len(ticks) <= _CHUNK:
+        return (frame,)
+    return (TickFrame(frame.ts, ticks[i : i + _CHUNK], frame.received) for i in range(0, len(ticks), _CHUNK))
