@@ -16,8 +16,7 @@ from saudagar.storage.journal_rows import Head
 APPLICATION_ID = 0x53_41_55_44  # "SAUD": tells `file` and us what this SQLite file is
 LAYOUT = 1  # of the table; `PRAGMA user_version`
 
-_SCHEMA = """
-CREATE TABLE journal (
+_COLUMNS = """
     seq            INTEGER PRIMARY KEY,
     ts             INTEGER NOT NULL,
     recorded       INTEGER NOT NULL,
@@ -27,7 +26,8 @@ CREATE TABLE journal (
     correlation_id TEXT    NOT NULL,
     causation_id   INTEGER NOT NULL,
     chain          BLOB    NOT NULL
-);
+"""
+_TRIGGERS = """
 CREATE TRIGGER journal_is_gapless BEFORE INSERT ON journal
     WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM journal)
     BEGIN SELECT RAISE(ABORT, 'the journal has no gaps: another program has written to it'); END;
@@ -60,7 +60,8 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA fullfsync = ON")  # macOS: plain fsync stops at the drive's cache
         if new:
             connection.executescript(
-                f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {LAYOUT}; COMMIT;"
+                f"BEGIN; CREATE TABLE journal ({_COLUMNS}); {_TRIGGERS} "
+                f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {LAYOUT}; COMMIT;"
             )
     except sqlite3.Error as error:
         connection.close()
@@ -72,7 +73,7 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write. Raises `JournalError` for a missing, empty or unreadable file."""
+    """A connection that cannot write. Raises `JournalError` for a missing or unreadable file."""
     if not path.is_file():
         raise JournalError(f"{path}: there is no such journal.")
     # A folder we may not write to has no room for the WAL's index; without a WAL none is needed.
@@ -80,12 +81,13 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?{'immutable=1' if sealed else 'mode=ro'}", uri=True)
     try:
         connection.text_factory = bytes
-        if _identify(path, connection):
-            raise JournalError(f"{path}: the journal is empty, not even its table is there.")
-    except (sqlite3.Error, JournalError) as error:
+        if _identify(path, connection):  # its writer died before the table was there
+            connection.execute(f"CREATE TEMP TABLE journal ({_COLUMNS})")
+    except JournalError:
         connection.close()
-        if isinstance(error, JournalError):
-            raise
+        raise
+    except sqlite3.Error as error:
+        connection.close()
         raise JournalError(f"{path}: the journal cannot be read: {error}.", hint=what_to_do(path)) from error
     return connection
 

@@ -11,19 +11,18 @@ import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from saudagar.engine.ports import Entry
 from saudagar.engine.state import State
-from saudagar.model import SECOND, Nanos, Paise
+from saudagar.market.ist import ist
+from saudagar.model import Nanos, Paise
 from saudagar.model import events as ev
 from saudagar.model.errors import DataError
 from saudagar.storage.journal import read_journal
 
 APPLICATION_ID = 0x53_41_55_50  # "SAUP": only such a file is ever replaced
-IST = timezone(timedelta(hours=5, minutes=30), "IST")
 
 TABLES: dict[str, str] = {
     "orders": "order_id TEXT PRIMARY KEY, submitted TEXT, strategy TEXT, instrument TEXT, purpose TEXT, side TEXT, "
@@ -44,10 +43,7 @@ TABLES: dict[str, str] = {
 
 def ist_text(ts: Nanos) -> str:
     """UTC ns as IST to the millisecond, ``2026-11-20 09:16:03.250``; empty for 0, which means never."""
-    if not ts:
-        return ""
-    seconds, rest = divmod(ts, SECOND)
-    return f"{datetime.fromtimestamp(seconds, IST):%Y-%m-%d %H:%M:%S}.{rest // 1_000_000:03d}"
+    return ist(ts).isoformat(" ", "milliseconds")[:-6] if ts else ""
 
 
 def project(entries: Iterable[Entry]) -> sqlite3.Connection:
