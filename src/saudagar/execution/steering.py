@@ -195,12 +195,11 @@ def entry_terms(instrument: Instrument, side: Side, quantity: int, last: Paise, 
 
 
 def _is_exit(order: Order) -> bool:
-    """A stop that was triggered or turned into an exit counts as an exit."""
-    return (
-        order.new.purpose is Purpose.EXIT
-        or not order.terms.order_type.has_trigger
-        or order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
-    )
+    """A stop that was turned into an exit, or has begun to fill, counts as an exit.
+
+    Whether it is merely awake is not asked: one broker's word for that (Dhan's PENDING) says nothing.
+    """
+    return order.new.purpose is Purpose.EXIT or not order.terms.order_type.has_trigger or order.filled > 0
 
 
 def _marketable(instrument: Instrument, side: Side, quantity: int, last: Paise, tactics: Tactics) -> OrderTerms:

@@ -1,0 +1,5 @@
+"""Paper trading: the exchange's matching core in process."""
+
+from saudagar.brokers.paper.broker import PaperBroker
+
+__all__ = ["PaperBroker"]

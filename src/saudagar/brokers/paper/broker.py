@@ -1,0 +1,164 @@
+"""`PaperBroker`: orders against the matching core, in process.
+
+The same rules as the simulated exchange behind the wire, because it is the same core: order types, ticks, bands,
+freeze, sessions, depth, partial fills. What it cannot show is what a wire does; for that there is the exchange
+process. Fed with every frame before the engine sees it (`on_frame`), so that resting orders trade at the prices of
+the moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from saudagar.exchange.core import MatchingCore
+from saudagar.exchange.core_orders import ExchangeOrder, Refusal, Update
+from saudagar.execution.ports import Capabilities, LinkState, LinkStatus
+from saudagar.model import (
+    BrokerOrderId,
+    BrokerPosition,
+    ClientOrderId,
+    Funds,
+    Holding,
+    Nanos,
+    NewOrder,
+    Order,
+    OrderReport,
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    Product,
+    Tick,
+    TradeReport,
+)
+from saudagar.model.errors import RejectedByBroker
+
+
+class PaperBroker:
+    """An `ExecutionClient` over a `MatchingCore`."""
+
+    capabilities = Capabilities(name="paper", order_types=frozenset(OrderType), products=frozenset(Product))
+
+    def __init__(self, core: MatchingCore) -> None:
+        self._core = core
+        self._on_report: Callable[[OrderReport], None] = lambda _: None
+
+    async def start(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> None:
+        self._on_report = on_report
+        on_status(LinkStatus(LinkState.UP, "paper"))
+
+    async def stop(self) -> None:
+        """Nothing runs by itself."""
+
+    def on_market(self, ts: Nanos, ticks: Sequence[Tick]) -> None:
+        """Let the market move; what trades is reported at once."""
+        for update in self._core.advance(ts, ticks):
+            self._on_report(report_of(update))
+
+    async def submit(self, order: NewOrder) -> OrderReport:
+        try:
+            placed = self._core.place(
+                tag=order.order_id,
+                instrument=order.instrument,
+                side=order.side,
+                terms=order.terms,
+                product=order.product,
+                validity=order.validity,
+                after_market=order.after_market,
+            )
+        except Refusal as refusal:
+            raise RejectedByBroker(refusal.message, code=refusal.code) from None
+        self._tell()
+        return OrderReport(
+            order_id=order.order_id,
+            status=OrderStatus.PENDING,
+            ts=self._core.now,
+            broker_id=BrokerOrderId(placed.exchange_id),
+        )
+
+    async def modify(self, order: Order, terms: OrderTerms) -> None:
+        try:
+            self._core.modify(order.broker_id, terms)
+        except Refusal as refusal:
+            raise RejectedByBroker(refusal.message, code=refusal.code) from None
+        self._tell()
+
+    async def cancel(self, order: Order) -> None:
+        try:
+            self._core.cancel(order.broker_id)
+        except Refusal as refusal:
+            raise RejectedByBroker(refusal.message, code=refusal.code) from None
+        self._tell()
+
+    async def find(self, order_id: ClientOrderId) -> OrderReport | None:
+        found = self._core.by_tag(order_id)
+        return None if found is None else _report(found)
+
+    async def trades_of(self, order: Order) -> tuple[TradeReport, ...]:
+        found = self._core.by_tag(order.id)
+        return () if found is None else _trades(found)
+
+    async def orders(self) -> list[OrderReport]:
+        return [_report(order) for order in self._core.orders.values()]
+
+    async def positions(self) -> list[BrokerPosition]:
+        return [
+            BrokerPosition(
+                instrument=instrument.id,
+                product=product,
+                quantity=bought - sold,
+                buy_quantity=bought,
+                buy_value=buy_value,
+                sell_quantity=sold,
+                sell_value=sell_value,
+            )
+            for instrument, product, bought, buy_value, sold, sell_value in self._core.positions()
+        ]
+
+    async def holdings(self) -> list[Holding]:
+        return []
+
+    async def funds(self) -> Funds:
+        return self._core.funds()
+
+    def _tell(self) -> None:
+        for update in self._core.drain():
+            self._on_report(report_of(update))
+
+
+def report_of(update: Update) -> OrderReport:
+    """One update of the core as a broker's report."""
+    return OrderReport(
+        order_id=ClientOrderId(update.tag),
+        status=update.status,
+        ts=update.ts,
+        broker_id=BrokerOrderId(update.exchange_id),
+        filled=update.filled,
+        last_price=update.trade.price if update.trade else 0,
+        average_price=update.average_price,
+        terms=update.terms,
+        reason=update.reason if update.status.terminal else "",
+        instrument=update.instrument.id,
+        side=update.side,
+        product=update.product,
+    )
+
+
+def _report(order: ExchangeOrder) -> OrderReport:
+    return OrderReport(
+        order_id=ClientOrderId(order.tag),
+        status=order.status,
+        ts=order.updated,
+        broker_id=BrokerOrderId(order.exchange_id),
+        filled=order.filled,
+        average_price=order.average_price,
+        trades=_trades(order),
+        terms=order.terms,
+        reason=order.reason if order.status.terminal else "",
+        instrument=order.instrument.id,
+        side=order.side,
+        product=order.product,
+    )
+
+
+def _trades(order: ExchangeOrder) -> tuple[TradeReport, ...]:
+    return tuple(TradeReport(t.trade_id, t.quantity, t.price, t.ts) for t in order.trades)
