@@ -191,42 +191,29 @@ class BarFields:
     def __init__(self, interval: Nanos = 0) -> None:
         self.interval = interval
 
-    def _field(self, name: str) -> Expr:
+    def column(self, name: str) -> Expr:
+        """Any column of `BarArrays`; for kernels that want the bar's place in the session, which is whole numbers."""
         return _intern(Field(name), (), self.interval)
 
     @property
     def open(self) -> Expr:
-        return self._field("open")
+        return self.column("open")
 
     @property
     def high(self) -> Expr:
-        return self._field("high")
+        return self.column("high")
 
     @property
     def low(self) -> Expr:
-        return self._field("low")
+        return self.column("low")
 
     @property
     def close(self) -> Expr:
-        return self._field("close")
+        return self.column("close")
 
     @property
     def volume(self) -> Expr:
-        return self._field("volume")
-
-    @property
-    def day(self) -> Expr:
-        return self._field("day")
-
-    @property
-    def since(self) -> Expr:
-        """From the session open to the bar's start, ns."""
-        return self._field("since")
-
-    @property
-    def until(self) -> Expr:
-        """From the session open to the bar's end, ns."""
-        return self._field("until")
+        return self.column("volume")
 
     @property
     def typical(self) -> Expr:

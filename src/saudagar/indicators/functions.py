@@ -150,22 +150,22 @@ def rolling_std(x: Operand, n: int) -> Expr:
 
 def vwap(bar: BarFields) -> Expr:
     """Volume-weighted average of the typical price since the day began; undefined until something traded."""
-    return node(SessionVwap(), bar.day, bar.high, bar.low, bar.close, bar.volume)
+    return node(SessionVwap(), bar.column("day"), bar.high, bar.low, bar.close, bar.volume)
 
 
 def previous_day_high(bar: BarFields) -> Expr:
     """High of the last trading day before today, paise."""
-    return node(PreviousDay("high"), bar.day, bar.high)
+    return node(PreviousDay("high"), bar.column("day"), bar.high)
 
 
 def previous_day_low(bar: BarFields) -> Expr:
     """Low of the last trading day before today, paise."""
-    return node(PreviousDay("low"), bar.day, bar.low)
+    return node(PreviousDay("low"), bar.column("day"), bar.low)
 
 
 def previous_day_close(bar: BarFields) -> Expr:
     """Last close of the last trading day before today, paise."""
-    return node(PreviousDay("close"), bar.day, bar.close)
+    return node(PreviousDay("close"), bar.column("day"), bar.close)
 
 
 def opening_range_high(bar: BarFields, minutes: int) -> Expr:
@@ -174,12 +174,12 @@ def opening_range_high(bar: BarFields, minutes: int) -> Expr:
     Defined from the bar that ends them (that bar belongs to the range) to the day's end; undefined all day where
     nothing traded in them. `minutes` must be a whole number of bars.
     """
-    return node(OpeningRange("high", _bars("minutes", minutes, 1)), bar.day, bar.since, bar.until, bar.high)
+    return _opening_range("high", bar, minutes)
 
 
 def opening_range_low(bar: BarFields, minutes: int) -> Expr:
     """Low of the session's first `minutes`, paise. See `opening_range_high`."""
-    return node(OpeningRange("low", _bars("minutes", minutes, 1)), bar.day, bar.since, bar.until, bar.low)
+    return _opening_range("low", bar, minutes)
 
 
 def lag(x: Expr, k: int = 1) -> Expr:
@@ -229,6 +229,11 @@ def maximum(a: Operand, b: Operand) -> Expr:
 def minimum(a: Operand, b: Operand) -> Expr:
     """The smaller of two numbers, bar by bar; undefined if either is."""
     return arithmetic("min", a, b)
+
+
+def _opening_range(what: str, bar: BarFields, minutes: int) -> Expr:
+    kernel = OpeningRange(what, _bars("minutes", minutes, 1))
+    return node(kernel, *map(bar.column, ("day", "since", "until", what)))
 
 
 def _talib(name: str, *inputs: Operand, **params: float) -> Expr:

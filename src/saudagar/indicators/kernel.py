@@ -17,7 +17,7 @@ NAN = float("nan")
 class Kernel:
     """What a node computes, both ways. Subclasses are frozen dataclasses: equal parameters, equal kernel."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     boolean: ClassVar[bool | None] = False  # None: as the last input
     outputs: ClassVar[int] = 0  # how many values come as a tuple; 0 for one bare value

@@ -179,7 +179,7 @@ class Pick(Kernel):
         return many[self.index]
 
     def live(self) -> Step:
-        return operator.itemgetter(self.index)
+        return lambda many: float(many[self.index])  # a trend comes as an int
 
 
 def _days(day: Ints) -> Iterator[slice]:
