@@ -17,12 +17,13 @@ import struct
 import sys
 import threading
 from enum import IntEnum
-from typing import BinaryIO, Protocol, cast
+from typing import Protocol, cast
 
 import msgspec
 
 HEADER = struct.Struct("<BI")
 _PR_SET_PDEATHSIG = 1
+_STDIN = 0
 _GRACE = 1.5  # seconds a child may take to end by itself
 
 
@@ -71,8 +72,16 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _end_with(inlet: BinaryIO, ended: threading.Event) -> None:
-    while inlet.read(4096):
+def _first_line() -> bytes:
+    """The settings. Read past `sys.stdin`, whose lock a thread must not hold when the interpreter ends."""
+    line = b""
+    while not line.endswith(b"\n") and (chunk := os.read(_STDIN, 1 << 16)):
+        line += chunk
+    return line
+
+
+def _end_with_desk(ended: threading.Event) -> None:
+    while os.read(_STDIN, 4096):
         pass
     ended.set()
     threading.Event().wait(_GRACE)
@@ -84,9 +93,8 @@ def main(arguments: list[str]) -> int:
     die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the desk, which closes us in order
     outlet, ended = Outlet(pipe), threading.Event()
-    inlet = sys.stdin.buffer
-    settings = inlet.readline()
-    threading.Thread(target=_end_with, args=(inlet, ended), daemon=True).start()
+    settings = _first_line()
+    threading.Thread(target=_end_with_desk, args=(ended,), daemon=True).start()
     try:
         cast(Runner, importlib.import_module(module)).run(settings, outlet, ended)
     except BrokenPipeError:

@@ -125,7 +125,7 @@ class DhanBroker:
         self.stream = Stream(
             "dhan orders",
             "saudagar.brokers.dhan.stream",
-            msgspec.json.encode(handed),
+            msgspec.json.encode(handed | {"silence": self._watch.silence}),
             on_data=lambda body: self._update(body, on_report),
             on_status=status,
             watch=self._watch,

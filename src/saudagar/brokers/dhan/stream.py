@@ -20,8 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from saudagar.brokers.child import Kind, Outlet
 
-_PING_EVERY, _PONG_WITHIN = 4, 4  # seconds: a dead socket is noticed within ten
-_ALIVE_EVERY = 2.0
+_ALIVE_EVERY = 2.0  # seconds
 _REFUSED = frozenset({401, 403, 1008, 3000, 3003})  # HTTP and close codes that say: not with this token
 _TOKEN_CODES = frozenset({"807", "808", "809", "810"})
 
@@ -31,6 +30,7 @@ class ChildSettings(msgspec.Struct, frozen=True):
 
     client_id: str
     token: str
+    silence: float = 0.0  # seconds after which the desk gives up a silent link; 0: it does not
     url: str | None = None
 
 
@@ -80,15 +80,16 @@ def run(settings: bytes, outlet: Outlet, ended: threading.Event) -> None:
     """Hold the connection until it breaks or `ended` is set from outside."""
     wanted = msgspec.json.decode(settings, type=ChildSettings)
     orderupdate.print = lambda *_, **__: None  # it would print the login message, token included
-    orderupdate.websockets = SimpleNamespace(connect=lambda url: _Connection(url, outlet))
-    asyncio.run(_hold(Updates(wanted, outlet), outlet, ended))
+    orderupdate.websockets = SimpleNamespace(connect=lambda url: _Connection(url, wanted.silence, outlet))
+    asyncio.run(_hold(Updates(wanted, outlet), outlet, ended, min(wanted.silence / 4 or _ALIVE_EVERY, _ALIVE_EVERY)))
 
 
 class _Connection:
     """`websockets.connect` as the SDK calls it, with pings that notice a dead peer in time."""
 
-    def __init__(self, url: str, outlet: Outlet) -> None:
-        self._connect = websockets.connect(url, ping_interval=_PING_EVERY, ping_timeout=_PONG_WITHIN)
+    def __init__(self, url: str, silence: float, outlet: Outlet) -> None:
+        half = silence / 2 or None
+        self._connect = websockets.connect(url, ping_interval=half, ping_timeout=half)
         self._outlet = outlet
 
     async def __aenter__(self) -> _Tap:
@@ -98,12 +99,12 @@ class _Connection:
         await self._connect.__aexit__(*reason)
 
 
-async def _hold(updates: Updates, outlet: Outlet, ended: threading.Event) -> None:
+async def _hold(updates: Updates, outlet: Outlet, ended: threading.Event, beat: float) -> None:
     loop = asyncio.get_running_loop()
     connection = asyncio.ensure_future(updates.connect_order_update())
     told = loop.run_in_executor(None, ended.wait)
     while not connection.done() and not told.done():
-        await asyncio.wait({connection, told}, timeout=_ALIVE_EVERY, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({connection, told}, timeout=beat, return_when=asyncio.FIRST_COMPLETED)
         outlet.send(Kind.ALIVE)
     ended.set()
     if not connection.done():

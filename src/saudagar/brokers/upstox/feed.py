@@ -62,7 +62,7 @@ class UpstoxFeed:
         self.refusals: dict[str, int] = Counter()
         self.stream: Stream | None = None
         self._settings = settings
-        self._watch = watch
+        self._watch = watch or Watch()
         self._history: History | None = None
         self._reader: ThreadPoolExecutor | None = None
 
@@ -91,7 +91,7 @@ class UpstoxFeed:
         self.stream = Stream(
             "upstox feed",
             "saudagar.brokers.upstox.stream",
-            msgspec.json.encode(handed | {"url": settings.feed_url}),
+            msgspec.json.encode(handed | {"url": settings.feed_url, "silence": self._watch.silence}),
             on_data=lambda body: self._deliver(body, names, on_frame),
             on_status=on_status,
             watch=self._watch,

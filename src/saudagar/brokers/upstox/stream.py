@@ -25,8 +25,6 @@ from saudagar.brokers.upstox.client import api_client
 from saudagar.brokers.upstox.decode import Screen
 from saudagar.brokers.upstox.wire import encode
 
-_PING_EVERY, _PONG_WITHIN = 4, 3  # seconds
-
 
 class ChildSettings(msgspec.Struct, frozen=True):
     """What the child must know, over standard input."""
@@ -35,6 +33,7 @@ class ChildSettings(msgspec.Struct, frozen=True):
     keys: list[str]
     mode: str
     depth: bool
+    silence: float = 0.0  # seconds after which the desk gives up a silent link; 0: it does not
     url: str | None = None
 
 
@@ -61,19 +60,18 @@ def verified_tls() -> ssl.SSLContext:
     return context
 
 
-def redirect(url: str | None, on_alive: Any) -> None:
+def take_socket(settings: ChildSettings, on_alive: Any) -> None:
     """Put our socket class where the SDK's module looks for `websocket`. For a process of its own only."""
+    pings: dict[str, Any] = {}
+    if settings.silence:
+        pings = {"ping_interval": settings.silence * 0.4, "ping_timeout": settings.silence * 0.3}
 
     class Socket(websocket.WebSocketApp):
         def __init__(self, address: str, **options: Any) -> None:
-            super().__init__(url or address, on_ping=on_alive, on_pong=on_alive, **options)
+            super().__init__(settings.url or address, on_ping=on_alive, on_pong=on_alive, **options)
 
         def run_forever(self, *arguments: Any, **options: Any) -> bool:
-            options |= {
-                "sslopt": {"context": verified_tls()},
-                "ping_interval": _PING_EVERY,
-                "ping_timeout": _PONG_WITHIN,
-            }
+            options |= pings | {"sslopt": {"context": verified_tls()}}
             return super().run_forever(*arguments, **options)
 
     feeder.websocket = SimpleNamespace(WebSocketApp=Socket, ABNF=websocket.ABNF)
@@ -83,7 +81,7 @@ def run(settings: bytes, outlet: Outlet, ended: threading.Event) -> None:
     """Hold the connection until it breaks or `ended` is set from outside."""
     wanted = msgspec.json.decode(settings, type=ChildSettings)
     logging.getLogger("websocket").addHandler(logging.NullHandler())
-    redirect(wanted.url, lambda *_: outlet.send(Kind.ALIVE))
+    take_socket(wanted, lambda *_: outlet.send(Kind.ALIVE))
     streamer = RawStreamer(api_client(wanted.token), wanted, outlet)
     last_error: list[str] = []
 
