@@ -115,7 +115,20 @@ def _measure(data: Path) -> coverage.Coverage:
 
 def _pytest(arguments: Sequence[str]) -> tuple[int, str]:
     """Run pytest with its output passed on as it comes; its exit code and its closing line."""
-    words = [sys.executable, "-m", "pytest", "-p", "no:pytest_cov", "-n", "2", "-m", "not soak", "--durations=15"]
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:pytest_cov",
+        "-n",
+        "2",
+        "--dist",
+        "worksteal",
+        "-m",
+        "not soak",
+        "--durations=15",
+    ]
     words += ["-q", f"--color={'yes' if sys.stdout.isatty() else 'no'}", *arguments]
     tail = b""
     with subprocess.Popen(words, stdout=subprocess.PIPE) as run:
