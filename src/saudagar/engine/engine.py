@@ -30,6 +30,7 @@ from saudagar.model import (
     AccountSnapshot,
     CloseAll,
     Command,
+    DayEnded,
     Direction,
     Instrument,
     InstrumentId,
@@ -108,6 +109,7 @@ class Engine:
             SetTradingState: self._set_trading_state,
             CloseAll: self._close_all,
             LinkReported: self._link,
+            DayEnded: self._day_ended,
         }
 
     @property
@@ -137,7 +139,7 @@ class Engine:
             core.later(at(day, hours.square_off), self._square_off)
         self.watch.resume()
         self._orders.resume()
-        core.effects.append(TakeSnapshot())
+        self._compare_books()
         return self._finish()
 
     def process(self, event: Inbound) -> Step:
@@ -292,6 +294,24 @@ class Engine:
     def _square_off(self) -> None:
         self._flatten("square-off", Source.SESSION)
         self._entry_window = (0, 0)
+
+    def _compare_books(self) -> None:
+        """Ask for the broker's book now and at every interval."""
+        core, interval = self._core, self._core.settings.reconcile
+        core.effects.append(TakeSnapshot())
+        if interval:
+            core.later(core.now + interval, self._compare_books)
+
+    def _day_ended(self, end: DayEnded) -> None:
+        """Nothing can be filled any more: say what was left open."""
+        core = self._core
+        self._advance(end.ts)
+        for position in core.state.positions.values():
+            if position.quantity and core.settings.hours.square_off:
+                core.alert("critical", f"{position.id} is still open with {position.quantity} at the day's end.")
+        if core.day is not None:
+            core.emit(ev.DayClosed(ts=core.now, day=core.day))
+        core.effects.append(TakeSnapshot())
 
     def _flatten(self, reason: str, source: Source, keep: Sequence[InstrumentId] = ()) -> None:
         for position in list(self._core.state.positions.values()):

@@ -69,6 +69,7 @@ class Runner:
         self._queue: deque[Inbound] = deque()
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._quiet = asyncio.Event()
         self._stopping = False
         self._failure: BaseException | None = None
         self.last_frame: Nanos = 0
@@ -95,6 +96,16 @@ class Runner:
                 detail=status.detail,
             )
         )
+
+    def nudge(self) -> None:
+        """Something outside changed that `on_idle` may want to know."""
+        self._wake.set()
+
+    async def quiet(self) -> None:
+        """Wait until nothing is queued and nothing in flight."""
+        self._quiet.clear()
+        self._wake.set()
+        await self._quiet.wait()
 
     def stop(self) -> None:
         """End `run` once the queue is empty and nothing is in flight."""
@@ -129,6 +140,7 @@ class Runner:
                 if self._stopping:
                     return
                 self._on_idle()
+                self._quiet.set()
             self._wake.clear()
             if not self._queue:
                 await self._wake.wait()

@@ -65,6 +65,12 @@ class ModifyAccepted(msgspec.Struct, frozen=True):
     order_id: ClientOrderId
 
 
+class DayEnded(msgspec.Struct, frozen=True):
+    """The market has closed; no more ticks will come."""
+
+    ts: Nanos
+
+
 class AccountSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The broker's whole book, for reconciliation: at start, after a reconnect, and every minute."""
 
@@ -92,4 +98,5 @@ Command: TypeAlias = (
     | ModifyAccepted
     | AccountSnapshot
     | LinkReported
+    | DayEnded
 )
