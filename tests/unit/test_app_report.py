@@ -174,6 +174,18 @@ def test_orders_are_counted_by_how_they_ended() -> None:
     assert orders.denied == {"max-open": 1, "price-band": 2}
 
 
+def test_yesterday_is_not_today() -> None:
+    desk = state()
+    before = build(desk, RUN, costs, [])
+    desk.trades.insert(0, msgspec.structs.replace(TRADES[0], exit_ts=at(date(2026, 11, 19), "15:00")))
+    desk.apply(ev.Alerted(ts=at(date(2026, 11, 19), "15:00"), level="info", message="old"))
+    assert build(desk, RUN, costs, []) == before
+    desk.apply(ev.DayOpened(ts=at(date(2026, 11, 23), "09:00"), day=date(2026, 11, 23), desk="DEMO", config=""))
+    monday = build(desk, RUN, costs, [])
+    assert (monday.trades, monday.orders.sent, monday.alerts) == ((), 0, ())
+    assert [line.quantity for line in monday.open] == [20]
+
+
 @given(st.lists(st.decimals(0, 10**6, places=6), min_size=1, max_size=7))
 def test_shares_add_up_and_none_is_off_by_a_paisa(parts: list[Decimal]) -> None:
     named = {str(number): part for number, part in enumerate(parts)}

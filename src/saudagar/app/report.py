@@ -158,7 +158,7 @@ class DayReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build(state: State, run: RunFacts, charges: Callable[[Trade], Charges], latencies: Iterable[int]) -> DayReport:
-    """The report of the day that `state` holds.
+    """The report of the newest day that `state` holds; a journal may hold many.
 
     Parameters
     ----------
@@ -167,12 +167,12 @@ def build(state: State, run: RunFacts, charges: Callable[[Trade], Charges], late
     latencies
         Tick → order submitted, ns, in any order.
     """
-    trades = tuple(
-        trade_line(trade, charges(trade)) for trade in sorted(state.trades, key=lambda t: (t.exit_ts, t.position))
-    )
-    names = sorted({position.strategy for position in state.positions.values()} | {trade.strategy for trade in trades})
+    day = state.day or (ist_day(state.trades[-1].exit_ts) if state.trades else date(1970, 1, 1))
+    closed = sorted((t for t in state.trades if ist_day(t.exit_ts) == day), key=lambda t: (t.exit_ts, t.position))
+    trades = tuple(trade_line(trade, charges(trade)) for trade in closed)
+    names = sorted({p.strategy for p in state.positions.values() if p.quantity} | {trade.strategy for trade in trades})
     return DayReport(
-        day=state.day or (ist_day(trades[0].exit_ts) if trades else date(1970, 1, 1)),
+        day=day,
         run=run,
         trading=state.trading,
         trading_reason=one_line(state.trading_reason),
@@ -184,9 +184,13 @@ def build(state: State, run: RunFacts, charges: Callable[[Trade], Charges], late
             for _, p in sorted(state.positions.items())
             if p.quantity
         ),
-        orders=_orders(state),
+        orders=_orders(state, day),
         latency=latency(latencies),
-        alerts=tuple((alert.ts, one_line(f"{alert.level}: {alert.message}")) for alert in state.alerts),
+        alerts=tuple(
+            (alert.ts, one_line(f"{alert.level}: {alert.message}"))
+            for alert in state.alerts
+            if ist_day(alert.ts) == day
+        ),
     )
 
 
@@ -262,16 +266,17 @@ def as_json(report: DayReport) -> dict[str, Any]:
     return plain
 
 
-def _orders(state: State) -> OrderTally:
-    ended = Counter(order.status for order in state.orders.values())
+def _orders(state: State, day: date) -> OrderTally:
+    orders = [order for order in state.orders.values() if ist_day(order.submitted) == day]
+    ended = Counter(order.status for order in orders)
     unknown = ended[OrderStatus.UNKNOWN]
     return OrderTally(
-        sent=len(state.orders),
+        sent=len(orders),
         filled=ended[OrderStatus.FILLED],
         cancelled=ended[OrderStatus.CANCELLED],
         rejected=ended[OrderStatus.REJECTED],
         expired=ended[OrderStatus.EXPIRED],
-        working=sum(order.working for order in state.orders.values()) - unknown,
+        working=sum(order.working for order in orders) - unknown,
         unknown=unknown,
         denied=dict(sorted(state.denials.items())),
     )
