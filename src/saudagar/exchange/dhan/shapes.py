@@ -1,0 +1,340 @@
+"""Dhan's words and JSON shapes, field by field as recorded: what REST v2 and the order-update socket say.
+
+Keys, types and oddities (``availabelBalance``, "NA", "0001-01-01 00:00:00") follow recorded answers of 2025; shapes
+that were never recorded (positions, trades of the day, quotes, the order alert) follow Dhan's v2 documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from saudagar.exchange.core_orders import ExchangeOrder, ExchangeTrade, Update
+from saudagar.exchange.tape import Line
+from saudagar.market.ist import ist
+from saudagar.model import (
+    SECOND,
+    Funds,
+    Instrument,
+    InstrumentKind,
+    Levels,
+    Nanos,
+    OrderStatus,
+    OrderType,
+    Paise,
+    Product,
+    Right,
+    Segment,
+    Tick,
+)
+
+NO_TIME = "0001-01-01 00:00:00"
+
+STATUS: Mapping[OrderStatus, str] = {
+    OrderStatus.SUBMITTED: "TRANSIT",
+    OrderStatus.UNKNOWN: "TRANSIT",
+    OrderStatus.PENDING: "PENDING",  # after-market orders wait as PENDING (recorded 2025-02-16)
+    OrderStatus.OPEN: "PENDING",
+    OrderStatus.TRIGGER_PENDING: "PENDING",
+    OrderStatus.PARTIALLY_FILLED: "PART_TRADED",
+    OrderStatus.FILLED: "TRADED",
+    OrderStatus.CANCELLED: "CANCELLED",
+    OrderStatus.REJECTED: "REJECTED",
+    OrderStatus.EXPIRED: "EXPIRED",
+}
+ORDER_TYPE: Mapping[OrderType, str] = {
+    OrderType.MARKET: "MARKET",
+    OrderType.LIMIT: "LIMIT",
+    OrderType.SL: "STOP_LOSS",
+    OrderType.SL_M: "STOP_LOSS_MARKET",
+}
+PRODUCT: Mapping[Product, str] = {
+    Product.DELIVERY: "CNC",
+    Product.INTRADAY: "INTRADAY",
+    Product.MARGIN: "MARGIN",
+    Product.MTF: "MTF",
+}
+SEGMENT: Mapping[Segment, str] = {
+    Segment.NSE_EQ: "NSE_EQ",
+    Segment.NSE_INDEX: "IDX_I",
+    Segment.NSE_FNO: "NSE_FNO",
+    Segment.BSE_EQ: "BSE_EQ",
+    Segment.BSE_INDEX: "IDX_I",
+    Segment.BSE_FNO: "BSE_FNO",
+    Segment.MCX_COMM: "MCX_COMM",
+}
+# The order-update socket has words of its own.
+ALERT_ORDER_TYPE = {OrderType.MARKET: "MKT", OrderType.LIMIT: "LMT", OrderType.SL: "SL", OrderType.SL_M: "SLM"}
+ALERT_PRODUCT = {Product.DELIVERY: "C", Product.INTRADAY: "I", Product.MARGIN: "M", Product.MTF: "F"}
+ALERT_SEGMENT = {
+    Segment.NSE_EQ: "E",
+    Segment.BSE_EQ: "E",
+    Segment.NSE_INDEX: "I",
+    Segment.BSE_INDEX: "I",
+    Segment.NSE_FNO: "D",
+    Segment.BSE_FNO: "D",
+    Segment.MCX_COMM: "M",
+}
+_INDICES = frozenset({"NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYNXT50", "SENSEX", "BANKEX", "SENSEX50"})
+_RIGHT = {None: "NA", Right.CALL: "CALL", Right.PUT: "PUT"}
+
+
+def instrument_word(instrument: Instrument) -> str:
+    """``EQUITY``, ``INDEX``, ``FUTIDX``, ``FUTSTK``, ``OPTIDX`` or ``OPTSTK``."""
+    if instrument.kind in (InstrumentKind.EQUITY, InstrumentKind.INDEX):
+        return instrument.kind.value
+    on = "IDX" if instrument.underlying in _INDICES else "STK"
+    return ("OPT" if instrument.kind is InstrumentKind.OPTION else "FUT") + on
+
+
+def ist_text(ns: Nanos) -> str:
+    """``2026-11-20 09:15:00``, IST."""
+    return f"{ist(ns - ns % SECOND):%Y-%m-%d %H:%M:%S}" if ns else NO_TIME
+
+
+def rupees(paise: float) -> float:
+    """Paise as Dhan writes money: rupees, a float."""
+    return round(paise / 100, 4)
+
+
+def exchange_number(order: ExchangeOrder | Update) -> str:
+    """The exchange's own number of the order; "0" while only Dhan has it."""
+    if order.status is OrderStatus.PENDING:
+        return "0"
+    return f"11{''.join(filter(str.isdigit, order.exchange_id)):0>14}"
+
+
+def order_row(order: ExchangeOrder, client_id: str) -> dict[str, Any]:
+    """One order as `GET /orders` has it."""
+    instrument, terms = order.instrument, order.terms
+    at_exchange = order.status is not OrderStatus.PENDING
+    rejected = order.status is OrderStatus.REJECTED
+    return {
+        "dhanClientId": client_id,
+        "orderId": order.exchange_id,
+        "exchangeOrderId": exchange_number(order),
+        "correlationId": order.tag or "NA",
+        "orderStatus": STATUS[order.status],
+        "transactionType": order.side.value,
+        "exchangeSegment": SEGMENT[instrument.segment],
+        "productType": PRODUCT[order.product],
+        "orderType": ORDER_TYPE[terms.order_type],
+        "validity": order.validity.value,
+        "tradingSymbol": instrument.symbol,
+        "securityId": instrument.dhan_id,
+        "quantity": terms.quantity,
+        "disclosedQuantity": 0,
+        "price": rupees(terms.price),
+        "triggerPrice": rupees(terms.trigger_price),
+        "afterMarketOrder": order.after_market,
+        "boProfitValue": 0.0,
+        "boStopLossValue": 0.0,
+        "legName": "NA",
+        "createTime": ist_text(order.created),
+        "updateTime": ist_text(order.updated),
+        "exchangeTime": ist_text(order.updated) if at_exchange else NO_TIME,
+        "drvExpiryDate": _expiry(instrument),
+        "drvOptionType": _RIGHT[instrument.right],
+        "drvStrikePrice": rupees(instrument.strike),
+        "omsErrorCode": "1" if rejected else "0",
+        "omsErrorDescription": order.reason,
+        "algoId": "0",
+        "remainingQuantity": terms.quantity - order.filled,
+        "averageTradedPrice": rupees(order.average_price),
+        "filledQty": order.filled,
+    }
+
+
+def trade_row(trade: ExchangeTrade, order: ExchangeOrder, client_id: str) -> dict[str, Any]:
+    """One execution as `GET /trades` has it (documentation v2)."""
+    instrument = trade.instrument
+    when = ist_text(trade.ts)
+    return {
+        "dhanClientId": client_id,
+        "orderId": trade.exchange_id,
+        "exchangeOrderId": exchange_number(order),
+        "exchangeTradeId": trade.trade_id,
+        "transactionType": trade.side.value,
+        "exchangeSegment": SEGMENT[instrument.segment],
+        "productType": PRODUCT[trade.product],
+        "orderType": ORDER_TYPE[order.terms.order_type],
+        "tradingSymbol": instrument.symbol,
+        "securityId": instrument.dhan_id,
+        "tradedQuantity": trade.quantity,
+        "tradedPrice": rupees(trade.price),
+        "createTime": when,
+        "updateTime": when,
+        "exchangeTime": when,
+        "drvExpiryDate": _expiry(instrument),
+        "drvOptionType": _RIGHT[instrument.right],
+        "drvStrikePrice": rupees(instrument.strike),
+    }
+
+
+def position_row(
+    instrument: Instrument,
+    product: Product,
+    bought: tuple[int, Paise],
+    sold: tuple[int, Paise],
+    last: Paise,
+    client_id: str,
+) -> dict[str, Any]:
+    """One position of the day as `GET /positions` has it (documentation v2).
+
+    `bought` and `sold` are quantity and value (paise), `last` the last price (paise).
+    """
+    (buy_quantity, buy_value), (sell_quantity, sell_value) = bought, sold
+    net = buy_quantity - sell_quantity
+    buy_average = buy_value / buy_quantity if buy_quantity else 0.0
+    sell_average = sell_value / sell_quantity if sell_quantity else 0.0
+    closed = min(buy_quantity, sell_quantity)
+    cost = buy_average if net > 0 else sell_average if net < 0 else 0.0
+    return {
+        "dhanClientId": client_id,
+        "tradingSymbol": instrument.symbol,
+        "securityId": instrument.dhan_id,
+        "positionType": "LONG" if net > 0 else "SHORT" if net < 0 else "CLOSED",
+        "exchangeSegment": SEGMENT[instrument.segment],
+        "productType": PRODUCT[product],
+        "buyAvg": rupees(buy_average),
+        "buyQty": buy_quantity,
+        "costPrice": rupees(cost),
+        "sellAvg": rupees(sell_average),
+        "sellQty": sell_quantity,
+        "netQty": net,
+        "realizedProfit": rupees(closed * (sell_average - buy_average)),
+        "unrealizedProfit": rupees(net * (last - cost)) if last else 0.0,
+        "rbiReferenceRate": 1.0,
+        "multiplier": 1,
+        "carryForwardBuyQty": 0,
+        "carryForwardSellQty": 0,
+        "carryForwardBuyValue": 0.0,
+        "carryForwardSellValue": 0.0,
+        "dayBuyQty": buy_quantity,
+        "daySellQty": sell_quantity,
+        "dayBuyValue": rupees(buy_value),
+        "daySellValue": rupees(sell_value),
+        "drvExpiryDate": _expiry(instrument),
+        "drvOptionType": _RIGHT[instrument.right],
+        "drvStrikePrice": rupees(instrument.strike),
+        "crossCurrency": False,
+    }
+
+
+def funds_row(funds: Funds, client_id: str) -> dict[str, Any]:
+    """`GET /fundlimit`, Dhan's spelling kept."""
+    return {
+        "dhanClientId": client_id,
+        "availabelBalance": rupees(funds.available),
+        "sodLimit": rupees(funds.opening),
+        "collateralAmount": 0.0,
+        "receiveableAmount": 0.0,
+        "utilizedAmount": rupees(funds.used),
+        "blockedPayoutAmount": 0.0,
+        "withdrawableBalance": rupees(funds.available),
+    }
+
+
+def quote_row(kind: str, line: Line) -> dict[str, Any]:
+    """One instrument of `/marketfeed/{ltp,ohlc,quote}`; what did not trade yet has zeros (recorded 2025-01-25)."""
+    tick, day = line.tick, line.day
+    row: dict[str, Any] = {"last_price": rupees(tick.ltp) if tick else 0}
+    if kind == "ltp":
+        return row
+    close = rupees(line.previous_close) if tick else 0
+    row["ohlc"] = {"open": rupees(day.open), "close": close, "high": rupees(day.high), "low": rupees(day.low)}
+    if kind == "ohlc" or tick is None:
+        return row
+    row["average_price"] = round(line.average_price / 100, 2)
+    row["buy_quantity"] = sum(quantity for _, quantity in tick.bids)
+    row["sell_quantity"] = sum(quantity for _, quantity in tick.asks)
+    row["depth"] = {"buy": _levels(tick.bids), "sell": _levels(tick.asks)}
+    row["last_quantity"] = line.last_quantity
+    row["last_trade_time"] = f"{ist(tick.ts):%d/%m/%Y %H:%M:%S}"
+    row["lower_circuit_limit"] = rupees(line.previous_close * 80 // 100)
+    row["upper_circuit_limit"] = rupees(line.previous_close * 120 // 100)
+    row["net_change"] = rupees(tick.ltp - line.previous_close)
+    row["volume"] = tick.volume
+    row["oi"] = row["oi_day_high"] = row["oi_day_low"] = 0
+    return row
+
+
+def _levels(levels: Levels) -> list[dict[str, Any]]:
+    shown = [{"quantity": quantity, "orders": 1, "price": rupees(price)} for price, quantity in levels[:5]]
+    return shown + [{"quantity": 0, "orders": 0, "price": 0.0}] * (5 - len(shown))
+
+
+def profile_row(now: Nanos, client_id: str) -> dict[str, str]:
+    """`GET /profile`; the token lasts a day."""
+    tomorrow = ist(now + 86_400 * SECOND)
+    return {
+        "dhanClientId": client_id,
+        "tokenValidity": f"{tomorrow:%d/%m/%Y %H:%M}",
+        "activeSegment": "Equity, Derivative, Currency, Commodity",
+        "ddpi": "Active",
+        "mtf": "Active",
+        "dataPlan": "Active",
+        "dataValidity": f"{tomorrow:%Y-%m-%d %H:%M:%S}.0",
+    }
+
+
+def alert(update: Update, client_id: str, last: Tick | None) -> dict[str, Any]:
+    """One message of the order-update socket (documentation v2: PascalCase, Title-case status)."""
+    instrument, terms = update.instrument, update.terms
+    when = ist_text(update.ts)
+    trade = update.trade
+    return {
+        "Data": {
+            "Exchange": instrument.segment.exchange.value,
+            "Segment": ALERT_SEGMENT[instrument.segment],
+            "Source": "P",
+            "SecurityId": instrument.dhan_id,
+            "ClientId": client_id,
+            "ExchOrderNo": exchange_number(update),
+            "OrderNo": update.exchange_id,
+            "Product": ALERT_PRODUCT[update.product],
+            "TxnType": update.side.value[0],
+            "OrderType": ALERT_ORDER_TYPE[terms.order_type],
+            "Validity": update.validity.value,
+            "DiscQuantity": 0,
+            "DiscQtyRem": 0,
+            "RemainingQuantity": terms.quantity - update.filled,
+            "Quantity": terms.quantity,
+            "TradedQty": update.filled,
+            "Price": rupees(terms.price),
+            "TriggerPrice": rupees(terms.trigger_price),
+            "TradedPrice": rupees(trade.price) if trade else 0.0,
+            "AvgTradedPrice": rupees(update.average_price),
+            "AlgoOrdNo": "",
+            "OffMktFlag": "1" if update.after_market else "0",
+            "OrderDateTime": ist_text(update.created),
+            "ExchOrderTime": when,
+            "LastUpdatedTime": when,
+            "Remarks": "NR",
+            "MktType": "NL",
+            "ReasonDescription": update.reason or ("TRADE CONFIRMED" if trade else "CONFIRMED"),
+            "LegNo": 1,
+            "Instrument": instrument_word(instrument),
+            "Symbol": instrument.symbol,
+            "ProductName": PRODUCT[update.product],
+            "Status": STATUS[update.status].title(),
+            "LotSize": instrument.lot_size,
+            "StrikePrice": rupees(instrument.strike) if instrument.strike else None,
+            "ExpiryDate": _expiry(instrument),
+            "OptType": instrument.right.value if instrument.right else "XX",
+            "DisplayName": instrument.name or instrument.symbol,
+            "Isin": instrument.isin or "NA",
+            "Series": "EQ" if instrument.kind is InstrumentKind.EQUITY else "XX",
+            "GoodTillDaysDate": when[:10],
+            "RefLtp": rupees(last.ltp) if last else 0.0,
+            "TickSize": rupees(instrument.tick_size),
+            "AlgoId": "0",
+            "Multiplier": 1,
+            "CorrelationId": update.tag or "NA",
+        },
+        "Type": "order_alert",
+    }
+
+
+def _expiry(instrument: Instrument) -> str:
+    return instrument.expiry.isoformat() if instrument.expiry else "0001-01-01"

@@ -1,0 +1,116 @@
+"""What the wire faces share: faults and counts around every endpoint, and an application on a port.
+
+Each face lists its routes with an endpoint name such as ``dhan.orders.place``; faults are filtered by it, and the
+control port shows how often each was called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple
+
+import msgspec
+from aiohttp import web
+
+from saudagar.exchange.faults import Fault, FaultKind, FaultPlan
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: closing sends RST
+_GARBAGE = (b'{"orderId": "10', b"", b"<html><body>502 Bad Gateway</body></html>")
+
+
+class Route(NamedTuple):
+    method: str
+    path: str
+    endpoint: str
+    handler: Handler
+
+
+class Wire:
+    """The faults in force and the calls counted, shared by all faces of one exchange."""
+
+    def __init__(self, plan: FaultPlan | None = None) -> None:
+        self.plan = plan or FaultPlan()
+        self.calls: Counter[str] = Counter()
+
+    def next(self, endpoint: str) -> Fault | None:
+        """Count a call of `endpoint`; return what shall go wrong with it."""
+        self.calls[endpoint] += 1
+        return self.plan.next(endpoint)
+
+    def guard(self, route: Route, too_many: Callable[[], web.Response]) -> Handler:
+        """`route`'s handler with the faults around it; `too_many` makes the face's own 429."""
+        done = 0
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            nonlocal done
+            fault = self.next(route.endpoint)
+            kind = fault.kind if fault else None
+            if kind in (FaultKind.DROP_BEFORE_ACCEPT, FaultKind.DISCONNECT):
+                return reset(request)
+            if kind is FaultKind.TOO_MANY:
+                return too_many()
+            response = await route.handler(request)
+            if fault is None:
+                return response
+            if kind is FaultKind.DROP_AFTER_ACCEPT:
+                return reset(request)
+            if kind is FaultKind.GARBLED:
+                done += 1
+                return web.Response(body=_GARBAGE[done % len(_GARBAGE)], content_type="application/json")
+            if kind is FaultKind.DELAY:
+                await asyncio.sleep(fault.delay)
+            return response
+
+        return guarded
+
+    def application(
+        self,
+        routes: Iterable[Route],
+        too_many: Callable[[], web.Response],
+        envelope: Callable[[web.Request, Handler], Awaitable[web.StreamResponse]],
+    ) -> web.Application:
+        """An application of guarded routes; `envelope` goes around them all."""
+
+        @web.middleware
+        async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await envelope(request, handler)
+
+        app = web.Application(middlewares=[around])
+        for route in routes:
+            app.router.add_route(route.method, route.path, self.guard(route, too_many))
+        return app
+
+
+def reset(request: web.Request) -> web.Response:
+    """Reset the connection under `request`; what is returned goes nowhere."""
+    if request.transport is not None:
+        abort(request.transport)
+    return web.Response()
+
+
+def abort(transport: asyncio.BaseTransport) -> None:
+    """Close with a TCP reset, like a broker's gateway that falls over."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
+
+
+def json_response(body: object, status: int = 200) -> web.Response:
+    """`body` as JSON."""
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
+
+
+async def listen(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
+    """Serve `app`; return its runner and the port it got (`port` 0 lets the system choose)."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    return runner, runner.addresses[0][1]

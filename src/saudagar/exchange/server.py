@@ -1,0 +1,372 @@
+"""The simulated exchange whole: a day's tape through the matching core and out of the wire faces, at the desk's pace.
+
+Each step has two halves. First the market moves: resting orders match, their updates go out, and in lock-step the
+desk must have them. Then the step's ticks go out in one frame, the desk acts on them, and in lock-step the market
+waits until the desk is idle again. `serve` runs it in this event loop, ``python -m saudagar.exchange.server`` in a
+process of its own (see `process.ExchangeProcess`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import sys
+import time
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from saudagar.exchange.control import Control, Tokens
+from saudagar.exchange.core import MatchingCore
+from saudagar.exchange.dhan.limits import WriteLimit
+from saudagar.exchange.dhan.rest import DhanFace
+from saudagar.exchange.dhan.updates import OrderUpdates
+from saudagar.exchange.face import Wire, listen
+from saudagar.exchange.faults import FaultPlan
+from saudagar.exchange.market_feed import DaySource
+from saudagar.exchange.pace import MarketSign, Pacer
+from saudagar.exchange.process import (
+    Account,
+    ExchangeConfig,
+    ExchangeProcess,
+    Ports,
+    RecordedSource,
+    SyntheticSource,
+)
+from saudagar.exchange.tape import Tape
+from saudagar.exchange.upstox.feed import UpstoxFeed
+from saudagar.exchange.upstox.masters import segment_word
+from saudagar.exchange.upstox.rest import UpstoxFace
+from saudagar.market.ist import midnight
+from saudagar.market.session_tables import PhaseKind
+from saudagar.market.sessions import Calendar
+from saudagar.model import SECOND, Nanos, Tick
+from saudagar.model.errors import DataError, SaudagarError
+
+__all__ = ["ExchangeConfig", "ExchangeProcess", "Ports", "RunningExchange", "main", "serve"]
+
+_STATUS: dict[PhaseKind | None, str] = {
+    None: "NORMAL_CLOSE",
+    PhaseKind.PRE_OPEN: "PRE_OPEN_START",
+    PhaseKind.PRE_OPEN_LIMIT: "PRE_OPEN_START",
+    PhaseKind.PRE_OPEN_MATCH: "PRE_OPEN_END",
+    PhaseKind.BUFFER: "PRE_OPEN_END",
+    PhaseKind.CONTINUOUS: "NORMAL_OPEN",
+    PhaseKind.CLOSE_REFERENCE: "NORMAL_CLOSE",
+    PhaseKind.CLOSE_ENTRY: "NORMAL_CLOSE",
+    PhaseKind.CLOSE_LIMIT: "NORMAL_CLOSE",
+    PhaseKind.CLOSE_MATCH: "NORMAL_CLOSE",
+    PhaseKind.POST_CLOSE: "CLOSING_START",
+}
+
+
+class RunningExchange:
+    """One market day being served. Made by `serve`.
+
+    Attributes
+    ----------
+    core
+        The matching core; tests look into it.
+    ports
+        Where the faces listen.
+    finished
+        Set after the last step of the day; the sockets stay open until `stop`.
+    """
+
+    def __init__(self, source: DaySource, config: ExchangeConfig, calendar: Calendar) -> None:
+        account = config.account
+        closes = {each.id: source.previous_close(each.id) for each in source.instruments}
+        self.config = config
+        self.ports = Ports()
+        self.finished = asyncio.Event()
+        self.stopped = asyncio.Event()
+        self.core = MatchingCore(source.instruments, calendar, capital=account.capital, previous_close=closes)
+        self.wire = Wire(FaultPlan.from_json(msgspec.json.encode(config.faults)))
+        self.tape = Tape(source.instruments, closes.__getitem__, midnight(source.day))
+        self.updates = OrderUpdates(
+            self.wire, client_id=account.client_id, token=account.dhan_token, last=self.core.last, changed=self._look
+        )
+        self.pacer = Pacer(lockstep=config.lockstep, speed=config.speed, sent=lambda: self.updates.sent)
+        self.feed = UpstoxFeed(self.tape, self.wire, token=account.upstox_token, statuses=self._statuses)
+        self.dhan = DhanFace(
+            self.core,
+            self.wire,
+            self.updates,
+            tape=self.tape,
+            limit=WriteLimit(config.writes_per_second, self._second),
+            client_id=account.client_id,
+            token=account.dhan_token,
+        )
+        self.upstox = UpstoxFace(
+            self.tape,
+            self.wire,
+            self.feed,
+            history=source.history,
+            funds=self.core.funds,
+            token=account.upstox_token,
+        )
+        self.control = Control(
+            self.wire,
+            self.pacer,
+            state=self.state,
+            sign=self._sign,
+            renew=self._renew,
+            disconnect=self._disconnect,
+            stop=self.stopped.set,
+        )
+        self.steps = 0
+        self._source = source
+        self._calendar = calendar
+        self._segments = sorted({each.segment for each in source.instruments})
+        self._runners: list[web.AppRunner] = []
+        self._market: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen on all ports and let the market begin."""
+        wanted = self.config.ports
+        faces = (
+            (self.upstox.application(), wanted.upstox),
+            (self.dhan.application(), wanted.dhan),
+            (self.control.application(), wanted.control),
+        )
+        ports = []
+        for app, port in faces:
+            runner, got = await listen(app, self.config.host, port)
+            self._runners.append(runner)
+            ports.append(got)
+        self.ports = Ports(upstox=ports[0], dhan=ports[1], control=ports[2])
+        self._market = asyncio.create_task(self._run())
+        self._market.add_done_callback(self._ended)
+
+    def _ended(self, market: asyncio.Task[None]) -> None:
+        if not market.cancelled() and market.exception() is not None:
+            self.stopped.set()
+
+    async def stop(self) -> None:
+        """Close every socket and forget the rest of the day. Raises what the market died of, if it did."""
+        market = self._market
+        if market is not None:
+            market.cancel()
+        self._disconnect()
+        await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+        self.stopped.set()
+        if market is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await market
+
+    async def _run(self) -> None:
+        steps = iter(self._source.steps())
+        first = next(steps, None)
+        if first is None:
+            raise DataError("the day has no steps.")
+        opening = first[0] - self._source.step_ns
+        self.core.advance(opening)
+        self.tape.now = opening
+        if self.config.hold:
+            await self.feed.subscribed.wait()
+        await self._step(*first)
+        for ts, ticks in steps:
+            await self._step(ts, ticks)
+        self.finished.set()
+        await self.control.announce()
+
+    async def _step(self, ts: Nanos, ticks: Sequence[Tick]) -> None:
+        await self.pacer.before(ts)
+        updates = self.core.advance(ts, ticks)
+        if updates:
+            self.updates.publish(updates)
+            await self.pacer.settle()
+        self.steps += 1
+        if await self.feed.publish(ts, ticks):
+            await self.pacer.settle(ts)
+
+    def _look(self) -> None:
+        self.pacer.look()
+
+    def _second(self) -> int:
+        """Which second counts for rate limits: the market's while it runs, else the wall's."""
+        if self.steps and not self.finished.is_set():
+            return self.core.now // SECOND
+        return int(time.monotonic())
+
+    def _statuses(self) -> dict[str, str]:
+        now = self.core.now
+        return {segment_word(each): _STATUS[self._calendar.phase_at(each, now)] for each in self._segments}
+
+    def _sign(self) -> MarketSign:
+        return MarketSign(self.tape.now, self.config.lockstep, self.finished.is_set())
+
+    def _renew(self, tokens: Tokens) -> None:
+        if tokens.dhan is not None:
+            self.dhan.token = self.updates.token = tokens.dhan
+        if tokens.upstox is not None:
+            self.upstox.token = self.feed.token = tokens.upstox
+
+    def _disconnect(self) -> None:
+        self.feed.disconnect()
+        self.updates.disconnect()
+
+    def state(self) -> dict[str, Any]:
+        """What `GET /state` answers; times in UTC ns, money in paise."""
+        return {
+            "day": self._source.day.isoformat(),
+            "now": self.core.now,
+            "done": self.finished.is_set(),
+            "lockstep": self.config.lockstep,
+            "attached": self.pacer.attached,
+            "steps": self.steps,
+            "frames": self.feed.frames,
+            "updates": self.updates.total,
+            "acks": self.pacer.acks,
+            "calls": dict(self.wire.calls),
+            "orders": [
+                {
+                    "exchange_id": each.exchange_id,
+                    "tag": each.tag,
+                    "instrument": each.instrument.id,
+                    "side": each.side,
+                    "product": each.product,
+                    "terms": each.terms,
+                    "status": each.status,
+                    "filled": each.filled,
+                    "value": each.value,
+                    "reason": each.reason,
+                    "created": each.created,
+                }
+                for each in self.core.orders.values()
+            ],
+            "trades": [
+                {
+                    "trade_id": each.trade_id,
+                    "exchange_id": each.exchange_id,
+                    "tag": each.tag,
+                    "instrument": each.instrument.id,
+                    "side": each.side,
+                    "product": each.product,
+                    "quantity": each.quantity,
+                    "price": each.price,
+                    "ts": each.ts,
+                }
+                for each in self.core.trades
+            ],
+            "positions": [
+                {
+                    "instrument": instrument.id,
+                    "product": product,
+                    "buy_quantity": buy_quantity,
+                    "buy_value": buy_value,
+                    "sell_quantity": sell_quantity,
+                    "sell_value": sell_value,
+                }
+                for instrument, product, buy_quantity, buy_value, sell_quantity, sell_value in self.core.positions()
+            ],
+            "funds": self.core.funds(),
+        }
+
+
+async def serve(
+    source: DaySource,
+    *,
+    speed: float = 0.0,
+    lockstep: bool = False,
+    hold: bool = False,
+    host: str = "127.0.0.1",
+    ports: Ports | None = None,
+    account: Account | None = None,
+    writes_per_second: int = 10,
+    faults: dict[str, Any] | None = None,
+    calendar: Calendar | None = None,
+) -> RunningExchange:
+    """Serve `source` in this event loop; returns as soon as the ports are open.
+
+    See `process.ExchangeConfig` for the parameters. Call `stop` on what is returned.
+    """
+    config = ExchangeConfig(
+        speed=speed,
+        lockstep=lockstep,
+        hold=hold,
+        host=host,
+        ports=ports or Ports(),
+        account=account or Account(),
+        writes_per_second=writes_per_second,
+        faults=faults or {},
+    )
+    exchange = RunningExchange(source, config, calendar or Calendar())
+    await exchange.start()
+    return exchange
+
+
+def open_source(config: SyntheticSource | RecordedSource) -> DaySource:
+    """The day that `config` names.
+
+    Raises
+    ------
+    DataError
+        If it cannot be made or read.
+    """
+    if isinstance(config, RecordedSource):
+        from saudagar.exchange.recorded import RecordedDay
+
+        return RecordedDay(config.files)
+    from saudagar.exchange.synthetic import SyntheticDay
+    from saudagar.exchange.universe import universe
+
+    try:
+        day = date.fromisoformat(config.day)
+    except ValueError:
+        raise DataError(f"expected a day such as 2026-11-20, got {config.day!r}.") from None
+    chosen = universe(config.instruments) if config.instruments else universe()
+    return SyntheticDay(config.seed, day, chosen, start=config.start, end=config.end)
+
+
+async def _main(config: ExchangeConfig, with_parent: bool) -> None:
+    exchange = RunningExchange(open_source(config.source), config, Calendar())
+    await exchange.start()
+    gc.collect()
+    gc.freeze()
+    print(msgspec.json.encode(exchange.ports).decode(), flush=True)  # noqa: T201  # the parent reads it
+    watch = asyncio.create_task(_parent_gone(exchange.stopped)) if with_parent else None
+    try:
+        await exchange.stopped.wait()
+    finally:
+        if watch is not None:
+            watch.cancel()
+        await exchange.stop()
+
+
+async def _parent_gone(stopped: asyncio.Event) -> None:
+    """The parent holds the other end of our standard input and never writes: the end of it is the end of the parent."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while await reader.read(4096):
+        pass
+    stopped.set()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the exchange until it is told to stop; prints one JSON line with its ports when it listens."""
+    parser = argparse.ArgumentParser(prog="python -m saudagar.exchange.server", description=__doc__)
+    parser.add_argument("--json-config", default="{}", help="an ExchangeConfig as JSON")
+    parser.add_argument("--with-parent", action="store_true", help="stop when standard input ends")
+    options = parser.parse_args(arguments)
+    try:
+        config = msgspec.json.decode(options.json_config, type=ExchangeConfig)
+        asyncio.run(_main(config, options.with_parent))
+    except msgspec.DecodeError as error:
+        print(f"--json-config: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except SaudagarError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Ticks as Upstox feed bytes: each instrument's message is kept and refilled, and serialised once per mode and tick.
+
+A frame is glued from the finished map entries, so that a second subscriber costs a join and nothing more. Called by
+the feed of the Upstox face, thousands of times a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from saudagar.exchange.tape import Line
+from saudagar.exchange.upstox.wire import enum_value, message, varint
+from saudagar.model import InstrumentKind, Nanos, Tick
+
+MODES = {"ltpc": "ltpc", "full": "full_d5", "option_greeks": "option_greeks", "full_d30": "full_d30"}
+"""The mode a client asks for, and the `requestMode` that comes back. D30 carries the levels the book shows: five."""
+
+MS: Nanos = 1_000_000
+
+
+class InstrumentFeed:
+    """The feed messages of one line of the tape."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        key = line.instrument.upstox_id.encode()
+        self._key = b"\x0a" + varint(len(key)) + key
+        self._is_index = line.instrument.kind is InstrumentKind.INDEX
+        self._seen = 0  # the line's `changes` that `_entries` belong to
+        self._entries: dict[str, bytes] = {}
+        self._messages: dict[str, Any] = {}
+
+    def entry(self, mode: str) -> bytes:
+        """The finished `feeds` map entry of `mode`, tag and length included. Needs a tick."""
+        if self._seen != self.line.changes:
+            self._seen = self.line.changes
+            self._entries.clear()
+        done = self._entries.get(mode)
+        if done is None:
+            value = self._serialise(mode)
+            body = self._key + b"\x12" + varint(len(value)) + value
+            done = self._entries[mode] = b"\x12" + varint(len(body)) + body
+        return done
+
+    def _serialise(self, mode: str) -> bytes:
+        feed = self._messages.get(mode)
+        if feed is None:
+            feed = self._messages[mode] = message("Feed")(requestMode=enum_value("RequestMode", MODES[mode]))
+        tick = self.line.tick
+        assert tick is not None, "no tick, no feed"
+        if mode == "ltpc":
+            self._fill_ltpc(feed.ltpc, tick)
+        elif mode == "option_greeks":
+            self._fill_first_level(feed.firstLevelWithGreeks, tick)
+        elif self._is_index:
+            self._fill_ltpc(feed.fullFeed.indexFF.ltpc, tick)
+            self._fill_ohlc(feed.fullFeed.indexFF.marketOHLC)
+        else:
+            self._fill_market(feed.fullFeed.marketFF, tick)
+        data: bytes = feed.SerializeToString()
+        return data
+
+    def _fill_ltpc(self, ltpc: Any, tick: Tick) -> None:
+        ltpc.ltp = tick.ltp / 100
+        ltpc.ltt = tick.ts // MS
+        ltpc.ltq = self.line.last_quantity
+        ltpc.cp = self.line.previous_close / 100
+
+    def _fill_first_level(self, first: Any, tick: Tick) -> None:
+        self._fill_ltpc(first.ltpc, tick)
+        _fill_quotes([first.firstDepth], tick)
+        first.vtt = tick.volume
+
+    def _fill_market(self, market: Any, tick: Tick) -> None:
+        self._fill_ltpc(market.ltpc, tick)
+        quotes = market.marketLevel.bidAskQuote
+        levels = max(len(tick.bids), len(tick.asks))
+        while len(quotes) < levels:
+            quotes.add()
+        del quotes[levels:]
+        _fill_quotes(quotes, tick)
+        self._fill_ohlc(market.marketOHLC)
+        market.atp = round(self.line.average_price / 100, 2)
+        market.vtt = tick.volume
+        market.tbq = sum(quantity for _, quantity in tick.bids)
+        market.tsq = sum(quantity for _, quantity in tick.asks)
+        market.casEligible = self.line.instrument.closing_auction
+
+    def _fill_ohlc(self, target: Any) -> None:
+        if not target.ohlc:
+            target.ohlc.add(interval="1d")
+            target.ohlc.add(interval="I1")
+        for wire, candle in zip(target.ohlc, (self.line.day, self.line.minute), strict=True):
+            wire.open = candle.open / 100
+            wire.high = candle.high / 100
+            wire.low = candle.low / 100
+            wire.close = candle.close / 100
+            wire.vol = candle.volume
+            wire.ts = candle.start // MS
+
+
+def _fill_quotes(quotes: Any, tick: Tick) -> None:
+    bids, asks = tick.bids, tick.asks
+    for level, quote in enumerate(quotes):
+        price, quantity = bids[level] if level < len(bids) else (0, 0)
+        quote.bidP = price / 100
+        quote.bidQ = quantity
+        price, quantity = asks[level] if level < len(asks) else (0, 0)
+        quote.askP = price / 100
+        quote.askQ = quantity
+
+
+def frame(kind: str, entries: Iterable[bytes], current_ts: Nanos) -> bytes:
+    """One `FeedResponse` of ready entries; `kind` is ``initial_feed`` or ``live_feed``, `current_ts` UTC ns."""
+    number = enum_value("Type", kind)
+    head = b"\x08" + varint(number) if number else b""  # proto3: a zero is not on the wire
+    return head + b"".join(entries) + b"\x18" + varint(current_ts // MS)
+
+
+def market_info(statuses: dict[str, str], current_ts: Nanos) -> bytes:
+    """The `market_info` message: the phase of each segment, e.g. ``{"NSE_EQ": "NORMAL_OPEN"}``."""
+    response = message("FeedResponse")(type=enum_value("Type", "market_info"), currentTs=current_ts // MS)
+    for segment, status in statuses.items():
+        response.marketInfo.segmentStatus[segment] = enum_value("MarketStatus", status)
+    data: bytes = response.SerializeToString()
+    return data
