@@ -1,0 +1,142 @@
+"""The rules between keys: each looks at sections that are already right in themselves, and is skipped if one is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from saudagar.app.config.desk import StrategyConfig
+from saudagar.app.config.mistakes import Mistakes
+from saudagar.app.config.secrets import PREFIX, Secrets
+from saudagar.app.config.sections import (
+    DeskSection,
+    Mode,
+    OrdersSection,
+    RiskSection,
+    SessionSection,
+    SimulationSection,
+)
+from saudagar.market.sessions import Calendar
+from saudagar.model import Product, Segment, TradeSide
+from saudagar.model.errors import CalendarError
+
+
+@dataclass(slots=True)
+class Draft:
+    """What of a file was right so far: sections by name, and the strategies."""
+
+    base: Path
+    secrets: Secrets
+    sections: dict[str, Any] = field(default_factory=dict)
+    strategies: dict[str, StrategyConfig] = field(default_factory=dict)
+
+
+_CREDENTIALS: dict[str, tuple[str, ...]] = {
+    "dhan": ("dhan_client_id", "dhan_token"),
+    "upstox": ("upstox_token",),
+}
+
+
+def _session(draft: Draft, mistakes: Mistakes) -> None:
+    session: SessionSection = draft.sections["session"]
+    if session.no_entry_after <= session.no_entry_before:
+        mistakes.add(
+            ("session", "no_entry_after"), f"expected a time after no_entry_before ({session.no_entry_before:%H:%M})"
+        )
+    if session.square_off <= session.no_entry_after:
+        mistakes.add(
+            ("session", "square_off"), f"expected a time after no_entry_after ({session.no_entry_after:%H:%M})"
+        )
+
+
+def _credentials(draft: Draft, mistakes: Mistakes) -> None:
+    desk: DeskSection = draft.sections["desk"]
+    wanted = {
+        Mode.SIMULATION: (),
+        Mode.PAPER: _CREDENTIALS[draft.sections["data"].broker],
+        Mode.LIVE: _CREDENTIALS[draft.sections["data"].broker] + _CREDENTIALS[draft.sections["orders"].broker],
+    }[desk.mode]
+    missing = [PREFIX + name.upper() for name in wanted if not getattr(draft.secrets, name)]
+    if missing:
+        mistakes.add(
+            ("desk", "mode"),
+            f"this mode needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not set",
+            "Set it in the environment, or name a file with [secrets] file.",
+        )
+
+
+def _simulated_wire(draft: Draft, mistakes: Mistakes) -> None:
+    simulation: SimulationSection = draft.sections["simulation"]
+    if simulation.in_process and simulation.faults:
+        mistakes.add(("simulation", "faults"), "faults happen on the wire; with in_process = true there is none")
+
+
+def _simulated_day(draft: Draft, mistakes: Mistakes) -> None:
+    simulation: SimulationSection = draft.sections["simulation"]
+    if draft.sections["desk"].mode is not Mode.SIMULATION:
+        return
+    for number, name in enumerate(simulation.ticks):
+        if not (draft.base / Path(name).expanduser()).is_file():
+            mistakes.add(
+                ("simulation", "ticks", number), "there is no such file", "Paths count from this file's folder."
+            )
+    if not simulation.ticks:
+        try:
+            if not Calendar().is_session(Segment.NSE_EQ, simulation.date):
+                mistakes.add(("simulation", "date"), "NSE does not trade on that day")
+        except CalendarError as error:
+            mistakes.add(("simulation", "date"), error.message, error.hint)
+
+
+def _sizes(draft: Draft, mistakes: Mistakes) -> None:
+    for name, strategy in draft.strategies.items():
+        if strategy.size.risk is not None and strategy.exits.stop is None:
+            mistakes.add(
+                ("strategies", name, "size"),
+                "sizing by risk needs a stop, or the loss has no bound",
+                f'Add stop = "1%" to [strategies.{name}] exits, or size by value, quantity or lots.',
+            )
+
+
+def _delivery(draft: Draft, mistakes: Mistakes) -> None:
+    orders: OrdersSection = draft.sections["orders"]
+    for name, strategy in draft.strategies.items():
+        if orders.product in (Product.DELIVERY, Product.MTF) and strategy.side is not TradeSide.BUY:
+            mistakes.add(
+                ("strategies", name, "side"),
+                f'{strategy.side} would sell short, which product = "{orders.product}" cannot',
+                'Write side = "BUY", or product = "INTRADAY".',
+            )
+
+
+def _allowed(draft: Draft, mistakes: Mistakes) -> None:
+    risk: RiskSection = draft.sections["risk"]
+    for name, strategy in draft.strategies.items():
+        for number, instrument in enumerate(strategy.instruments):
+            if risk.allowed and instrument not in risk.allowed:
+                mistakes.add(
+                    ("strategies", name, "instruments", number),
+                    "risk.allowed does not hold it, so no order would ever pass",
+                    "Add it there, or leave risk.allowed empty.",
+                )
+
+
+CHECKS: tuple[tuple[tuple[str, ...], Callable[[Draft, Mistakes], None]], ...] = (
+    (("session",), _session),
+    (("desk", "data", "orders", "secrets"), _credentials),
+    (("simulation",), _simulated_wire),
+    (("desk", "simulation"), _simulated_day),
+    ((), _sizes),
+    (("orders",), _delivery),
+    (("risk",), _allowed),
+)
+"""Each check with the sections it needs."""
+
+
+def check(draft: Draft, mistakes: Mistakes) -> None:
+    """Run every check whose sections are there."""
+    for needed, rule in CHECKS:
+        if all(name in draft.sections for name in needed):
+            rule(draft, mistakes)
