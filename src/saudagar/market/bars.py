@@ -99,6 +99,11 @@ class BarBuilder:
         self._open_ts = self._open_volume = 0
         self._ticks = 0
 
+    @property
+    def open_end(self) -> Nanos:
+        """Where the open bar will end, UTC ns; 0 while there is none."""
+        return self._end
+
     def on_tick(self, tick: Tick) -> Bar | None:
         """Take one tick in; return the bar that it closed, if it did.
 
