@@ -63,6 +63,7 @@ class BarBuilder:
         "_heard_before_open",
         "_high",
         "_joined",
+        "_limit",
         "_low",
         "_newest",
         "_open",
@@ -94,6 +95,7 @@ class BarBuilder:
         self._base = 0  # cumulative volume where the open bar begins
         self._joined = False  # the open bar is the one in which the desk joined mid-day
         self._start = self._end = 0  # of the open bar; the end is 0 while there is none
+        self._limit = 0  # where the trading window ends that the open bar is in; 0 while there is none
         self._newest = 0  # time of the newest tick
         self._open = self._high = self._low = self._close = 0
         self._open_ts = self._open_volume = 0
@@ -113,7 +115,7 @@ class BarBuilder:
             The tick opens a day that the calendar does not know; nothing has changed then.
         """
         ts = tick.ts
-        if self._newest <= ts < self._end:
+        if self._newest <= ts < self._limit:
             price = tick.ltp
             volume = tick.volume
             if volume > self._volume or (
@@ -123,14 +125,15 @@ class BarBuilder:
                     self._high = price
                 elif price < self._low:
                     if price <= 0:
-                        return self._count("unusable")
+                        self._count("unusable")
+                        return None
                     self._low = price
                 self._close = price
                 self._volume = volume
                 self._newest = ts
                 self._ticks += 1
                 return None
-        return self._on_odd_tick(ts, tick.ltp, tick.volume)
+        return self._on_odd_tick(tick)
 
     def close_until(self, now: Nanos) -> Bar | None:
         """Declare that time has reached `now`; return the open bar if it ends by then.
@@ -143,19 +146,22 @@ class BarBuilder:
         self._final = max(self._final, now)
         return self._finish()
 
-    def _on_odd_tick(self, ts: Nanos, price: int, volume: int) -> Bar | None:
-        if price <= 0 or volume < 0:
-            return self._count("unusable")
-        if ts < self._day_start:
-            return self._count("late")
+    def _on_odd_tick(self, tick: Tick) -> Bar | None:
+        ts, price, volume = tick.ts, tick.ltp, tick.volume
+        if price <= 0 or volume < 0 or ts < self._day_start:
+            self._count("late" if ts < self._day_start else "unusable")
+            return None
         closed = self._begin_day(ts) if ts >= self._day_end else None
-        start, end = self._slot(ts)
+        start, end, limit = self._slot(ts)
         if not end:
             self._heard_before_open |= ts < self._session
             self._count("outside")
         elif end <= self._final:
             self._count("late")
         elif start == self._start and self._end:
+            if ts >= self._limit:  # a day bar goes on in the next window
+                self._limit = limit
+                return self.on_tick(tick)
             self._within(ts, price, volume)
         elif volume < self._volume:
             self._count("falling")
@@ -166,6 +172,7 @@ class BarBuilder:
                 self._newest = ts
                 self._count("quiet")
             else:
+                self._limit = limit
                 self._begin_bar(start, end, ts, price, volume)
         return closed
 
@@ -197,7 +204,7 @@ class BarBuilder:
         day = ist_day(ts)
         phases = self._bounds(day)  # may refuse the day: before anything has changed
         closed = self._finish()
-        self._day_start = self._final = midnight(day)
+        self._day_start = midnight(day)
         self._day_end = self._day_start + DAY
         self._windows = self._taken_in(phases)
         self._session = self._windows[0][0] if self._windows else self._day_end
@@ -213,15 +220,16 @@ class BarBuilder:
             if phase.kind is PhaseKind.CONTINUOUS or (daily and phase.kind.closing_auction)
         )
 
-    def _slot(self, ts: Nanos) -> tuple[Nanos, Nanos]:
-        """Start and end of the bar that `ts` belongs to; zeros outside trading."""
+    def _slot(self, ts: Nanos) -> tuple[Nanos, Nanos, Nanos]:
+        """Start and end of the bar that `ts` belongs to, and where its ticks end for now; zeros outside trading."""
         for start, end in self._windows:
             if start <= ts < end:
                 if self.interval == DAY:
-                    return self._session, self._windows[-1][1]
+                    return self._session, self._windows[-1][1], end
                 begin = ts - (ts - self._session) % self.interval
-                return max(begin, start), min(begin + self.interval, end)
-        return 0, 0
+                end = min(begin + self.interval, end)
+                return max(begin, start), end, end
+        return 0, 0, 0
 
     def _begin_bar(self, start: Nanos, end: Nanos, ts: Nanos, price: int, volume: int) -> None:
         self._joined = self._volume < 0 and start != self._session and not self._heard_before_open
@@ -250,7 +258,7 @@ class BarBuilder:
         )
         self._base = self._volume
         self._final = max(self._final, self._end)
-        self._end = 0
+        self._end = self._limit = 0
         return bar
 
     def _count(self, kind: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from saudagar.market.ist import DAY, ist_day, midnight
-from saudagar.market.sessions import Phase, PhaseKind, SessionBounds
+from saudagar.market.sessions import Calendar, Phase, PhaseKind, SessionBounds
 from saudagar.model import SECOND, Instrument, InstrumentId, InstrumentKind, Nanos, Paise, Tick
 from saudagar.model.errors import DataError
 
@@ -48,9 +48,10 @@ class TickScreen:
 
     Parameters
     ----------
-    bounds
-        Each instrument that is expected, with the phases of its day: ``{instrument: calendar.bounds(instrument)}``.
-        Ticks of all phases but the post-close pass; hours between phases are closed.
+    instruments
+        The instruments that are expected.
+    calendar
+        Tells their sessions. Ticks of all phases but the post-close pass; hours between phases are closed.
     skew
         How far (ns) a tick's time may lie ahead of now.
     jump_percent
@@ -70,7 +71,8 @@ class TickScreen:
 
     def __init__(
         self,
-        bounds: Mapping[Instrument, SessionBounds] | Iterable[tuple[Instrument, SessionBounds]],
+        instruments: Iterable[Instrument],
+        calendar: Calendar,
         *,
         skew: Nanos = 2 * SECOND,
         jump_percent: Mapping[InstrumentKind, int] = JUMP_PERCENT,
@@ -80,8 +82,8 @@ class TickScreen:
         self.counts = dict.fromkeys(REFUSALS, 0)
         self._skew = skew
         self._seen: dict[InstrumentId, _Seen] = {
-            instrument.id: _Seen(phases, jump_percent.get(instrument.kind, 0))
-            for instrument, phases in (bounds.items() if isinstance(bounds, Mapping) else bounds)
+            instrument.id: _Seen(calendar.bounds(instrument), jump_percent.get(instrument.kind, 0))
+            for instrument in instruments
         }
         self._day_start = self._day_end = 0
 
@@ -140,8 +142,9 @@ class TickScreen:
         self._day_start = midnight(day)
         self._day_end = self._day_start + DAY
 
-    def _refuse(self, kind: str) -> None:
+    def _refuse(self, kind: str) -> Tick | None:
         self.counts[kind] += 1
+        return None
 
 
 def _confirmed(seen: _Seen, price: Paise) -> bool:
