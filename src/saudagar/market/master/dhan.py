@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from saudagar.market.master.indices import index_symbol
 from saudagar.market.master.rows import (
     BSE_GROUPS,
     NSE_SERIES,
@@ -25,6 +24,7 @@ from saudagar.market.master.rows import (
     expiry_day,
     finish,
     fits,
+    index_name,
     isin_of,
     name_of,
     paise,
@@ -146,7 +146,7 @@ def _row(cells: _Cells, compact: bool) -> Row:
     token = exchange_token(cells.security_id)
     symbol = name_of(cells.symbol)
     if kind is InstrumentKind.INDEX:
-        return Row(segment=segment, kind=kind, symbol=index_symbol(symbol), key=token, name=cells.name.strip())
+        return Row(segment=segment, kind=kind, symbol=index_name(symbol), key=token, name=cells.name.strip())
     if kind is InstrumentKind.EQUITY:
         return _share(cells, segment, symbol, token)
     if compact:  # the underlying stands in the symbol alone

@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from saudagar.market.master.indices import index_symbol
 from saudagar.market.master.rows import (
     NSE_SERIES,
     Reading,
@@ -23,6 +22,7 @@ from saudagar.market.master.rows import (
     expiry_day,
     finish,
     fits,
+    index_name,
     name_of,
     paise,
     right_of,
@@ -102,7 +102,7 @@ def _row(cells: _Cells) -> Row:
         raise Refusal("id")
     symbol = name_of(cells.tradingsymbol)
     if code == _INDEX:
-        name = index_symbol(symbol)
+        name = index_name(symbol)
         return Row(segment=segment, kind=InstrumentKind.INDEX, symbol=name, key=key, name=symbol, kite_symbol=symbol)
     kind = _KINDS.get(cells.instrument_type)
     if kind is None or not fits(segment, kind):

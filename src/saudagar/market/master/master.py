@@ -166,10 +166,15 @@ class Master:
 
     # By what a person types -----------------------------------------------------------------------------------
 
-    def resolve(self, text: str) -> Instrument:
+    def resolve(self, text: str, *, conflicts: bool = False) -> Instrument:
         """The instrument meant by ``RELIANCE``, ``NSE:RELIANCE``, ``NIFTY 50`` or a whole id.
 
         A bare name means the NSE share, else the index, else the BSE share, else the contract of that symbol.
+
+        Parameters
+        ----------
+        conflicts
+            Also an instrument that the brokers disagree about, to look at it.
 
         Raises
         ------
@@ -183,7 +188,7 @@ class Master:
             symbol = rest.strip() if segment.tradable else index_symbol(rest)
             instrument = InstrumentId(f"{segment.value}:{symbol}")
             if instrument in self._by_id:
-                return self.check_tradable(instrument)
+                return self.get(instrument) if conflicts else self.check_tradable(instrument)
         raise self._unknown(text)
 
     def find(self, text: str, limit: int = 10) -> list[Instrument]:

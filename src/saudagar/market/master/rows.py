@@ -18,6 +18,7 @@ from sys import intern
 
 import msgspec
 
+from saudagar.market.master.indices import index_symbol
 from saudagar.model import InstrumentKind, Paise, Right, Segment
 from saudagar.model.errors import DataError
 
@@ -193,6 +194,14 @@ def name_of(text: str) -> str:
     if "NSETEST" in name or "BSETEST" in name:
         raise Refusal("test row")
     return intern(name)
+
+
+def index_name(text: str) -> str:
+    """Our symbol of an index."""
+    symbol = index_symbol(text)
+    if not symbol:
+        raise Refusal("symbol")
+    return intern(symbol)
 
 
 def share_symbol(symbol: str, series: str) -> str:

@@ -17,7 +17,6 @@ from zlib import error as ZlibError  # noqa: N812 (an exception, whatever the li
 
 import msgspec
 
-from saudagar.market.master.indices import index_symbol
 from saudagar.market.master.rows import (
     BSE_GROUPS,
     NSE_SERIES,
@@ -28,6 +27,7 @@ from saudagar.market.master.rows import (
     exchange_token,
     finish,
     fits,
+    index_name,
     isin_of,
     name_of,
     paise,
@@ -128,7 +128,7 @@ def _row(found: _Object, stated: set[Segment]) -> Row:
         raise Refusal("id")
     symbol = name_of(found.trading_symbol)
     if kind is InstrumentKind.INDEX:
-        return Row(segment=segment, kind=kind, symbol=index_symbol(symbol), key=found.instrument_key, name=found.name)
+        return Row(segment=segment, kind=kind, symbol=index_name(symbol), key=found.instrument_key, name=found.name)
     if kind is InstrumentKind.EQUITY:
         if found.cas_eligible is not None:
             stated.add(segment)
