@@ -243,6 +243,6 @@ def test_the_random_graphs_reach_every_kernel() -> None:
         names.update(str(node.kernel.words()[0]) for node in ordered(exprs))
 
     collect()
-    wanted = "EMA SMA WMA RSI ATR ADX MACD BBANDS SUPERTREND STOCH MAX MIN STDDEV PLUS_DI MINUS_DI Lag Pick Align "
+    wanted = "EMA SMA WMA RSI ATR ADX MACD BBANDS SUPERTREND STOCH MAX MIN STDDEV PLUS_DI MINUS_DI Lag Pick closed "
     wanted += "SessionVwap PreviousDay OpeningRange add sub mul div neg abs max min gt ge lt le and or not if"
     assert set(wanted.split()) <= names, set(wanted.split()) - names

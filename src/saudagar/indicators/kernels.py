@@ -47,6 +47,9 @@ class Align(Kernel):
     interval: Nanos
     boolean: ClassVar[bool | None] = None
 
+    def words(self) -> tuple[Any, ...]:
+        return ("closed",)
+
     def check(self, own: Nanos, base: Nanos) -> None:
         if self.interval % base:
             raise ConfigError(
