@@ -301,6 +301,18 @@ def test_a_good_row(data: bytes, read: Callable[[bytes], Reading], names: str, e
     assert fields(reading, *names.split()) == expected
 
 
+@pytest.mark.parametrize(
+    ("lot_size", "multiplier", "freeze", "expected"),
+    [(1, 100.0, 20, (100, 2000)), (100, 1.0, 2000, (100, 2000)), (1, 1.0, 20, (1, 20))],
+)
+def test_the_size_of_an_mcx_contract(
+    lot_size: int, multiplier: float, freeze: float, expected: tuple[int, int]
+) -> None:
+    crude = {**OPTION_UPSTOX, "segment": "MCX_FO", "instrument_key": "MCX_FO|1", "lot_size": lot_size}
+    row = read_upstox(upstox({**crude, "qty_multiplier": multiplier, "freeze_quantity": freeze})).rows[0]
+    assert (row.lot_size, row.freeze_quantity) == expected
+
+
 def test_columns_are_found_by_name_in_any_order_and_among_any_others() -> None:
     header, line = KITE.split(","), SHARE_KITE.split(",")
     turned = csv("new_column," + ",".join(reversed(header)), "?," + ",".join(reversed(line)))

@@ -168,8 +168,11 @@ def _contract(found: _Object, segment: Segment, kind: InstrumentKind) -> Row:
     right, strike = None, 0
     if kind is InstrumentKind.OPTION:
         right, strike = right_of(found.instrument_type), paise(found.strike_price, "strike")
-    commodity = segment is Segment.MCX_COMM
-    lot_size = units(found.qty_multiplier if commodity else found.lot_size, "lot")
+    lot_size = units(found.lot_size, "lot")
+    lots = 1  # units in one of what `freeze_quantity` counts
+    if segment is Segment.MCX_COMM:
+        lots = units(found.qty_multiplier, "lot")
+        lot_size = max(lot_size, lots)
     return Row(
         segment=segment,
         kind=kind,
@@ -178,7 +181,7 @@ def _contract(found: _Object, segment: Segment, kind: InstrumentKind) -> Row:
         token=exchange_token(str(found.exchange_token)),
         tick_size=paise(found.tick_size, "tick", 1),
         lot_size=lot_size,
-        freeze_quantity=_freeze(found.freeze_quantity) * (lot_size if commodity else 1),
+        freeze_quantity=_freeze(found.freeze_quantity) * lots,
         underlying=underlying,
         expiry=expiry,
         strike=strike,
