@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import msgspec
+import typer
 
 from saudagar.model.errors import ConfigError, SaudagarError
 
@@ -23,8 +25,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         subject = " = ".join(part for part in (self.key, self.value) if part)
-        said = ": ".join(part for part in (place, subject, self.message) if part)
-        return f"{said} {self.hint}".rstrip()
+        said = ": ".join(part for part in (place, subject, self.message.rstrip(".")) if part)
+        return f"{said}. {self.hint}".rstrip()
 
 
 class ConfigProblems(ConfigError):
@@ -59,3 +61,12 @@ def tell(error: SaudagarError, *, json: bool = False) -> int:
     for problem in getattr(error, "problems", ()):
         sys.stderr.write(f"  {problem}\n")
     return error.exit_code
+
+
+@contextmanager
+def told(*, json: bool = False) -> Iterator[None]:
+    """Around the body of a command: an error on purpose is printed and becomes the exit code."""
+    try:
+        yield
+    except SaudagarError as error:
+        raise typer.Exit(tell(error, json=json)) from None

@@ -100,8 +100,9 @@ def _validate(model: type[_Model], data: Any, path: KeyPath, mistakes: Mistakes,
 
 
 def _read_secrets(draft: Draft, mistakes: Mistakes, environ: Mapping[str, str]) -> None:
-    section = draft.sections.get("secrets")
-    file = draft.base / Path(section.file).expanduser() if section and section.file else None
+    table = mistakes.data.get("secrets", {})
+    name = table.get("file", "") if isinstance(table, dict) else ""
+    file = draft.base / Path(name).expanduser() if isinstance(name, str) and name else None
     draft.secrets, problems = read_secrets(environ, file)
     mistakes.found += problems
     if problems:

@@ -88,7 +88,7 @@ class Mistakes:
             if kind == "extra_forbidden" and owner:
                 self.unknown(path, owner.model_fields)
                 continue
-            message = _EXPECTED.get(kind, detail["msg"]).format(**context)
+            message = _EXPECTED[kind].format(**context) if kind in _EXPECTED else detail["msg"]
             described = owner.model_fields.get(str(detail["loc"][-1])) if owner and detail["loc"] else None
             if described and described.description:
                 pattern = kind == "string_pattern_mismatch"
@@ -123,8 +123,12 @@ class Mistakes:
 
 
 def _dotted(path: KeyPath) -> str:
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
-    return "".join(parts).lstrip(".")
+    parts = [f"[{part}]" if isinstance(part, int) else f".{_as_key(part)}" for part in path]
+    return "".join(parts).removeprefix(".")
+
+
+def _as_key(part: str) -> str:
+    return part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else json.dumps(part, ensure_ascii=False)
 
 
 def _as_toml(value: Any) -> str:

@@ -187,11 +187,11 @@ class ChargesSection(Section):
 
 
 class InstrumentsSection(Section):
-    """Where each broker's instrument file is: a URL or a path."""
+    """Where each broker's instrument file is: a URL or a path. The brokers' own addresses unless told otherwise."""
 
-    dhan: str = ""
-    upstox: str = ""
-    kite: str = ""
+    dhan: str = "https://images.dhan.co/api-data/api-scrip-master-detailed.csv"
+    upstox: str = "https://assets.upstox.com/market-quote/instruments/exchange/complete.json.gz"
+    kite: str = "https://api.kite.trade/instruments"
     directory: str = Field("var/instruments", min_length=1)
 
 

@@ -1,0 +1,59 @@
+"""``saudagar config check``: is this file right, and what would the desk do with it."""
+
+from __future__ import annotations
+
+import json as json_
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from saudagar.app.errors import told
+
+if TYPE_CHECKING:
+    from saudagar.app.config import DeskConfig, StrategyConfig
+
+app = typer.Typer(help="Look at a configuration file.", no_args_is_help=True)
+
+
+@app.callback()
+def _config() -> None:
+    """Keeps `check` a command of its own."""
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="the TOML file", show_default=False)],
+    json: Annotated[bool, typer.Option("--json", help="all settings in force, or all mistakes, as JSON")] = False,
+) -> None:
+    """Read FILE as the desk would and name every mistake at once: line, value, what is allowed.
+
+    Exit codes: 0 it is right; 2 it has mistakes.
+    """
+    with told(json=json):
+        from saudagar.app.config import load
+
+        config = load(file, os.environ)
+        if json:
+            shown = config.as_dict() | {"digest": config.digest()}
+            typer.echo(json_.dumps(shown, ensure_ascii=False, default=str))
+        else:
+            typer.echo(_summary(file, config))
+
+
+def _summary(file: Path, config: DeskConfig) -> str:
+    desk = config.desk
+    return "\n".join(
+        (
+            f"{file} is right (digest {config.digest()}).",
+            f"Desk {desk.name}, mode {desk.mode}.",
+            *map(_strategy, config.strategies.values()),
+        )
+    )
+
+
+def _strategy(strategy: StrategyConfig) -> str:
+    seconds = strategy.interval // 1_000_000_000
+    where = ", ".join(strategy.instruments)
+    return f"  {strategy.name}: {strategy.kind} on {where}, bars of {seconds} s, {strategy.side}."
