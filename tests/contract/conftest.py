@@ -40,6 +40,7 @@ IDEA = Instrument(
     freeze_quantity=1_000,
     name="Vodafone Idea",
     isin="INE669E01016",
+    closing_auction=True,
     dhan_id="14366",
     upstox_id="NSE_EQ|INE669E01016",
 )
@@ -49,6 +50,7 @@ NIFTY = Instrument(
     kind=InstrumentKind.INDEX,
     tick_size=5,
     name="Nifty 50",
+    closing_auction=True,
     dhan_id="13",
     upstox_id="NSE_INDEX|Nifty 50",
 )

@@ -39,6 +39,8 @@ def _row(instrument: Instrument) -> dict[str, Any]:
         "exchange_token": instrument.dhan_id,
         "trading_symbol": instrument.symbol,
     }
+    if instrument.closing_auction:
+        row["cas_eligible"] = True
     if instrument.kind is InstrumentKind.INDEX:
         return row
     row |= {
@@ -48,8 +50,8 @@ def _row(instrument: Instrument) -> dict[str, Any]:
         "qty_multiplier": 1.0,
     }
     if instrument.kind is InstrumentKind.EQUITY:
-        row |= {"isin": instrument.isin, "short_name": instrument.name or instrument.symbol, "security_type": "NORMAL"}
-        return row | {"cas_eligible": True} if instrument.closing_auction else row
+        short = instrument.name or instrument.symbol
+        return row | {"isin": instrument.isin, "short_name": short, "security_type": "NORMAL"}
     assert instrument.expiry is not None, "a derivative expires"
     return row | {
         "expiry": (midnight(instrument.expiry) + DAY - SECOND) // 1_000_000,

@@ -24,6 +24,8 @@ from saudagar.model import MINUTE, Bar, Funds, InstrumentId, Levels, Nanos
 History = Callable[[InstrumentId, Nanos, Nanos, Nanos], Sequence[Bar]]
 """Bars of an instrument: interval, start, end (UTC ns), oldest first."""
 
+# The SDK sends no token for candles; the feed checks its own.
+_PUBLIC = ("/market-quote/instruments/", "/v3/historical-candle/", "/v3/feed/")
 _MONTH, _QUARTER, _DECADE = 31, 92, 3660  # days per call
 # unit -> its length, the largest count
 _UNITS: dict[str, tuple[Nanos, int]] = {"minutes": (MINUTE, 300), "hours": (60 * MINUTE, 5), "days": (DAY, 1)}
