@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from saudagar.brokers.child import Kind, Outlet
 
 _ALIVE_EVERY = 2.0  # seconds
+_PARTING = 0.5  # seconds to wait for a dead peer's farewell (the library's 10 would hide that it is dead)
 _REFUSED = frozenset({401, 403, 1008, 3000, 3003})  # HTTP and close codes that say: not with this token
 _TOKEN_CODES = frozenset({"807", "808", "809", "810"})
 
@@ -89,7 +90,7 @@ class _Connection:
 
     def __init__(self, url: str, silence: float, outlet: Outlet) -> None:
         half = silence / 2 or None
-        self._connect = websockets.connect(url, ping_interval=half, ping_timeout=half)
+        self._connect = websockets.connect(url, ping_interval=half, ping_timeout=half, close_timeout=_PARTING)
         self._outlet = outlet
 
     async def __aenter__(self) -> _Tap:

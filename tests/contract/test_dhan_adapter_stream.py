@@ -1,0 +1,246 @@
+"""Dhan's order-update stream: the real SDK in its child process, against a small WebSocket server."""
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import asynccontextmanager
+
+import pytest
+from websockets.asyncio.server import serve
+
+from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
+from saudagar.brokers.supervisor import Watch
+from saudagar.execution.ports import LinkState
+from saudagar.model import OrderStatus
+
+TOKEN = "CANARY-TOKEN"
+QUICK = Watch(silence=0, stale=0, back_off=0.02, longest=0.1)
+ALERT = {
+    "Exchange": "NSE",
+    "Segment": "E",
+    "SecurityId": "3045",
+    "OrderNo": "52",
+    "CorrelationId": "DEMO26112000001",
+    "Status": "Part Traded",
+    "TxnType": "B",
+    "Product": "I",
+    "OrderType": "LMT",
+    "Quantity": 10,
+    "TradedQty": 4,
+    "Price": 812.35,
+    "TradedPrice": 812.3,
+    "AvgTradedPrice": 812.3,
+    "LastUpdatedTime": "2026-11-20 09:15:01",
+    "Symbol": "SBIN",
+}
+
+
+class NoInstruments:
+    def get(self, instrument):
+        raise AssertionError
+
+    def by_dhan(self, segment, security_id):
+        return None
+
+    def by_upstox(self, instrument_key):
+        return None
+
+    def __iter__(self):
+        return iter(())
+
+
+def alert(**changes) -> str:
+    return json.dumps({"Type": "order_alert", "Data": ALERT | changes})
+
+
+class Desk:
+    def __init__(self, broker: DhanBroker) -> None:
+        self.broker = broker
+        self.reports, self.links, self.counts = [], [], []
+        broker.on_update_count = self.counts.append
+
+    async def until(self, condition, seconds: float = 8.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110  conditions on lists have no event
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def desk_at(handler, watch: Watch = QUICK):
+    async with serve(handler, "127.0.0.1", 0, close_timeout=0.1) as server:
+        port = server.sockets[0].getsockname()[1]
+        settings = DhanSettings(
+            client_id="1000000001",
+            token=TOKEN,
+            rest_url="http://127.0.0.1:9/v2",
+            order_feed_url=f"ws://127.0.0.1:{port}/order-update",
+        )
+        desk = Desk(DhanBroker(settings, NoInstruments(), watch=watch))
+        await desk.broker.start(desk.reports.append, lambda s: desk.links.append((s.state, s.detail)))
+        try:
+            yield desk
+        finally:
+            await desk.broker.stop()
+
+
+def test_updates_arrive_whatever_the_case_of_their_keys_and_nothing_breaks_the_stream():
+    logins, connections = [], []
+
+    async def handler(ws):
+        connections.append(ws)
+        logins.append(json.loads(await ws.recv()))
+        camel = {key[0].lower() + key[1:]: value for key, value in ALERT.items()}
+        for message in (
+            alert(),
+            json.dumps({"type": "order_alert", "data": camel | {"status": "TRADED", "tradedQty": 10}}),
+            alert()[:40],  # garbled
+            "[]",
+            json.dumps({"Type": "order_alert", "Data": None}),
+            json.dumps({"Type": "order_alert", "Data": {"OrderNo": "52", "Status": "Whatever"}}),
+            json.dumps({"Type": "greeting", "Data": {}}),
+            alert(Status="Cancelled"),
+        ):
+            await ws.send(message)
+        await ws.wait_closed()
+
+    async def main():
+        async with desk_at(handler) as desk:
+            await desk.until(lambda: len(desk.reports) == 3)
+            assert [(r.status, r.filled) for r in desk.reports] == [
+                (OrderStatus.PARTIALLY_FILLED, 4),
+                (OrderStatus.FILLED, 10),
+                (OrderStatus.CANCELLED, 4),
+            ]
+            assert {r.order_id for r in desk.reports} == {"DEMO26112000001"}
+            assert desk.reports[0].last_price == 81_230
+            assert desk.broker.refusals == {"bad order update": 4}
+            assert desk.counts == [
+                1,
+                2,
+                3,
+                4,
+                5,
+                6,
+                7,
+            ]  # every order message counts, also a bad one; a greeting does not
+            assert desk.broker.updates_received == 7
+            assert [state for state, _ in desk.links] == [LinkState.UP]
+        assert len(connections) == 1
+
+    asyncio.run(main())
+    assert logins == [{"LoginReq": {"MsgCode": 42, "ClientId": "1000000001", "Token": TOKEN}, "UserType": "SELF"}]
+
+
+@pytest.mark.parametrize("how", ["abort", "close 1000", "close 1011"])
+def test_a_lost_stream_logs_in_again_and_counts_from_nothing(how):
+    logins = []
+
+    async def handler(ws):
+        logins.append(await ws.recv())
+        await ws.send(alert(TradedQty=len(logins)))
+        await asyncio.sleep(0.1)
+        if how == "abort":
+            ws.transport.abort()
+        else:
+            await ws.close(int(how.split()[1]))
+
+    async def main():
+        async with desk_at(handler) as desk:
+            await desk.until(lambda: len(desk.reports) == 4)
+            assert [state for state, _ in desk.links[:5]] == [LinkState.UP, LinkState.DOWN] * 2 + [LinkState.UP]
+            assert desk.counts == [1, 1, 1, 1]
+
+    asyncio.run(main())
+    assert len(set(logins)) == 1
+
+
+@pytest.mark.parametrize("how", ["http 401", "close 1008", "message 807"])
+def test_a_refused_login_is_told_and_not_tried_again(how):
+    logins = []
+
+    async def handler(ws):
+        logins.append(await ws.recv())
+        if how == "message 807":
+            await ws.send(json.dumps({"Type": "error", "code": 807, "message": f"Token expired {TOKEN}"}))
+            await ws.wait_closed()
+        await ws.close(1008, "login refused")
+
+    def process_request(connection, request):
+        logins.append("http")
+        return connection.respond(401, "no")
+
+    async def main():
+        options = {"process_request": process_request} if how == "http 401" else {}
+        async with serve(handler, "127.0.0.1", 0, **options) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            desk = Desk(
+                DhanBroker(DhanSettings(client_id="1", token=TOKEN, order_feed_url=url), NoInstruments(), watch=QUICK)
+            )
+            await desk.broker.start(desk.reports.append, lambda s: desk.links.append((s.state, s.detail)))
+            await desk.until(lambda: desk.links[-1:] and desk.links[-1][0] is LinkState.AUTH)
+            await asyncio.sleep(0.3)
+            assert TOKEN not in str(desk.links)
+            await desk.broker.stop()
+
+    asyncio.run(main())
+    assert len(logins) == 1
+
+
+def test_a_dead_peer_is_noticed_by_pings_and_a_quiet_one_is_left_alone():
+    deaf: list[bool] = []
+
+    async def handler(ws):
+        await ws.recv()
+        if deaf:
+            ws.transport.pause_reading()  # the socket is open and nobody answers pings
+        await ws.wait_closed()
+
+    async def main():
+        async with desk_at(handler, Watch(silence=0.8, stale=0, back_off=0.02, longest=0.1)) as desk:
+            await asyncio.sleep(1.5)
+            assert [state for state, _ in desk.links] == [LinkState.UP]
+        deaf.append(True)
+        async with desk_at(handler, Watch(silence=0.8, stale=0, back_off=0.02, longest=0.1)) as desk:
+            await desk.until(lambda: len(desk.links) >= 2, 4)
+            assert desk.links[1][0] is LinkState.DOWN
+
+    asyncio.run(main())
+
+
+def test_the_child_prints_nothing_at_all():
+    """The bare SDK prints its login message, token included; ours is run with its output caught."""
+
+    async def handler(ws):
+        await ws.recv()
+        await ws.send(alert())
+        await ws.send(json.dumps({"Type": "greeting"}))
+        await ws.close()
+
+    async def main():
+        async with serve(handler, "127.0.0.1", 0) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            reader, writer = os.pipe()
+            child = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "saudagar.brokers.child", "saudagar.brokers.dhan.stream"),
+                *(str(writer), str(os.getpid())),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                pass_fds=(writer,),
+            )
+            os.close(writer)
+            assert child.stdin is not None
+            assert child.stdout is not None
+            child.stdin.write(json.dumps({"client_id": "1", "token": TOKEN, "url": url}).encode() + b"\n")
+            output = await child.stdout.read()
+            handed = os.read(reader, 1 << 16)
+            os.close(reader)
+            assert await child.wait() == 0
+            child.stdin.close()
+            return output, handed
+
+    output, handed = asyncio.run(main())
+    assert output == b""
+    assert b"CorrelationId" in handed
+    assert TOKEN.encode() not in handed
