@@ -237,6 +237,15 @@ def test_time_closes_a_bar_and_what_comes_after_is_late() -> None:
     assert told(built.close_until(at(FRIDAY, "09:19"))) == "09:18:00-09:19:00 101 101 101 101 v20 n1"
 
 
+def test_the_end_of_the_open_bar_is_told() -> None:
+    built = builder()
+    assert built.open_end == 0
+    built.on_tick(tick("09:15:05", 100, 10))
+    assert built.open_end == at(FRIDAY, "09:16")
+    built.close_until(built.open_end)
+    assert built.open_end == 0
+
+
 def test_time_that_passed_before_the_first_tick_counts_too() -> None:
     built = builder()
     built.close_until(at(FRIDAY, "09:20"))

@@ -269,7 +269,7 @@ def test_contract_note_of_a_pure_sale_and_of_several_instruments() -> None:
 def test_contract_note_charges_brokerage_per_order() -> None:
     day = [executed(BUY, 100, 1000, product=Product.INTRADAY), executed(SELL, 100, 1001, product=Product.INTRADAY)]
     assert contract_note("upstox", TODAY, day).total.brokerage == 40
-    assert contract_note("upstox", TODAY, []).total == Charges()
+    assert contract_note(PLANS["upstox"], TODAY, []).total == Charges()
 
 
 def test_contract_note_agrees_with_the_legs_when_nothing_is_rounded() -> None:

@@ -257,7 +257,6 @@ class BarBuilder:
             self._ticks,
         )
         self._base = self._volume
-        self._final = max(self._final, self._end)
         self._end = self._limit = 0
         return bar
 
