@@ -9,6 +9,7 @@ Sources. *day plan*: NSE CMTR74969 (pre-open from 2026-09-07), CMTR74466 and BSE
 *Holidays*: 2026 NSE CMTR71775 (2025-12-12) and the January ad-hoc holiday; 2024 and 2025 exchange lists; 2015 to 2021
 the weekdays on which no share traded, found in daily prices, and equal to the published lists; 2022 and 2023 the
 published lists as pandas-market-calendars has them. BSE keeps NSE's list. *MCX*: the published lists of 2025 and 2026.
+Muhurat hours before 2021 are from the press of the day (2016, 2019, 2020) and from pandas-market-calendars.
 """
 
 from __future__ import annotations
