@@ -81,14 +81,18 @@ class Mistakes:
 
     def invalid(self, model: type[BaseModel], error: ValidationError, prefix: KeyPath) -> None:
         """Note everything that pydantic found wrong with the table at `prefix`, which should be a `model`."""
-        for detail in error.errors(include_url=False):
+        details = error.errors(include_url=False)
+        inner = {detail["loc"][:-1] for detail in details}
+        for detail in details:
             path = (*prefix, *detail["loc"])
             kind, context = detail["type"], detail.get("ctx", {})
+            if kind == "too_short" and detail["loc"] in inner:
+                continue  # only because its elements are wrong
             owner = _model_at(model, detail["loc"][:-1])
             if kind == "extra_forbidden" and owner:
                 self.unknown(path, owner.model_fields)
                 continue
-            message = _EXPECTED[kind].format(**context) if kind in _EXPECTED else detail["msg"]
+            message = _message(kind, context, detail["msg"])
             described = owner.model_fields.get(str(detail["loc"][-1])) if owner and detail["loc"] else None
             if described and described.description:
                 pattern = kind == "string_pattern_mismatch"
@@ -120,6 +124,11 @@ class Mistakes:
                 return ""
         masked = any(looks_secret(str(part)) for part in path) or (path[:1] == ("secrets",) and path[1:] != ("file",))
         return MASK if masked and not isinstance(value, dict) else _as_toml(value)
+
+
+def _message(kind: str, context: Mapping[str, Any], spoken: str) -> str:
+    shown = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
+    return _EXPECTED[kind].format(**shown) if kind in _EXPECTED else spoken
 
 
 def _dotted(path: KeyPath) -> str:

@@ -83,8 +83,8 @@ def _parse(file: Path, lines: list[str]) -> tuple[dict[str, str], list[Problem]]
             found[match["name"]] = value = _unquoted(match["value"])
             problems += _check(match["name"], value, str(file), number)
         elif match["name"].startswith(PREFIX):
-            near = get_close_matches(match["name"], NAMES, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(NAMES)}."
+            near = get_close_matches(match["name"].removeprefix(PREFIX).lower(), NAMES.values(), n=1)
+            hint = f"Did you mean {PREFIX}{near[0].upper()}?" if near else f"Known: {', '.join(NAMES)}."
             problems.append(
                 Problem(file=str(file), line=number, key=match["name"], message="unknown secret.", hint=hint)
             )
