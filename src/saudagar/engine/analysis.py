@@ -190,6 +190,14 @@ class Analysis:
                 run.live.step(bar)
         return count
 
+    def odd_ticks(self) -> dict[str, int]:
+        """Ticks that were no plain trade, by kind, over all bar builders."""
+        counts: dict[str, int] = {}
+        for series in self._series.values():
+            for kind, count in series.builder.counts.items():
+                counts[kind] = counts.get(kind, 0) + count
+        return counts
+
     def on_tick(self, tick: Tick) -> list[Intent]:
         """The intents of the bars that this tick closed; usually none."""
         intents: list[Intent] = []

@@ -23,8 +23,8 @@ from saudagar.engine.watch import Watch
 from saudagar.execution.effects import Effect, TakeSnapshot
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.execution.steering import entry_terms
-from saudagar.market.bars import TickScreen
 from saudagar.market.ist import at
+from saudagar.market.screen import TickScreen
 from saudagar.market.sessions import Calendar
 from saudagar.model import (
     AccountSnapshot,
@@ -79,6 +79,8 @@ class Engine:
         A new one, or what the journal's replay gave.
     costs
         The charges on a round trip, paise; they count against the day's limits.
+    watched
+        Instruments to take prices of beside those of the plans.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Engine:
         calendar: Calendar,
         state: State,
         costs: Callable[[Trade], Paise],
+        watched: Sequence[InstrumentId] = (),
     ) -> None:
         self._core = Core(settings, instruments, calendar, state, costs)
         self._plans = {plan.id: plan for plan in settings.plans}
@@ -95,7 +98,9 @@ class Engine:
         self._orders = OrderDesk(self._core, self.watch)
         self._reconciliation = Reconciliation(self._core, self._orders)
         self.analysis = Analysis(settings.plans, self._core.instrument, calendar, self._standing, settings.bar_grace)
-        self.screen = TickScreen(calendar, self._core.instrument)
+        planned = (i for plan in settings.plans for i in plan.instruments)
+        seen = {i: self._core.instrument(i) for i in (*watched, *planned)}
+        self.screen = TickScreen(seen.values(), calendar)
         self._entry_window: tuple[Nanos, Nanos] = (0, 0)
         self._handlers: dict[type, Callable[[Any], None]] = {
             TickFrame: self._frame,

@@ -31,6 +31,7 @@ class Guard:
         "target",
         "trail",
         "trail_step",
+        "trailed",
     )
 
     def __init__(self, position: Position, instrument: Instrument) -> None:
@@ -50,11 +51,13 @@ class Guard:
         target = _on_grid(plan.target.of(self.entry), tick) if plan.target else 0
         self.stop, self.target = protection.first_levels(self.sign, self.entry, stop, target, self.trail)
         self.best: Paise = self.entry
-        if position.trailed:
+        self.trailed = position.trailed
+        if self.trailed:
             self.stop, self.best = position.stop, position.best
 
     def on_price(self, price: Paise, now: Nanos) -> int:
         """The decision for this price; `stop` may have moved."""
+        before = self.stop
         decision, self.stop, self.best = protection.step(
             self.sign,
             self.entry,
@@ -67,6 +70,7 @@ class Guard:
             price,
             price,
         )
+        self.trailed |= self.stop != before
         if decision == protection.HOLD and protection.aged(now, self.opened, self.max_age):
             return protection.AGED
         return decision
@@ -74,7 +78,7 @@ class Guard:
     @property
     def stop_reason(self) -> str:
         """What a stop at the present level is called in the report."""
-        if not self.position.trailed:
+        if not self.trailed:
             return "stop"
         return "break-even" if self.stop == self.entry else "trailing stop"
 

@@ -10,7 +10,7 @@ class Latency:
 
     def __init__(self, most: int = 100_000) -> None:
         self._most = most
-        self._samples: list[Nanos] = []
+        self.samples: list[Nanos] = []
         self._stride = 1
         self._skipped = 0
         self.count = 0
@@ -23,14 +23,14 @@ class Latency:
         if self._skipped < self._stride:
             return
         self._skipped = 0
-        self._samples.append(duration)
-        if len(self._samples) >= self._most:
-            self._samples = self._samples[::2]
+        self.samples.append(duration)
+        if len(self.samples) >= self._most:
+            self.samples = self.samples[::2]
             self._stride *= 2
 
     def quantile(self, q: float) -> Nanos:
         """The `q` quantile (0 to 1) of the samples; 0 if there are none."""
-        if not self._samples:
+        if not self.samples:
             return 0
-        ordered = sorted(self._samples)
+        ordered = sorted(self.samples)
         return ordered[min(len(ordered) - 1, int(q * len(ordered)))]

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _LOOK_UP_DELAYS = (1, 2, 4, 8, 15)  # seconds between look-ups; the last one repeats
 _MISSES_BEFORE_GIVING_UP = 3
+_ALERTS = 3  # of one kind for one position in a row; after that it is known
+_LONGEST_BACK_OFF = 60  # seconds
 _KEPT_FOR_EXITS = 2  # writes of each second that entries leave free
 
 
@@ -191,8 +193,9 @@ class OrderDesk:
     def _back_off(self, position: PositionId, message: str) -> None:
         """An order that protects or closes did not get through: tell people and try again, ever more slowly."""
         count = self._refusals[position] = self._refusals.get(position, 0) + 1
-        self._core.alert("critical", message)
-        self._wait(position, self._core.now + min(2 ** (count - 1), 30) * SECOND)
+        if count <= _ALERTS:
+            self._core.alert("critical", message)
+        self._wait(position, self._core.now + min(2 ** (count - 1), _LONGEST_BACK_OFF) * SECOND)
 
     def _wait(self, position: PositionId, until: Nanos) -> None:
         self._hold[position] = until

@@ -65,7 +65,7 @@ class Runner:
         self._journal = journal
         self._broker = broker
         self._on_events = on_events
-        self._on_idle = on_idle
+        self.on_idle = on_idle
         self._queue: deque[Inbound] = deque()
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -139,7 +139,7 @@ class Runner:
             if not self._tasks:
                 if self._stopping:
                     return
-                self._on_idle()
+                self.on_idle()
                 self._quiet.set()
             self._wake.clear()
             if not self._queue:

@@ -189,7 +189,7 @@ class State:
 
     def _protection_moved(self, event: ev.ProtectionMoved) -> None:
         position = self.position(event.position)
-        position.trailed = position.stop not in (0, event.stop) or position.trailed
+        position.trailed = event.trailed
         position.stop, position.target_price, position.best = event.stop, event.target, event.best
 
     def _trading_state_changed(self, event: ev.TradingStateChanged) -> None:

@@ -114,6 +114,7 @@ class Watch:
                     stop=guard.stop,
                     target=guard.target,
                     best=guard.best,
+                    trailed=guard.trailed,
                 )
             )
 

@@ -57,6 +57,7 @@ class Tactics(msgspec.Struct, frozen=True, kw_only=True):
     stop_band_ppm: int = 10_000  # how far the limit of a triggered stop reaches beyond its trigger
     chase: Nanos = 5 * SECOND  # a marketable order unfilled for so long is priced anew (exit) or withdrawn (entry)
     rest_stop: bool = True  # the stop rests at the broker
+    modifications: int = 25  # the broker's limit per order; the last few are kept for turning a stop into an exit
 
 
 class Submit(msgspec.Struct, frozen=True):
@@ -77,6 +78,9 @@ class Cancel(msgspec.Struct, frozen=True):
 
 Request: TypeAlias = Submit | Modify | Cancel
 
+_KEPT_FOR_EXIT = (
+    5  # modifications; a stop that may no longer follow the trail stays behind, and the desk runs the trail
+)
 _IN_FLIGHT = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
 
 
@@ -127,8 +131,13 @@ def _leave(
             requests.append(Cancel(order, "not needed"))
         elif not _is_exit(order) or part != order.remaining or now - order.last_change >= tactics.chase:
             terms = _marketable(instrument, side, order.filled + part, last, tactics)
+            if order.modifications >= tactics.modifications:
+                requests.append(Cancel(order, "modified too often"))  # then a new order takes its place
+                continue
             if terms != order.terms:
                 requests.append(Modify(order, terms))
+    if any(isinstance(request, Cancel) for request in requests):
+        return requests
     requests += [
         Submit(Purpose.EXIT, side, _marketable(instrument, side, part, last, tactics))
         for part in slices(left, instrument)
@@ -179,7 +188,8 @@ def _stops(position: Steered, stops: Sequence[Order], instrument: Instrument, ta
     for i, part in enumerate(parts):
         if i < len(stops):
             terms = stop_terms(instrument, side, stops[i].filled + part, position.stop, tactics)
-            if terms != stops[i].terms:
+            worn = stops[i].modifications >= tactics.modifications - _KEPT_FOR_EXIT
+            if terms != stops[i].terms and not (worn and terms.quantity == stops[i].terms.quantity):
                 requests.append(Modify(stops[i], terms))
         else:
             requests.append(Submit(Purpose.STOP, side, stop_terms(instrument, side, part, position.stop, tactics)))

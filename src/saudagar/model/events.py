@@ -106,6 +106,7 @@ class ProtectionMoved(_Event, frozen=True):
     stop: Paise
     target: Paise
     best: Paise  # the most favourable price since entry
+    trailed: bool = False  # the stop has left its first level
 
 
 class TradingStateChanged(_Event, frozen=True):

@@ -1,0 +1,72 @@
+"""The command line. Each command lives beside what it does; here they are only gathered.
+
+Nothing heavy is imported before a command needs it: ``saudagar --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from saudagar import __version__
+
+EXIT_CODES = """
+Exit codes: 0 done · 1 something failed · 2 the command line or the configuration is wrong · 3 data cannot be used ·
+4 the journal cannot be written or does not verify · 5 the broker · 70 a defect of saudagar · 130 interrupted
+"""
+
+app = typer.Typer(
+    name="saudagar",
+    help="One trading desk for Indian markets." + "\n\n" + EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"saudagar {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def _mount() -> None:
+    from saudagar.app import run_commands
+    from saudagar.app.config_check import app as config_app
+    from saudagar.app.instruments import app as instruments_app
+    from saudagar.app.journal import app as journal_app
+
+    app.command("demo")(run_commands.demo)
+    app.command("run")(run_commands.run)
+    app.command("exchange")(run_commands.exchange)
+    app.add_typer(config_app, name="config")
+    app.add_typer(journal_app, name="journal")
+    app.add_typer(instruments_app, name="instruments")
+
+
+def main() -> None:
+    """Entry point of the ``saudagar`` command."""
+    from saudagar.model.errors import ConfigError, SaudagarError
+
+    _mount()
+    try:
+        app()
+    except ConfigError as error:
+        typer.echo(f"error: {error}", err=True)
+        for problem in error.problems:
+            typer.echo(f"  {problem}", err=True)
+        sys.exit(error.exit_code)
+    except SaudagarError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

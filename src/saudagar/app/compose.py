@@ -1,0 +1,89 @@
+"""The composition root's first half: from the user's file to the engine's plain settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import time
+
+from saudagar.app.config import DeskConfig
+from saudagar.engine.settings import Hours, Plan, Settings
+from saudagar.execution.steering import Tactics
+from saudagar.market.charges import Charges
+from saudagar.model import Instrument, InstrumentId, Paise, StrategyId
+from saudagar.model.errors import ConfigError, UnknownInstrument
+from saudagar.portfolio import Trade, trade_charges
+
+Resolve = Callable[[str], Instrument]
+CHARGE_PLANS = {"dhan": "dhan", "upstox": "upstox", "kite": "zerodha"}
+"""The broker's name in the file → the name of its charges plan."""
+
+
+def settings_of(config: DeskConfig, resolve: Resolve) -> Settings:
+    """What the engine is told.
+
+    Raises
+    ------
+    ConfigError
+        Instruments that the master does not hold or that cannot be traded; all of them at once.
+    """
+    names = dict.fromkeys((*config.names, *config.risk.allowed))
+    found = _resolve_all(names, resolve)
+    allowed = config.risk.allowed or config.names
+    orders, session = config.orders, config.session
+    return Settings(
+        desk=config.desk.name,
+        plans=tuple(
+            Plan(
+                id=StrategyId(strategy.name),
+                strategy=strategy.strategy,
+                instruments=tuple(found[name].id for name in strategy.instruments),
+                interval=strategy.interval,
+                sizing=strategy.size.sizing(),
+                exits=strategy.exits,
+                side=strategy.side,
+            )
+            for strategy in config.strategies.values()
+        ),
+        limits=config.risk.limits(frozenset(found[name].id for name in allowed)),
+        product=orders.product,
+        tactics=Tactics(entry_type=orders.entry_type, protection_ppm=orders.protection_ppm, chase=orders.chase),
+        hours=Hours(
+            no_entry_before=_clock(session.no_entry_before),
+            no_entry_after=_clock(session.no_entry_after),
+            square_off=_clock(session.square_off),
+        ),
+        digest=config.digest(),
+    )
+
+
+def costs_of(
+    config: DeskConfig, instrument: Callable[[InstrumentId], Instrument]
+) -> tuple[Callable[[Trade], Charges], Callable[[Trade], Paise]]:
+    """The exact charges of a round trip, and their total in paise."""
+    plan = CHARGE_PLANS[config.charges.plan]
+
+    def charges(trade: Trade) -> Charges:
+        return trade_charges(trade, instrument, config.orders.product, plan)
+
+    return charges, lambda trade: charges(trade).total_paise
+
+
+def _resolve_all(names: Iterable[str], resolve: Resolve) -> dict[str, Instrument]:
+    found: dict[str, Instrument] = {}
+    problems: list[str] = []
+    for name in names:
+        try:
+            instrument = resolve(name)
+        except UnknownInstrument as error:
+            problems.append(f"{name}: {error}")
+            continue
+        if not instrument.segment.tradable:
+            problems.append(f"{name}: an index is watched, not traded; name a stock, a future or an option.")
+        found[name] = instrument
+    if problems:
+        raise ConfigError("some instruments cannot be used.", problems)
+    return found
+
+
+def _clock(moment: time) -> str:
+    return f"{moment:%H:%M:%S}"

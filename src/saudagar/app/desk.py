@@ -1,0 +1,218 @@
+"""One trading day of one desk, from the journal's replay to the closing report.
+
+Puts together engine, journal, venue, view and report, and owns what is left of them: warm-up, the live view's
+snapshot, a clean end on Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import date, timedelta
+from math import ceil
+from time import perf_counter
+
+from saudagar import __version__
+from saudagar.app.compose import costs_of, settings_of
+from saudagar.app.config import DeskConfig
+from saudagar.app.narrate import narrate
+from saudagar.app.report import DayReport, RunFacts, build
+from saudagar.app.venues import Venue
+from saudagar.app.view import EVENTS, DeskView, PositionRow, Screen
+from saudagar.app.wording import long_date
+from saudagar.engine.analysis import Need
+from saudagar.engine.clock import wall_clock
+from saudagar.engine.engine import Engine
+from saudagar.engine.runner import Runner
+from saudagar.engine.state import State
+from saudagar.market.ist import midnight
+from saudagar.market.sessions import Calendar
+from saudagar.model import DayEnded, Instrument, Nanos, OrderStatus
+from saudagar.model.events import Event
+from saudagar.storage.journal import SqliteJournal
+
+JOURNAL = "journal.db"
+_TRADING_DAY = timedelta(hours=6, minutes=15)
+_VIEW_SECONDS = 0.1
+
+
+class Desk:
+    """A desk in a venue, for one day.
+
+    Parameters
+    ----------
+    command
+        What the user typed, for the report.
+    """
+
+    def __init__(self, config: DeskConfig, venue: Venue, *, title: str, command: str, seed: int | None = None) -> None:
+        self._config = config
+        self._venue = venue
+        self._title = title
+        self._command = command
+        self._seed = seed
+        self._said: deque[tuple[Nanos, str]] = deque(maxlen=EVENTS)
+        self._began = perf_counter()
+        self.interrupted = False
+
+    async def trade(self, screen: Screen) -> DayReport:
+        """Trade the day and report on it.
+
+        Raises
+        ------
+        SaudagarError
+            Nothing could be traded, or trading had to stop; the journal holds what happened until then.
+        """
+        config, venue = self._config, self._venue
+        directory = config.directory
+        directory.mkdir(parents=True, exist_ok=True)
+        journal = SqliteJournal(directory / JOURNAL, wall_clock)
+        try:
+            await venue.open()
+            return await self._trade(journal, screen)
+        finally:
+            await venue.close()
+            journal.close()
+
+    async def _trade(self, journal: SqliteJournal, screen: Screen) -> DayReport:
+        venue = self._venue
+        settings = settings_of(self._config, venue.resolve)
+        charges, costs = costs_of(self._config, venue.instruments.get)
+        state = State.replay(entry.event for entry in journal.entries())
+        watched = venue.watched()
+        engine = Engine(settings, venue.instruments, venue.calendar, state, costs, [each.id for each in watched])
+        runner = Runner(engine, journal, venue.broker, on_events=self._note)
+        now = await venue.now()
+        await self._warm_up(engine, now)
+        ids = dict.fromkeys((*(i for plan in settings.plans for i in plan.instruments), *(each.id for each in watched)))
+        self._began = perf_counter()
+        with screen:
+            await self._run(runner, engine, now, [venue.instruments.get(i) for i in ids], screen)
+        facts = RunFacts(
+            title=self._title,
+            command=self._command,
+            version=__version__,
+            config=settings.digest,
+            seed=self._seed,
+            journal=str(self._config.directory / JOURNAL),
+            report=str(self._config.directory / f"report-{venue.day}.html"),
+            seconds=perf_counter() - self._began,
+            ticks=runner.ticks,
+            refused=self._refused(engine),
+        )
+        return build(state, facts, charges, runner.submitted.samples)
+
+    async def _run(
+        self, runner: Runner, engine: Engine, now: Nanos, instruments: Sequence[Instrument], screen: Screen
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        await self._venue.connect(runner, instruments)
+        trading = asyncio.create_task(runner.run(engine.start(self._venue.day, now)), name="desk")
+        market = asyncio.create_task(self._venue.trade(runner), name="market")
+        view = asyncio.create_task(self._show(runner, engine, screen), name="view")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._interrupt, market)
+        try:
+            await asyncio.wait({trading, market}, return_when=asyncio.FIRST_COMPLETED)
+            if not trading.done():
+                with suppress(asyncio.CancelledError):
+                    await market
+                runner.put(DayEnded(engine.now))
+                runner.stop()
+            await trading
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+            for task in (market, view, trading):
+                task.cancel()
+            await asyncio.gather(market, view, trading, return_exceptions=True)
+            screen.show(lambda: self._snapshot(runner, engine), last=True)
+
+    def _interrupt(self, market: asyncio.Task[None]) -> None:
+        """Ctrl-C: stop taking ticks. What rests at the broker stays there."""
+        self.interrupted = True
+        market.cancel()
+
+    async def _warm_up(self, engine: Engine, now: Nanos) -> None:
+        needs = engine.analysis.needs()
+        for need in needs:
+            instrument = self._venue.instruments.get(need.instrument)
+            first = first_day(self._venue.calendar, instrument, self._venue.day, need)
+            bars = await self._venue.bars(instrument, need.interval, midnight(first), now)
+            engine.analysis.warm(need.instrument, need.interval, bars)
+
+    def _note(self, events: Iterable[Event]) -> None:
+        for event in events:
+            if text := narrate(event):
+                self._said.append((event.ts, text))
+
+    def _refused(self, engine: Engine) -> dict[str, int]:
+        counts = dict(self._venue.refusals())
+        for kind, count in (*engine.screen.counts.items(), *engine.analysis.odd_ticks().items()):
+            if count:
+                counts[kind] = counts.get(kind, 0) + count
+        return counts
+
+    # -- what the screen shows -----------------------------------------------------------------------------------
+
+    async def _show(self, runner: Runner, engine: Engine, screen: Screen) -> None:
+        while True:
+            screen.show(lambda: self._snapshot(runner, engine))
+            await asyncio.sleep(_VIEW_SECONDS)
+
+    def _snapshot(self, runner: Runner, engine: Engine) -> DeskView:
+        state, venue, watch = engine.state, self._venue, engine.watch
+        begin, end = venue.span
+        orders = state.orders.values()
+        seconds = perf_counter() - self._began
+        measured = runner.submitted.count > 0
+        return DeskView(
+            title=f"{self._title} · {long_date(venue.day)}",
+            now=engine.now,
+            progress=min(1.0, max(0.0, (engine.now - begin) / (end - begin))),
+            state=state.trading,
+            feed=venue.links["feed"],
+            orders_link=venue.links["orders"],
+            positions=_rows(state, engine),
+            realised=watch.realised,
+            unrealised=watch.open_profit,
+            charges=watch.charges,
+            trades=len(state.trades),
+            sent=runner.orders_sent,
+            working=sum(len(ids) for ids in state.working.values()),
+            unknown=sum(order.status is OrderStatus.UNKNOWN for order in orders),
+            ticks=runner.ticks,
+            ticks_per_second=runner.ticks / seconds if seconds else 0.0,
+            p50=runner.submitted.quantile(0.5) if measured else None,
+            p99=runner.submitted.quantile(0.99) if measured else None,
+            events=tuple(self._said),
+        )
+
+
+def _rows(state: State, engine: Engine) -> list[PositionRow]:
+    return [
+        PositionRow(
+            strategy=position.strategy,
+            symbol=position.instrument.partition(":")[2],
+            quantity=position.quantity,
+            average=position.average_price,
+            ltp=engine.price(position.instrument),
+            stop=position.stop,
+            target=position.target_price,
+            unrealised=position.profit(engine.price(position.instrument)),
+        )
+        for position in state.positions.values()
+        if position.quantity
+    ]
+
+
+def first_day(calendar: Calendar, instrument: Instrument, day: date, need: Need) -> date:
+    """The session from which history must be fetched so that `need` is met before `day` opens."""
+    per_session = max(1, int(_TRADING_DAY.total_seconds() * 1e9) // need.interval)
+    sessions = max(need.days, ceil(need.bars / per_session))
+    for _ in range(sessions + 1 if sessions else 0):
+        day = calendar.previous_session(instrument.segment, day)
+    return day

@@ -1,0 +1,209 @@
+"""``saudagar demo``, ``saudagar run`` and ``saudagar exchange``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from saudagar.app.config import DeskConfig
+    from saudagar.app.report import DayReport
+    from saudagar.app.venues import Venue
+    from saudagar.exchange.process import ExchangeConfig, RecordedSource, SyntheticSource
+
+_CONFIRMATION = "I trade my own money"
+_Json = Annotated[bool, typer.Option("--json", help="Print the closing report as JSON and nothing else.")]
+
+
+def demo(
+    ticks: Annotated[
+        list[Path] | None,
+        typer.Option(help="Replay recorded tick files (CSV or CSV.gz: timestamp, ltp, volume) instead; repeat it."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the synthetic day: the same seed, the same day.")] = 7,
+    speed: Annotated[
+        float, typer.Option(min=0, help="Market seconds per second; 0 runs as fast as the desk can answer.")
+    ] = 0.0,
+    symbols: Annotated[int, typer.Option(min=1, max=2000, help="How many stocks trade, besides NIFTY.")] = 20,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="No wire: the same market and matching core, called directly.")
+    ] = False,
+    directory: Annotated[Path, typer.Option(help="Where journal and report go; emptied first.")] = Path("var/demo"),
+    as_json: _Json = False,
+) -> None:
+    """Trade a whole simulated day: exchange, wire, SDKs, strategies, orders, exits, journal, report. No credentials.
+
+    Exit codes: 0 the day was traded; 2 a wrong option; 3 a tick file cannot be used; 130 interrupted.
+    """
+    from saudagar.app.demo import demo_config
+
+    config = demo_config(
+        seed=seed, speed=speed, symbols=symbols, ticks=ticks or [], in_process=in_process, directory=directory
+    )
+    if directory.exists():
+        _empty(directory)
+    _trade(config, title="demo", as_json=as_json)
+
+
+def run(
+    file: Annotated[Path, typer.Argument(help="The configuration, e.g. saudagar.toml.")],
+    live: Annotated[bool, typer.Option("--live", help="Confirm real orders without being asked.")] = False,
+    exchange_ports: Annotated[
+        str, typer.Option(help="UPSTOX,DHAN,CONTROL ports of a simulated exchange that is already running.")
+    ] = "",
+    as_json: _Json = False,
+) -> None:
+    """Trade one day as a configuration file says: simulation, paper, or live.
+
+    Started again on the same day, it goes on from its journal. Real orders need ``mode = "live"`` in the file and
+    ``--live`` or a typed confirmation.
+
+    Exit codes: 0 the day was traded; 2 the configuration is wrong; 4 the journal; 5 the broker; 130 interrupted.
+    """
+    from saudagar.app.config import Mode, load
+    from saudagar.model.errors import ConfigError
+
+    config = load(file, os.environ)
+    if config.desk.mode is Mode.LIVE and not live and not _confirmed():
+        raise ConfigError("real orders were not confirmed.", hint=f'Type "{_CONFIRMATION}" when asked, or give --live.')
+    _trade(config, title=file.stem, as_json=as_json, exchange_ports=exchange_ports)
+
+
+def exchange(
+    seed: Annotated[int, typer.Option(min=0)] = 7,
+    day: Annotated[str, typer.Option(help="The synthetic day, YYYY-MM-DD.")] = "2026-11-20",
+    symbols: Annotated[int, typer.Option(min=1, max=2000)] = 20,
+    speed: Annotated[float, typer.Option(min=0, help="Market seconds per second; 0 as fast as possible.")] = 1.0,
+    lockstep: Annotated[bool, typer.Option("--lockstep", help="Wait for the desk at each step.")] = False,
+    ticks: Annotated[list[Path] | None, typer.Option(help="Recorded tick files instead; repeat it.")] = None,
+    upstox_port: Annotated[int, typer.Option(min=0, max=65535)] = 0,
+    dhan_port: Annotated[int, typer.Option(min=0, max=65535)] = 0,
+    control_port: Annotated[int, typer.Option(min=0, max=65535)] = 0,
+    hold: Annotated[bool, typer.Option(help="Wait for a first subscriber before the day begins.")] = True,
+) -> None:
+    """Run the simulated exchange alone, on loopback, until Ctrl-C. Prints its ports as one line of JSON.
+
+    Exit codes: 0 stopped; 2 a wrong option; 3 a tick file cannot be used.
+    """
+    import msgspec
+
+    from saudagar.exchange.process import ExchangeConfig, Ports
+    from saudagar.exchange.server import main
+
+    config = ExchangeConfig(
+        source=_source(seed, day, symbols, [str(path) for path in ticks or []]),
+        speed=speed,
+        lockstep=lockstep,
+        hold=hold,
+        ports=Ports(upstox=upstox_port, dhan=dhan_port, control=control_port),
+    )
+    sys.exit(main(["--json-config", msgspec.json.encode(config).decode()]))
+
+
+def _trade(config: DeskConfig, *, title: str, as_json: bool, exchange_ports: str = "") -> None:
+    import msgspec
+
+    from saudagar.app.config import Mode
+    from saudagar.app.desk import Desk
+    from saudagar.app.report import as_json as plain
+    from saudagar.app.report_html import write_html
+    from saudagar.app.report_text import print_report
+    from saudagar.app.view import open_console, open_screen
+
+    command = " ".join(["saudagar", *sys.argv[1:]])
+    seed = config.simulation.seed if config.desk.mode is Mode.SIMULATION and not config.simulation.ticks else None
+    desk = Desk(config, _venue(config, exchange_ports), title=title, command=command, seed=seed)
+    console = open_console(sys.stderr if as_json else None)
+    report: DayReport = asyncio.run(desk.trade(open_screen(console)))
+    write_html(report, Path(report.run.report))
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(plain(report)).decode() + "\n")
+    else:
+        print_report(report, console)
+    if desk.interrupted:
+        sys.exit(130)
+
+
+def _venue(config: DeskConfig, exchange_ports: str) -> Venue:
+    from saudagar.app.config import Mode
+
+    simulation = config.simulation
+    if config.desk.mode is not Mode.SIMULATION:
+        from saudagar.app.venues.live import LiveVenue
+
+        return LiveVenue(config)
+    if simulation.in_process:
+        from saudagar.app.venues.in_process import InProcessVenue
+        from saudagar.exchange.server import open_source
+
+        source = open_source(_exchange_config(config).source)
+        return InProcessVenue(source, capital=config.desk.capital, speed=simulation.speed)
+    from saudagar.app.venues.wired import WiredVenue
+
+    exchange_config = _exchange_config(config)
+    attach = _ports(exchange_ports) if exchange_ports else None
+    return WiredVenue(exchange_config, config.data.depth, attach)
+
+
+def _exchange_config(config: DeskConfig) -> ExchangeConfig:
+    from saudagar.exchange.process import Account, ExchangeConfig
+
+    simulation = config.simulation
+    return ExchangeConfig(
+        source=_source(
+            simulation.seed,
+            simulation.date.isoformat(),
+            simulation.symbols,
+            [str(config.path(path)) for path in simulation.ticks],
+        ),
+        speed=simulation.speed,
+        lockstep=simulation.lockstep,
+        hold=True,
+        account=Account(capital=config.desk.capital),
+        faults=simulation.faults,
+    )
+
+
+def _source(seed: int, day: str, symbols: int, ticks: list[str]) -> SyntheticSource | RecordedSource:
+    from saudagar.exchange.process import RecordedSource, SyntheticSource
+
+    if ticks:
+        return RecordedSource(files=ticks)
+    return SyntheticSource(seed=seed, day=day, instruments=symbols + 1)  # NIFTY is the first of the universe
+
+
+def _ports(text: str) -> Any:
+    from saudagar.exchange.process import Ports
+    from saudagar.model.errors import ConfigError
+
+    parts = text.split(",")
+    if len(parts) != 3 or not all(part.strip().isdigit() for part in parts):
+        raise ConfigError(f"--exchange-ports wants three port numbers UPSTOX,DHAN,CONTROL, got {text!r}.")
+    upstox, dhan, control = (int(part) for part in parts)
+    return Ports(upstox=upstox, dhan=dhan, control=control)
+
+
+def _confirmed() -> bool:
+    if not sys.stdin.isatty():
+        return False
+    return typer.prompt(f'This sends REAL orders. Type "{_CONFIRMATION}" to go on', default="") == _CONFIRMATION
+
+
+def _empty(directory: Path) -> None:
+    """Remove an earlier demo; a folder that holds anything else is left alone."""
+    from saudagar.app.desk import JOURNAL
+    from saudagar.model.errors import ConfigError
+
+    strangers = [path.name for path in directory.iterdir() if not path.name.startswith((JOURNAL, "report-"))]
+    if strangers:
+        raise ConfigError(
+            f"{directory} holds {strangers[0]!r}, which no demo made; it is not emptied.",
+            hint="Choose another --directory.",
+        )
+    shutil.rmtree(directory)
