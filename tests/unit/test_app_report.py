@@ -186,6 +186,15 @@ def test_yesterday_is_not_today() -> None:
     assert [line.quantity for line in monday.open] == [20]
 
 
+def test_an_alert_that_repeats_is_told_once() -> None:
+    desk = state()
+    for clock in ("10:00", "10:05", "11:00"):
+        desk.apply(ev.Alerted(ts=at(DAY, clock), level="critical", message="no answer"))
+    text = shown(build(desk, RUN, costs, []), 120)
+    assert "10:00:00 critical: no answer (3 times, last at 11:00:00)" in text
+    assert text.count("no answer") == 1
+
+
 @given(st.lists(st.decimals(0, 10**6, places=6), min_size=1, max_size=7))
 def test_shares_add_up_and_none_is_off_by_a_paisa(parts: list[Decimal]) -> None:
     named = {str(number): part for number, part in enumerate(parts)}

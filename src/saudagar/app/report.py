@@ -114,6 +114,15 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     max: int | None
 
 
+class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a person should know, told once however often it was said."""
+
+    message: str
+    first: Nanos
+    last: Nanos
+    times: int
+
+
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the run knows and the state does not."""
 
@@ -142,7 +151,7 @@ class DayReport(msgspec.Struct, frozen=True, kw_only=True):
     open: tuple[OpenLine, ...]
     orders: OrderTally
     latency: Latency
-    alerts: tuple[tuple[Nanos, str], ...]
+    alerts: tuple[AlertLine, ...]  # by first time
 
     @property
     def ticks_per_second(self) -> float:
@@ -186,11 +195,7 @@ def build(state: State, run: RunFacts, charges: Callable[[Trade], Charges], late
         ),
         orders=_orders(state, day),
         latency=latency(latencies),
-        alerts=tuple(
-            (alert.ts, one_line(f"{alert.level}: {alert.message}"))
-            for alert in state.alerts
-            if ist_day(alert.ts) == day
-        ),
+        alerts=_alerts(state, day),
     )
 
 
@@ -279,4 +284,15 @@ def _orders(state: State, day: date) -> OrderTally:
         working=sum(order.working for order in orders) - unknown,
         unknown=unknown,
         denied=dict(sorted(state.denials.items())),
+    )
+
+
+def _alerts(state: State, day: date) -> tuple[AlertLine, ...]:
+    said: dict[str, list[Nanos]] = {}
+    for alert in state.alerts:
+        if ist_day(alert.ts) == day:
+            said.setdefault(one_line(f"{alert.level}: {alert.message}"), []).append(alert.ts)
+    return tuple(
+        AlertLine(message=text, first=min(moments), last=max(moments), times=len(moments))
+        for text, moments in said.items()
     )

@@ -64,8 +64,9 @@ def facts(report: DayReport) -> Iterator[tuple[str, str]]:
     per_second = say.count(round(report.ticks_per_second))
     yield "ticks", f"{say.count(run.ticks)} in {run.seconds:.1f} s, {per_second} a second"
     yield "ticks refused", _by_kind(run.refused)
-    for ts, message in report.alerts:
-        yield "alert", f"{say.clock(ts)} {message}"
+    for alert in report.alerts:
+        again = f" ({alert.times} times, last at {say.clock(alert.last)})" if alert.times > 1 else ""
+        yield "alert", f"{say.clock(alert.first)} {alert.message}{again}"
     seed = "" if run.seed is None else f"seed {run.seed}, "
     yield "run", f"{seed}configuration {run.config}, saudagar {run.version}, {run.command}"
     yield "journal", run.journal
