@@ -239,7 +239,8 @@ def test_a_day_closes_with_the_first_bar_of_the_next() -> None:
 
 def test_a_higher_bar_never_runs_into_the_next_day() -> None:
     bars = [bar("15:00", 10), bar("09:01", 20, day=1), bar("09:20", 30, day=1)]
-    assert both(BAR.at("23h").close, bars)[1:] == [10, 20]
+    late = BAR.at("1435m")  # from 09:15 to 09:10 of the next day, were it not for midnight
+    assert both(late.close, bars)[1:] == [10, 20]
 
 
 def test_a_cross_of_higher_bars_is_true_once() -> None:
@@ -287,6 +288,18 @@ def test_division_by_zero_is_undefined_and_an_average_waits_for_it() -> None:
     inverse = 1 / (BAR.close - 20)
     assert [isnan(x) for x in both(inverse, bars)] == [False, True, False, False]
     assert both(ind.sma(inverse, 2), bars)[2:] == [pytest.approx(0), pytest.approx(0.075)]
+
+
+def test_what_overflows_is_undefined_to_an_average() -> None:
+    huge: Expr = BAR.close
+    for _ in range(5):
+        huge = huge * huge  # to the power of 32
+    bars = minutes([1, 1, 2**39, 1, 1])
+    assert both(huge, bars)[2] == float("inf")
+    for average in (ind.sma(huge, 2), ind.ema(huge, 2), ind.rolling_max(huge, 2)):
+        assert both(average, bars)[1] == 1
+        assert isnan(both(average, bars)[2])
+        assert both(average, bars)[3:] == [1, 1]
 
 
 UNKNOWN = 1 / (BAR.close - BAR.close) > 0
