@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -143,6 +144,7 @@ def _pytest(arguments: Sequence[str]) -> tuple[int, str]:
 
 def _files(measure: coverage.Coverage, scratch: Path) -> dict[str, Covered]:
     measure.combine([str(scratch)])
+    shutil.copyfile(measure.get_data().data_filename(), ROOT / ".coverage")  # for `coverage html` afterwards
     report = scratch / "report.json"
     measure.json_report(outfile=str(report))
     return {
