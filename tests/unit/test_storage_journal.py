@@ -191,9 +191,9 @@ def test_a_closed_journal_refuses_and_closing_twice_is_harmless(path: Path) -> N
 @pytest.mark.parametrize(
     "bad",
     [
-        ev.OrderFilled(ts=1, order_id=ORDER, quantity=1, price=float("nan"), cumulative=1, traded=1),  # type: ignore[arg-type]
-        ev.OrderFilled(ts=1, order_id=ORDER, quantity=1, price=12.5, cumulative=1, traded=1),  # type: ignore[arg-type]
-        ev.Alerted(ts=1, level="info", message=object()),  # type: ignore[arg-type]
+        ev.OrderFilled(ts=1, order_id=ORDER, quantity=1, price=float("nan"), cumulative=1, traded=1),
+        ev.OrderFilled(ts=1, order_id=ORDER, quantity=1, price=12.5, cumulative=1, traded=1),
+        ev.Alerted(ts=1, level="info", message=object()),
         ev.Alerted(ts=1 << 70, level="info", message=""),
     ],
     ids=["nan", "float", "object", "huge"],
