@@ -104,8 +104,8 @@ class Book:
     def _against(self, side: Side) -> list[list[int]]:
         if self._bids is None or self._asks is None:
             bids, asks = visible_depth(self.instrument, self.tick)
-            self._bids = [list(level) for level in bids]
-            self._asks = [list(level) for level in asks]
+            self._bids = [[price, size] for price, size in bids if price > 0 and size > 0]
+            self._asks = [[price, size] for price, size in asks if price > 0 and size > 0]
         return self._asks if side is Side.BUY else self._bids
 
 

@@ -41,6 +41,7 @@ from saudagar.exchange.core_session import (
     check_session,
     class_of,
     market_orders_stand,
+    prints_close,
 )
 from saudagar.market.ist import ist_day
 from saudagar.market.sessions import PhaseKind
@@ -280,7 +281,7 @@ class MatchingCore:
         phase = self._clock.phase(book.instrument)
         if phase is PhaseKind.CONTINUOUS:
             self._floor.match(book)
-        elif phase is not None and phase.closing_auction:
+        elif prints_close(phase):
             traded = tick.volume - (before.volume if before else 0)
             if traded > 0:
                 self._floor.close_auction(book, tick.ltp, traded)

@@ -58,15 +58,23 @@ class SessionClock:
         return self._phases[class_of(instrument)]
 
     def advance(self, ts: Nanos) -> list[Change]:
-        """The changes up to and including `ts` (UTC ns), in time order; `phase` answers as of the last one."""
+        """The changes up to and including `ts` (UTC ns), in time order; the caller lets each in with `enter`.
+
+        Raises
+        ------
+        CalendarError
+            If the calendar does not know the day; nothing has changed then.
+        """
+        if ts < self._day_end:
+            return self._pass(ts)
+        day = ist_day(ts)
+        following = self._changes_of(day)  # may raise: before anything has moved
         passed = self._pass(ts)
-        if ts >= self._day_end:
-            self._load(ist_day(ts))
-            passed += self._pass(ts)
-        return passed
+        self._ahead, self._day_end = following, midnight(day) + DAY
+        return passed + self._pass(ts)
 
     def enter(self, change: Change) -> None:
-        """Let `phase` answer as of `change`, while the caller works through what `advance` returned."""
+        """Let `phase` answer as of `change`."""
         self._phases[change[1]] = change[2]
 
     def _pass(self, ts: Nanos) -> list[Change]:
@@ -75,16 +83,14 @@ class SessionClock:
         self.next_change = self._ahead[0][0] if self._ahead else self._day_end
         return passed
 
-    def _load(self, day: date) -> None:
-        self._day_end = midnight(day) + DAY
-        ahead: list[Change] = []
+    def _changes_of(self, day: date) -> list[Change]:
+        changes: list[Change] = []
         for key, instrument in self._members.items():
             phases = [phase for phase in self._calendar.phases_of(instrument, day) if _simulated(phase)]
-            for phase, following in zip(phases, [*phases[1:], None], strict=True):
-                ahead.append((phase.start, key, phase.kind))
-                if following is None or following.start > phase.end:
-                    ahead.append((phase.end, key, None))
-        self._ahead = sorted(ahead, key=lambda change: change[0])
+            starts = {phase.start for phase in phases}
+            changes += [(phase.start, key, phase.kind) for phase in phases]
+            changes += [(phase.end, key, None) for phase in phases if phase.end not in starts]
+        return sorted(changes, key=lambda change: change[0])
 
 
 def class_of(instrument: Instrument) -> SessionClass:
@@ -113,6 +119,11 @@ def check_session(phase: PhaseKind | None, terms: OrderTerms, validity: Validity
         raise Refusal("session", f"{terms.order_type} orders are not taken in {phase}; allowed: {_words(taken)}.")
     if validity is Validity.IOC and phase is not PhaseKind.CONTINUOUS:
         raise Refusal("session", f"IOC orders are not taken in {phase}.")
+
+
+def prints_close(phase: PhaseKind | None) -> bool:
+    """Whether the closing auction's print may come in `phase`: it closes at random in the limit-only minutes."""
+    return phase in (PhaseKind.CLOSE_LIMIT, PhaseKind.CLOSE_MATCH)
 
 
 def market_orders_stand(phase: PhaseKind | None) -> bool:
