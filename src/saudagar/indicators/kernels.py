@@ -101,15 +101,9 @@ class Choose(_Pure):
     boolean: ClassVar[bool | None] = None
 
 
-def _compare(yes: Callable[..., Any], no: Callable[..., Any]) -> tuple[Step, Step]:
-    def one(a: float, b: float) -> float:
-        return 1.0 if yes(a, b) else 0.0 if no(a, b) else NAN
-
-    def many(a: Floats, b: Floats) -> Floats:
-        result: Floats = np.where(yes(a, b), 1.0, np.where(no(a, b), 0.0, NAN))
-        return result
-
-    return one, many
+def _truths(yes: Any, no: Any) -> Floats:
+    result: Floats = np.where(yes, 1.0, np.where(no, 0.0, NAN))
+    return result
 
 
 def _divide(a: Floats, b: Floats) -> Floats:
@@ -127,10 +121,10 @@ _TABLE: dict[str, tuple[Step, Step]] = {
     "abs": (operator.abs, np.abs),
     "max": (lambda a, b: a if a >= b or a != a else b, lambda a, b: np.where((a >= b) | (a != a), a, b)),
     "min": (lambda a, b: a if a <= b or a != a else b, lambda a, b: np.where((a <= b) | (a != a), a, b)),
-    "gt": _compare(operator.gt, operator.le),
-    "ge": _compare(operator.ge, operator.lt),
-    "lt": _compare(operator.lt, operator.ge),
-    "le": _compare(operator.le, operator.gt),
+    "gt": (lambda a, b: 1.0 if a > b else 0.0 if a <= b else NAN, lambda a, b: _truths(a > b, a <= b)),
+    "ge": (lambda a, b: 1.0 if a >= b else 0.0 if a < b else NAN, lambda a, b: _truths(a >= b, a < b)),
+    "lt": (lambda a, b: 1.0 if a < b else 0.0 if a >= b else NAN, lambda a, b: _truths(a < b, a >= b)),
+    "le": (lambda a, b: 1.0 if a <= b else 0.0 if a > b else NAN, lambda a, b: _truths(a <= b, a > b)),
     "and": (
         lambda a, b: a * b if a and b else 0.0,
         lambda a, b: np.where((a != 0.0) & (b != 0.0), a * b, 0.0),

@@ -78,7 +78,7 @@ class Live:
         if self._identity is None:
             check_intervals(self._nodes, bar.interval)
             self._identity = bar.instrument, bar.interval
-        if self._identity != (bar.instrument, bar.interval):
+        if bar.instrument != self._identity[0] or bar.interval != self._identity[1]:
             raise DataError(f"a bar of {self._identity} is wanted, got {bar!r}.")
         if bar.start < self._last_end:
             raise DataError(f"a bar from {self._last_end} on is wanted, got the late {bar!r}.")
@@ -86,7 +86,10 @@ class Live:
 
     def _place(self, node: Expr, place: dict[Expr, int]) -> int:
         """The slot of `node`; operations go to the lane of its interval."""
-        lane = self._lanes.setdefault(node.interval or 0, _Lane(self._slots)) if node.interval else self._lanes[0]
+        interval = node.interval or 0
+        if interval not in self._lanes:
+            self._lanes[interval] = _Lane(self._slots)
+        lane = self._lanes[interval]
         match node.kernel:
             case Field(name):
                 return lane.first + _FIELDS[name]
