@@ -96,6 +96,8 @@ def reset(request: web.Request) -> web.Response:
 
 def abort(transport: asyncio.BaseTransport) -> None:
     """Close with a TCP reset, like a broker's gateway that falls over."""
+    if transport.is_closing():
+        return
     sock = transport.get_extra_info("socket")
     if sock is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -112,5 +114,9 @@ async def listen(app: web.Application, host: str, port: int) -> tuple[web.AppRun
     """Serve `app`; return its runner and the port it got (`port` 0 lets the system choose)."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError:
+        await runner.cleanup()
+        raise
     return runner, runner.addresses[0][1]

@@ -25,7 +25,7 @@ class SyntheticSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     seed: int = 1
     day: str = "2026-11-20"
     instruments: int = 0
-    start: str = "09:15"
+    start: str | None = None  # IST, HH:MM; None is the opening
     end: str | None = None
 
 

@@ -127,7 +127,13 @@ class RunningExchange:
         self._market: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen on all ports and let the market begin."""
+        """Listen on all ports and let the market begin.
+
+        Raises
+        ------
+        SaudagarError
+            If a port cannot be had; nothing is left open.
+        """
         wanted = self.config.ports
         faces = (
             (self.upstox.application(), wanted.upstox),
@@ -136,7 +142,11 @@ class RunningExchange:
         )
         ports = []
         for app, port in faces:
-            runner, got = await listen(app, self.config.host, port)
+            try:
+                runner, got = await listen(app, self.config.host, port)
+            except OSError as error:
+                await self.stop()
+                raise SaudagarError(f"cannot listen on {self.config.host}:{port}: {error.strerror}.") from None
             self._runners.append(runner)
             ports.append(got)
         self.ports = Ports(upstox=ports[0], dhan=ports[1], control=ports[2])

@@ -142,7 +142,8 @@ class UpstoxFeed:
         except (ConnectionError, TimeoutError):
             pass  # the client went away while it was being answered
         finally:
-            self._drop(subscriber)
+            if subscriber in self._subscribers:
+                self._subscribers.remove(subscriber)
         return ws
 
     async def _request(self, subscriber: _Subscriber, data: bytes) -> None:
