@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from math import ceil
+from pathlib import Path
 from time import perf_counter
 
 from saudagar import __version__
@@ -69,6 +70,8 @@ class Desk:
         config, venue = self._config, self._venue
         directory = config.directory
         directory.mkdir(parents=True, exist_ok=True)
+        if venue.fresh:
+            _set_aside(directory / JOURNAL)
         journal = SqliteJournal(directory / JOURNAL, wall_clock)
         try:
             await venue.open()
@@ -190,6 +193,12 @@ class Desk:
             p99=runner.submitted.quantile(0.99) if measured else None,
             events=tuple(self._said),
         )
+
+
+def _set_aside(journal: Path) -> None:
+    """A market that begins anew needs a journal that does; the former one is kept until the next time."""
+    for path in journal.parent.glob(f"{journal.name}*"):
+        path.replace(journal.parent / path.name.replace(journal.stem, f"{journal.stem}-before", 1))
 
 
 def _rows(state: State, engine: Engine) -> list[PositionRow]:

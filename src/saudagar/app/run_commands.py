@@ -192,15 +192,15 @@ def _ports(text: str) -> Any:
 def _confirmed() -> bool:
     if not sys.stdin.isatty():
         return False
-    return typer.prompt(f'This sends REAL orders. Type "{_CONFIRMATION}" to go on', default="") == _CONFIRMATION
+    answer: str = typer.prompt(f'This sends REAL orders. Type "{_CONFIRMATION}" to go on', default="")
+    return answer == _CONFIRMATION
 
 
 def _empty(directory: Path) -> None:
     """Remove an earlier demo; a folder that holds anything else is left alone."""
-    from saudagar.app.desk import JOURNAL
     from saudagar.model.errors import ConfigError
 
-    strangers = [path.name for path in directory.iterdir() if not path.name.startswith((JOURNAL, "report-"))]
+    strangers = [path.name for path in directory.iterdir() if not path.name.startswith(("journal", "report-"))]
     if strangers:
         raise ConfigError(
             f"{directory} holds {strangers[0]!r}, which no demo made; it is not emptied.",

@@ -25,6 +25,8 @@ class Venue(Protocol):
         The trading day.
     span
         Begin and end of the market day, UTC ns; for the progress bar.
+    fresh
+        Whether the market begins anew with this run, so that an earlier journal does not belong to it.
     links
         The health of the streams ``feed`` and ``orders``.
     """
@@ -32,6 +34,7 @@ class Venue(Protocol):
     day: date
     span: tuple[Nanos, Nanos]
     calendar: Calendar
+    fresh: bool
     links: dict[str, LinkState]
 
     @property

@@ -23,6 +23,7 @@ class InProcessVenue:
 
     def __init__(self, source: DaySource, *, capital: Paise, speed: float) -> None:
         self.day = source.day
+        self.fresh = True
         self.calendar = Calendar()
         self.instruments = Master(source.day, tuple(source.instruments))
         self.links: dict[str, LinkState] = {"feed": LinkState.UP, "orders": LinkState.UP}

@@ -37,6 +37,7 @@ class WiredVenue:
 
     def __init__(self, config: ExchangeConfig, depth: bool = False, attach: Ports | None = None) -> None:
         self.span: tuple[Nanos, Nanos] = (0, 1)
+        self.fresh = attach is None
         self.calendar = Calendar()
         self.links: dict[str, LinkState] = {"feed": LinkState.DOWN, "orders": LinkState.DOWN}
         self.exchange = ExchangeProcess(config)

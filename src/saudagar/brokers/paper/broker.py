@@ -8,7 +8,7 @@ the moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_orders import ExchangeOrder, Refusal, Update
@@ -19,6 +19,7 @@ from saudagar.model import (
     ClientOrderId,
     Funds,
     Holding,
+    InstrumentId,
     Nanos,
     NewOrder,
     Order,
@@ -41,6 +42,31 @@ class PaperBroker:
     def __init__(self, core: MatchingCore) -> None:
         self._core = core
         self._on_report: Callable[[OrderReport], None] = lambda _: None
+        self._earlier: dict[ClientOrderId, OrderReport] = {}
+        self._carried: dict[tuple[InstrumentId, Product], int] = {}
+
+    def restore(self, orders: Iterable[Order]) -> None:
+        """Take over what an earlier run of the same day traded on paper.
+
+        Its fills stand. What still worked is gone with that process and is reported as cancelled; the desk then sets
+        its stops anew.
+        """
+        for order in orders:
+            key = (order.new.instrument, order.new.product)
+            self._carried[key] = self._carried.get(key, 0) + order.new.side.sign * order.filled
+            self._earlier[order.id] = OrderReport(
+                order_id=order.id,
+                status=OrderStatus.CANCELLED if order.working else order.status,
+                ts=order.last_change,
+                broker_id=order.broker_id,
+                filled=order.filled,
+                average_price=order.value / order.filled if order.filled else 0.0,
+                terms=order.terms,
+                reason="the paper exchange was restarted" if order.working else order.reason,
+                instrument=order.new.instrument,
+                side=order.new.side,
+                product=order.new.product,
+            )
 
     async def start(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> None:
         self._on_report = on_report
@@ -91,17 +117,21 @@ class PaperBroker:
 
     async def find(self, order_id: ClientOrderId) -> OrderReport | None:
         found = self._core.by_tag(order_id)
-        return None if found is None else _report(found)
+        return self._earlier.get(order_id) if found is None else _report(found)
 
     async def trades_of(self, order: Order) -> tuple[TradeReport, ...]:
         found = self._core.by_tag(order.id)
         return () if found is None else _trades(found)
 
     async def orders(self) -> list[OrderReport]:
-        return [_report(order) for order in self._core.orders.values()]
+        return [*self._earlier.values(), *(_report(order) for order in self._core.orders.values())]
 
     async def positions(self) -> list[BrokerPosition]:
-        return [
+        earlier = [
+            BrokerPosition(instrument=instrument, product=product, quantity=quantity)
+            for (instrument, product), quantity in self._carried.items()
+        ]
+        return earlier + [
             BrokerPosition(
                 instrument=instrument.id,
                 product=product,
