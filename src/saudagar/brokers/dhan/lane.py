@@ -58,9 +58,10 @@ class Lane:
         import requests
 
         client_id, token, url, timeout = self._settings
-        # It logs through the root logger, which would set up printing to the screen as a side effect.
-        dhanhq.dhan_http.logging = logging.getLogger("dhanhq")
-        dhanhq.dhan_http.logging.addHandler(logging.NullHandler())
+        # It logs every failure through the root logger, which would set up printing to the screen as a side effect;
+        # we raise each of them ourselves.
+        quiet = dhanhq.dhan_http.logging = logging.getLogger("dhanhq")
+        quiet.disabled = True
         context = dhanhq.DhanContext(client_id, token)
         http = context.get_dhan_http()
         http.base_url = url or dhanhq.DhanHTTP.API_BASE_URL
