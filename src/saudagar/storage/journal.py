@@ -23,7 +23,7 @@ from saudagar.model import Nanos
 from saudagar.model.errors import JournalError
 from saudagar.model.events import Event
 from saudagar.storage.journal_file import Lock, connect_to_read, connect_to_write, read_head, what_to_do
-from saudagar.storage.journal_rows import Broken, Head, chained, decode, head_at, last, new_rows
+from saudagar.storage.journal_rows import READ_ERRORS, Broken, Head, chained, decode, head_at, last, new_rows
 
 _INSERT = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -99,7 +99,7 @@ class SqliteJournal:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany(_INSERT, rows)
             self._connection.execute("COMMIT")
-        except (sqlite3.Error, OverflowError) as error:
+        except (*READ_ERRORS, OverflowError) as error:
             self._roll_back()
             raise JournalError(
                 f"{self.path}: {len(rows)} event(s) from {rows[0][3]} on were not written: {error}.",
@@ -201,10 +201,10 @@ def _entries(path: Path, connection: sqlite3.Connection, after: int) -> Iterator
 def _check_pages(connection: sqlite3.Connection, last: int) -> None:
     try:
         ((verdict,),) = connection.execute("PRAGMA integrity_check(1)").fetchall()
-    except sqlite3.Error as error:
+    except READ_ERRORS as error:
         raise Broken(last, f"and all before it read well, but the file is damaged: {error}") from error
     if verdict != b"ok":
-        raise Broken(last, f"and all before it read well, but the file is damaged: {verdict.decode()}")
+        raise Broken(last, f"and all before it read well, but the file is damaged: {verdict.decode(errors='replace')}")
 
 
 def _damaged(path: Path, broken: Broken) -> JournalError:

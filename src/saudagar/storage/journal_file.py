@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 
 from saudagar.model.errors import JournalError
-from saudagar.storage.journal_rows import Head
+from saudagar.storage.journal_rows import READ_ERRORS, Head
 
 APPLICATION_ID = 0x53_41_55_44  # "SAUD": tells `file` and us what this SQLite file is
 LAYOUT = 1  # of the table; `PRAGMA user_version`
@@ -50,7 +50,7 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
     """The one writing connection, its table made if the file is new. Raises `JournalError`."""
     try:
         connection = sqlite3.connect(path, timeout=1.0, isolation_level=None)
-    except sqlite3.Error as error:
+    except READ_ERRORS as error:
         raise JournalError(f"{path}: the journal cannot be opened: {error}.") from error
     try:
         connection.text_factory = bytes
@@ -63,7 +63,7 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
                 f"BEGIN; CREATE TABLE journal ({_COLUMNS}); {_TRIGGERS} "
                 f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {LAYOUT}; COMMIT;"
             )
-    except sqlite3.Error as error:
+    except READ_ERRORS as error:
         connection.close()
         raise JournalError(f"{path}: the journal cannot be opened: {error}.", hint=what_to_do(path)) from error
     except JournalError:
@@ -86,7 +86,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     except JournalError:
         connection.close()
         raise
-    except sqlite3.Error as error:
+    except READ_ERRORS as error:
         connection.close()
         raise JournalError(f"{path}: the journal cannot be read: {error}.", hint=what_to_do(path)) from error
     return connection

@@ -27,6 +27,9 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {}
 """``(kind, version found)`` → the body one version later. It may change ``type``, too, when a kind is renamed."""
 
 _SELECT = "SELECT seq, ts, recorded, kind, version, body, correlation_id, causation_id, chain FROM journal"
+READ_ERRORS = (sqlite3.Error, UnicodeError)
+"""What reading a damaged file can raise: `sqlite3` trips over its own message where that quotes damaged text."""
+
 _ORIGIN = b"saudagar journal"  # stands for the chain before the first row
 _ENCODER = msgspec.json.Encoder()
 _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
@@ -137,7 +140,7 @@ def chained(connection: sqlite3.Connection, start: Head, noted: Head) -> Iterato
             if seq == noted.seq and chain != noted.chain:
                 raise Broken(seq, "is not the one that was acknowledged: the journal was rewritten")
             yield row
-    except (sqlite3.Error, UnicodeDecodeError) as error:
+    except READ_ERRORS as error:
         raise Broken(seq + 1, f"cannot be read: {error}") from error
     if seq < noted.seq:
         raise Broken(seq + 1, f"is missing: entries up to {noted.seq} were acknowledged, the journal ends at {seq}")
@@ -149,7 +152,7 @@ def head_at(connection: sqlite3.Connection, seq: int) -> Head:
         return Head()
     try:
         row = connection.execute("SELECT chain FROM journal WHERE seq = ?", (seq,)).fetchone()
-    except sqlite3.Error as error:
+    except READ_ERRORS as error:
         raise Broken(seq, f"cannot be read: {error}") from error
     if row is None:
         raise Broken(seq, "does not exist, so nothing can be read after it")
