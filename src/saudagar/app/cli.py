@@ -40,14 +40,16 @@ def _root(
 
 
 def _mount() -> None:
-    from saudagar.app import run_commands
     from saudagar.app.config_check import app as config_app
+    from saudagar.app.desk_commands import app as desk_app
     from saudagar.app.instruments import app as instruments_app
     from saudagar.app.journal import app as journal_app
+    from saudagar.app.run_commands import demo, exchange, run
 
-    app.command("demo")(run_commands.demo)
-    app.command("run")(run_commands.run)
-    app.command("exchange")(run_commands.exchange)
+    app.command()(demo)
+    app.command()(run)
+    app.command()(exchange)
+    app.add_typer(desk_app, name="desk")
     app.add_typer(config_app, name="config")
     app.add_typer(journal_app, name="journal")
     app.add_typer(instruments_app, name="instruments")

@@ -19,6 +19,7 @@ from time import perf_counter
 from saudagar import __version__
 from saudagar.app.compose import costs_of, settings_of
 from saudagar.app.config import DeskConfig
+from saudagar.app.control import ControlServer
 from saudagar.app.narrate import narrate
 from saudagar.app.report import DayReport, RunFacts, build
 from saudagar.app.venues import Venue
@@ -119,7 +120,8 @@ class Desk:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupt, market)
         try:
-            await asyncio.wait({trading, market}, return_when=asyncio.FIRST_COMPLETED)
+            async with ControlServer(self._config.directory, runner, lambda name: self._venue.resolve(name).id):
+                await asyncio.wait({trading, market}, return_when=asyncio.FIRST_COMPLETED)
             if not trading.done():
                 with suppress(asyncio.CancelledError):
                     await market

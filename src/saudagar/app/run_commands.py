@@ -200,7 +200,9 @@ def _empty(directory: Path) -> None:
     """Remove an earlier demo; a folder that holds anything else is left alone."""
     from saudagar.model.errors import ConfigError
 
-    strangers = [path.name for path in directory.iterdir() if not path.name.startswith(("journal", "report-"))]
+    strangers = [
+        path.name for path in directory.iterdir() if not path.name.startswith(("journal", "report-", "desk.sock"))
+    ]
     if strangers:
         raise ConfigError(
             f"{directory} holds {strangers[0]!r}, which no demo made; it is not emptied.",

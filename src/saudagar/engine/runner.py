@@ -101,6 +101,11 @@ class Runner:
         """Something outside changed that `on_idle` may want to know."""
         self._wake.set()
 
+    async def taken(self) -> None:
+        """Wait until what is queued now has been processed."""
+        while self._queue:
+            await asyncio.sleep(0)
+
     async def quiet(self) -> None:
         """Wait until nothing is queued and nothing in flight."""
         self._quiet.clear()

@@ -1,0 +1,151 @@
+"""``saudagar desk status|halt|reduce|resume|close-all``: look at a desk, and stop it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from saudagar.model import TradingState
+
+app = typer.Typer(no_args_is_help=True, help="Look at a desk, running or not; stop it, let it go on.")
+
+_Directory = Annotated[Path, typer.Option("--directory", "-d", help="The desk's directory, as in its file.")]
+_Reason = Annotated[str, typer.Option(help="Kept in the journal.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_DIRECTORY = Path("var/desk")
+
+
+@app.command()
+def status(directory: _Directory = _DIRECTORY, as_json: _Json = False) -> None:
+    """Trading state, positions, orders. Exit codes: 0; 4 no journal there."""
+    _show(_ask(directory, "status") or _from_journal(directory), as_json)
+
+
+@app.command()
+def halt(
+    directory: _Directory = _DIRECTORY,
+    flatten: Annotated[bool, typer.Option("--flatten", help="Close all positions first (the desk must run).")] = False,
+    reason: _Reason = "halted by hand",
+    as_json: _Json = False,
+) -> None:
+    """The kill switch: nothing is sent any more but cancels. Resting stops stay at the broker. Survives a restart.
+
+    With --flatten the desk closes everything and opens nothing (REDUCING). Exit codes: 0; 1 the desk refused;
+    4 no journal there.
+    """
+    from saudagar.model import TradingState
+
+    state = TradingState.REDUCING if flatten else TradingState.HALTED
+    _change(directory, state, reason, as_json, flatten=flatten)
+
+
+@app.command()
+def reduce(directory: _Directory = _DIRECTORY, reason: _Reason = "reducing by hand", as_json: _Json = False) -> None:
+    """Open nothing new; exits go on. Survives a restart. Exit codes as of halt."""
+    from saudagar.model import TradingState
+
+    _change(directory, TradingState.REDUCING, reason, as_json)
+
+
+@app.command()
+def resume(directory: _Directory = _DIRECTORY, reason: _Reason = "resumed by hand", as_json: _Json = False) -> None:
+    """Trade again after a halt, a limit or a reduction. Exit codes as of halt."""
+    from saudagar.model import TradingState
+
+    _change(directory, TradingState.ACTIVE, reason, as_json)
+
+
+@app.command("close-all")
+def close_all(
+    directory: _Directory = _DIRECTORY,
+    keep: Annotated[list[str] | None, typer.Option(help="An instrument to leave alone; repeat it.")] = None,
+    reason: _Reason = "closed by hand",
+    as_json: _Json = False,
+) -> None:
+    """Close all positions of the running desk; it goes on trading. Exit codes: 0; 1 no desk runs there."""
+    from saudagar.model.errors import SaudagarError
+
+    answer = _ask(directory, "close-all", reason=reason, keep=tuple(keep or ()))
+    if answer is None:
+        raise SaudagarError(f"no desk runs in {directory}.", hint="Start it, or close the positions at the broker.")
+    _show(answer, as_json)
+
+
+def _change(directory: Path, state: TradingState, reason: str, as_json: bool, *, flatten: bool = False) -> None:
+    from saudagar.model.errors import SaudagarError
+
+    answer = _ask(directory, state.value, reason=reason, flatten=flatten)
+    if answer is None:
+        if flatten:
+            raise SaudagarError(f"no desk runs in {directory}: nothing can be closed.", hint="Halt without --flatten.")
+        _write(directory, state, reason)
+        answer = _from_journal(directory)
+    _show(answer, as_json)
+
+
+def _ask(directory: Path, do: str, **rest: Any) -> dict[str, Any] | None:
+    from saudagar.app.control import Request, ask
+    from saudagar.model.errors import JournalError
+
+    if not directory.is_dir():
+        raise JournalError(f"there is no desk's directory {directory}.", hint="Name it with --directory.")
+    return ask(directory, Request(do=do, **rest))
+
+
+def _write(directory: Path, state: TradingState, reason: str) -> None:
+    """Put the state into the journal of a desk that does not run."""
+    from saudagar.app.desk import JOURNAL
+    from saudagar.engine.clock import wall_clock
+    from saudagar.model import Source
+    from saudagar.model.errors import JournalError
+    from saudagar.model.events import TradingStateChanged
+    from saudagar.storage.journal import SqliteJournal
+
+    if not (directory / JOURNAL).exists():
+        raise JournalError(f"there is no journal in {directory}.", hint="Name the desk's directory with --directory.")
+    journal = SqliteJournal(directory / JOURNAL, wall_clock)
+    try:
+        journal.append([TradingStateChanged(ts=wall_clock(), state=state, reason=reason, source=Source.MANUAL)])
+    finally:
+        journal.close()
+
+
+def _from_journal(directory: Path) -> dict[str, Any]:
+    from saudagar.app.desk import JOURNAL
+    from saudagar.engine.state import State
+    from saudagar.storage.journal import read_journal
+
+    state = State.replay(entry.event for entry in read_journal(directory / JOURNAL))
+    return {
+        "running": False,
+        "trading": state.trading,
+        "reason": state.trading_reason,
+        "positions": [
+            {"strategy": p.strategy, "instrument": p.instrument, "quantity": p.quantity, "target": p.target}
+            for p in state.positions.values()
+            if p.quantity or p.target
+        ],
+        "working": sum(len(ids) for ids in state.working.values()),
+    }
+
+
+def _show(answer: dict[str, Any], as_json: bool) -> None:
+    import msgspec
+
+    from saudagar.model import inr
+
+    if as_json:
+        typer.echo(msgspec.json.encode(answer).decode())
+        return
+    running = "" if answer.get("running", True) else " (no desk runs; this is its journal)"
+    typer.echo(f"{answer['trading']}{running}" + (f": {answer['reason']}" if answer["reason"] else ""))
+    if "profit" in answer:
+        typer.echo(f"profit of the day {inr(answer['profit'], sign=True)}")
+    typer.echo(f"{len(answer['positions'])} positions, {answer['working']} working orders")
+    for row in answer["positions"]:
+        wanted = f", wanted {row['target']:+d}" if row["target"] != row["quantity"] else ""
+        profit = f"  {inr(row['profit'], sign=True)}" if "profit" in row else ""
+        typer.echo(f"  {row['strategy']:<12} {row['instrument']:<24} {row['quantity']:+d}{wanted}{profit}")
