@@ -237,5 +237,5 @@ class Analysis:
 
 
 def _most(runs: Iterable[_Run]) -> tuple[int, int]:
-    needs = [warm_up(run.exprs) for run in runs]
+    needs = [warm_up(run.exprs, run.plan.interval) for run in runs]
     return max(need.bars for need in needs), max(need.days for need in needs)
