@@ -98,10 +98,10 @@ def test_the_opening_print_is_the_one_price():
     seller = place(core, SELL, 50, "MARKET")
     core.drain()
     assert step(core, "09:12") == []
-    step(core, "09:15", 81_000, volume=150, bids=((80_900, 10),), asks=((81_100, 10),))
+    step(core, "09:15", 81_000, volume=260, bids=((80_900, 10),), asks=((81_100, 10),))
     assert [(each.filled, each.value) for each in (high, exact, low, seller)] == [
         (100, 100 * 81_000),
-        (50, 50 * 81_000),
+        (100, 100 * 81_000),
         (0, 0),
         (50, 50 * 81_000),
     ]
