@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from dhanhq import DhanContext, dhanhq
 
+from saudagar.exchange.core_orders import REFUSAL_CODES
+from saudagar.exchange.dhan.errors import ERRORS, LATE, REFUSALS
 from saudagar.exchange.dhan.shapes import ORDER_TYPE, PRODUCT, STATUS
 from saudagar.exchange.process import Account
 from saudagar.model import OrderStatus, OrderType, Product
@@ -56,7 +58,7 @@ def test_a_market_order_is_done_at_once_and_looked_up_in_every_way(scripted_mark
     order_id = placed["data"]["orderId"]
     assert placed["data"] == {"orderId": order_id, "orderStatus": "TRANSIT"}
     [by_id] = dhan.get_order_by_id(order_id)["data"]
-    [by_tag] = dhan.get_order_by_correlationID("A1")["data"]
+    by_tag = dhan.get_order_by_correlationID("A1")["data"]
     [in_book] = dhan.get_order_list()["data"]
     assert by_id == by_tag == in_book
     assert (by_id["orderStatus"], by_id["filledQty"], by_id["remainingQuantity"]) == ("TRADED", 50, 0)
@@ -78,7 +80,7 @@ def test_orders_have_the_recorded_fields(scripted_market: Any) -> None:
     unlike = {key for key in want if order[key] != want[key]}
     assert unlike <= {
         "dhanClientId", "orderId", "exchangeOrderId", "exchangeSegment", "productType", "tradingSymbol", "securityId",
-        "price", "afterMarketOrder", "createTime", "updateTime", "exchangeTime",
+        "price", "afterMarketOrder", "createTime", "updateTime", "exchangeTime", "omsErrorDescription",
     }  # fmt: skip
     assert order["correlationId"] == "NA"
 
@@ -164,7 +166,6 @@ def test_a_wrong_token_is_recorded_as_an_order_error(scripted_market: Any) -> No
     [
         ({"price": 1290.05}, "DH-906"),  # off the tick
         ({"price": 1290.001}, "DH-906"),  # finer than a paisa
-        ({"price": 5000.0}, "DH-906"),  # outside the band
         ({"quantity": 200_000, "price": 1290.0}, "DH-906"),  # above the freeze quantity
         ({"quantity": 0, "price": 1290.0}, "DH-905"),
         ({"quantity": -5, "price": 1290.0}, "DH-905"),
@@ -173,8 +174,7 @@ def test_a_wrong_token_is_recorded_as_an_order_error(scripted_market: Any) -> No
         ({"price": 1290.0, "product_type": "BO"}, "DH-905"),
         ({"price": 1290.0, "validity": "GTC"}, "DH-905"),
         ({"price": 1290.0, "order_type": "ICEBERG"}, "DH-905"),
-        ({"price": 1290.0, "tag": "x" * 31}, "DH-905"),
-        ({"price": 1290.0, "quantity": 90_000, "product_type": "CNC"}, "DH-906"),  # funds
+        ({"price": 1290.0, "tag": "x" * 26}, "DH-905"),
     ],
 )
 def test_bad_orders_are_refused_and_nothing_is_done(scripted_market: Any, words: dict[str, Any], code: str) -> None:
@@ -184,6 +184,44 @@ def test_bad_orders_are_refused_and_nothing_is_done(scripted_market: Any, words:
     assert got["remarks"]["error_code"] == code
     assert got["remarks"]["error_message"]
     assert market.exchange.core.orders == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [({"price": 5000.0}, "band"), ({"price": 1290.0, "quantity": 90_000, "product_type": "CNC"}, "short of")],
+)
+def test_what_the_risk_desk_refuses_is_answered_200_and_then_rejected(
+    scripted_market: Any, words: dict[str, Any], reason: str
+) -> None:
+    market = scripted_market()
+    dhan = client(market)
+    good = buy(dhan, 5, 1290.0, tag="GOOD")["data"]["orderId"]
+    placed = buy(dhan, **words)
+    assert placed["data"]["orderStatus"] == "TRANSIT"
+    [order] = dhan.get_order_by_id(placed["data"]["orderId"])["data"]
+    assert (order["orderStatus"], order["filledQty"], order["omsErrorCode"]) == ("REJECTED", 0, "1")
+    assert order["omsErrorDescription"].startswith(f"RMS:{order['orderId']}:")
+    assert reason in order["omsErrorDescription"].lower()
+    assert dhan.get_order_by_correlationID("A1")["data"] == order
+    assert [row["orderId"] for row in dhan.get_order_list()["data"]] == [good, order["orderId"]]
+    assert list(market.exchange.core.orders) == [good]
+
+
+def test_holdings(scripted_market: Any) -> None:
+    none = client(scripted_market()).get_holdings()
+    assert none["remarks"] == {
+        "error_code": "DH-1111", "error_type": "HOLDING_ERROR", "error_message": "No holdings available",
+    }  # fmt: skip
+    account = Account(holdings={"NSE_EQ:RELIANCE": 100})
+    dhan = client(scripted_market(account=account))
+    [held] = dhan.get_holdings()["data"]
+    assert (held["totalQty"], held["availableQty"], held["avgCostPrice"]) == (100, 100, 1290.0)
+    dhan.place_order("2885", "NSE_EQ", "SELL", 40, "MARKET", "CNC", 0)
+    [held] = dhan.get_holdings()["data"]
+    assert (held["totalQty"], held["availableQty"], held["lastTradedPrice"]) == (100, 60, 1300.0)
+    too_many = dhan.place_order("2885", "NSE_EQ", "SELL", 61, "MARKET", "CNC", 0)
+    assert too_many["remarks"]["error_code"] == "DH-905"
+    same_fields(held, recorded("models__holdings__0")["response_body"][0])
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"quantity": 1}', b'{"securityId": "99999"}'])
@@ -286,8 +324,11 @@ def test_faults_on_place(scripted_market: Any, kind: str, orders: int) -> None:
     assert got["status"] == "failure"
     assert isinstance(got["remarks"], dict) is (kind == "429")
     assert len(market.exchange.core.orders) == orders
-    found = dhan.get_order_by_correlationID("A1")["data"]
-    assert [row["correlationId"] for row in found] == ["A1"] * orders
+    found = dhan.get_order_by_correlationID("A1")
+    if orders:
+        assert found["data"]["correlationId"] == "A1"
+    else:
+        assert found["remarks"]["error_message"] == "Incorrect request for order and cannot be processed"
     assert buy(dhan, 5, 1290.0)["status"] == "success"
 
 
@@ -319,6 +360,12 @@ def test_the_scrip_master_has_the_real_columns(scripted_market: Any) -> None:
                     "INSTRUMENT_TYPE", "SERIES", "LOT_SIZE", "SM_EXPIRY_DATE", "OPTION_TYPE", "TICK_SIZE",
                     "EXPIRY_FLAG"):  # fmt: skip
             assert row[key] == want[key], (row["SECURITY_ID"], key)
+
+
+def test_every_refusal_has_a_code() -> None:
+    assert set(REFUSALS) == REFUSAL_CODES
+    assert set(REFUSALS.values()) <= set(ERRORS)
+    assert LATE <= REFUSAL_CODES
 
 
 def test_the_words_cover_everything_and_are_one_to_one() -> None:

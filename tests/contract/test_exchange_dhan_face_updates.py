@@ -119,6 +119,15 @@ def test_a_resting_order_that_the_market_reaches_is_told_before_the_frame_goes_o
     )
 
 
+def test_what_the_risk_desk_refuses_is_rejected_on_the_stream(listen: Any) -> None:
+    market, listener = listen()
+    placed = place(market, order_type="LIMIT", price=5000.0)
+    [rejected] = listener.data(1)
+    assert (rejected["Status"], rejected["OrderNo"], rejected["TradedQty"]) == ("Rejected", placed["orderId"], 0)
+    assert rejected["ReasonDescription"].startswith("RMS:")
+    assert market.exchange.updates.sent == 1
+
+
 @pytest.mark.parametrize(
     ("kind", "expected", "alive"),
     [("duplicate", 3, True), ("stale_feed", 1, True), ("disconnect", 0, False), ("drop_after_accept", 1, False)],

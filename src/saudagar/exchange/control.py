@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 from aiohttp import WSMsgType, web
 
+from saudagar.exchange.core import MatchingCore
+from saudagar.exchange.core_orders import ExchangeOrder, ExchangeTrade
 from saudagar.exchange.face import Wire, json_response
 from saudagar.exchange.faults import FaultPlan
 from saudagar.exchange.pace import Ack, MarketSign, Pacer
@@ -113,3 +115,25 @@ class Control:
             self._desks.remove(ws)
             self._pacer.detach()
         return ws
+
+
+_ORDER = ("exchange_id", "tag", "side", "product", "terms", "status", "filled", "value", "reason", "created")
+_TRADE = ("trade_id", "exchange_id", "tag", "side", "product", "quantity", "price", "ts")
+_POSITION = ("product", "buy_quantity", "buy_value", "sell_quantity", "sell_value")
+
+
+def book(core: MatchingCore) -> dict[str, Any]:
+    """Orders, trades, positions and funds as the matching core has them; money in paise, times in UTC ns."""
+    return {
+        "orders": [_picked(order, _ORDER) for order in core.orders.values()],
+        "trades": [_picked(trade, _TRADE) for trade in core.trades],
+        "positions": [
+            {"instrument": instrument.id} | dict(zip(_POSITION, row, strict=True))
+            for instrument, *row in core.positions()
+        ],
+        "funds": core.funds(),
+    }
+
+
+def _picked(row: ExchangeOrder | ExchangeTrade, fields: tuple[str, ...]) -> dict[str, Any]:
+    return {"instrument": row.instrument.id} | {field: getattr(row, field) for field in fields}

@@ -120,12 +120,15 @@ class PaceClient:
     sign
         What the exchange said when the desk attached.
     done
-        Set when the market day is over.
+        Set when the market day is over, or the exchange has gone: there will be no more ticks.
+    lost
+        The exchange went before the day was over.
     """
 
     def __init__(self, session: ClientSession, ws: ClientWebSocketResponse, sign: MarketSign) -> None:
         self.sign = sign
         self.done = asyncio.Event()
+        self.lost = False
         self._session = session
         self._ws = ws
         if sign.done:
@@ -174,3 +177,5 @@ class PaceClient:
         async for message in self._ws:
             if msgspec.json.decode(message.data, type=MarketSign).done:
                 self.done.set()
+        self.lost = not self.done.is_set()
+        self.done.set()

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from saudagar.model import Paise
+from saudagar.model import InstrumentId, Paise
 from saudagar.model.errors import DataError, SaudagarError
 
 _STOP_SECONDS = 5.0
@@ -44,9 +44,13 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The one account at the simulated brokers. Its tokens open nothing else."""
+    """The one account at the simulated brokers. Its tokens open nothing else.
+
+    `holdings` are shares in the demat account by instrument id, e.g. ``{"NSE_EQ:RELIANCE": 100}``.
+    """
 
     capital: Paise = 1_00_00_000_00
+    holdings: dict[InstrumentId, int] = {}
     client_id: str = "1000000001"
     dhan_token: str = "simulated-dhan-token"  # noqa: S105  # opens the simulated exchange only
     upstox_token: str = "simulated-upstox-token"  # noqa: S105

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from saudagar.exchange.control import Control, Tokens
+from saudagar.exchange.control import Control, Tokens, book
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.dhan.limits import WriteLimit
 from saudagar.exchange.dhan.rest import DhanFace
@@ -85,7 +85,15 @@ class RunningExchange:
         self.ports = Ports()
         self.finished = asyncio.Event()
         self.stopped = asyncio.Event()
-        self.core = MatchingCore(source.instruments, calendar, capital=account.capital, previous_close=closes)
+        if strangers := account.holdings.keys() - closes.keys():
+            raise DataError(f"holdings: {', '.join(sorted(strangers))} does not trade on this day.")
+        self.core = MatchingCore(
+            source.instruments,
+            calendar,
+            capital=account.capital,
+            previous_close=closes,
+            holdings=account.holdings,
+        )
         self.wire = Wire(FaultPlan.from_json(msgspec.json.encode(config.faults)))
         self.tape = Tape(source.instruments, closes.__getitem__, midnight(source.day))
         self.updates = OrderUpdates(
@@ -101,6 +109,7 @@ class RunningExchange:
             limit=WriteLimit(config.writes_per_second, self._second),
             client_id=account.client_id,
             token=account.dhan_token,
+            holdings=account.holdings,
         )
         self.upstox = UpstoxFace(
             self.tape,
@@ -234,48 +243,7 @@ class RunningExchange:
             "updates": self.updates.total,
             "acks": self.pacer.acks,
             "calls": dict(self.wire.calls),
-            "orders": [
-                {
-                    "exchange_id": each.exchange_id,
-                    "tag": each.tag,
-                    "instrument": each.instrument.id,
-                    "side": each.side,
-                    "product": each.product,
-                    "terms": each.terms,
-                    "status": each.status,
-                    "filled": each.filled,
-                    "value": each.value,
-                    "reason": each.reason,
-                    "created": each.created,
-                }
-                for each in self.core.orders.values()
-            ],
-            "trades": [
-                {
-                    "trade_id": each.trade_id,
-                    "exchange_id": each.exchange_id,
-                    "tag": each.tag,
-                    "instrument": each.instrument.id,
-                    "side": each.side,
-                    "product": each.product,
-                    "quantity": each.quantity,
-                    "price": each.price,
-                    "ts": each.ts,
-                }
-                for each in self.core.trades
-            ],
-            "positions": [
-                {
-                    "instrument": instrument.id,
-                    "product": product,
-                    "buy_quantity": buy_quantity,
-                    "buy_value": buy_value,
-                    "sell_quantity": sell_quantity,
-                    "sell_value": sell_value,
-                }
-                for instrument, product, buy_quantity, buy_value, sell_quantity, sell_value in self.core.positions()
-            ],
-            "funds": self.core.funds(),
+            **book(self.core),
         }
 
 

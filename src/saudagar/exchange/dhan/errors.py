@@ -1,6 +1,7 @@
 """Dhan's error envelopes and codes, and which of them a refusal of the exchange becomes.
 
-Codes and types: Dhan API v2 documentation, "Annexure"; DH-901, DH-904, DH-906 and the 404 as recorded in 2025.
+Codes and types: Dhan API v2 documentation, "Annexure"; DH-901, DH-904, DH-906 and the 404 as recorded in 2025; the
+missing order, the empty holdings and the late rejections as measured by others in September 2026.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ ERRORS: Mapping[str, tuple[str, int]] = {
     "DH-909": ("Network_Error", 502),
     "DH-910": ("Others", 400),
     "DH-911": ("Invalid_IP", 403),
+    "DH-1111": ("HOLDING_ERROR", 500),  # an empty demat account is an error there
 }
 """Code -> `errorType` and HTTP status."""
 
@@ -43,19 +45,24 @@ REFUSALS: Mapping[str, str] = {
 }
 """The exchange's refusal -> Dhan's code."""
 
+LATE = frozenset({"band", "funds"})
+"""Refused by Dhan's risk desk only after it has answered 200: the order is in the book, REJECTED."""
+
 AUTHENTICATION = "Client ID or user generated access token is invalid or expired."
 TOO_MANY = "Too many requests on server from single user breaching rate limits. Try throttling API calls."
+NO_SUCH_ORDER = "Incorrect request for order and cannot be processed"
 
 
-def error(code: str, message: str) -> web.Response:
-    """Dhan's answer to a request it refuses."""
-    kind, status = ERRORS[code]
-    return json_response({"errorType": kind, "errorCode": code, "errorMessage": message}, status)
+def error(code: str, message: str, status: int = 0) -> web.Response:
+    """Dhan's answer to a request it refuses; `status` where it is not the code's usual one."""
+    kind, usual = ERRORS[code]
+    return json_response({"errorType": kind, "errorCode": code, "errorMessage": message}, status or usual)
 
 
 def refused(refusal: Refusal) -> web.Response:
     """The answer to an order the exchange refused; nothing was done."""
-    return error(REFUSALS[refusal.code], refusal.message)
+    message = NO_SUCH_ORDER if refusal.code == "order" else refusal.message
+    return error(REFUSALS[refusal.code], message)
 
 
 def data_error(code: str, message: str, status: int) -> web.Response:

@@ -1,63 +1,35 @@
 """Dhan's REST v2 on the matching core: orders, trades, positions, funds, quotes, and the scrip master file.
 
 One handler per endpoint. Whatever an order request causes is queued for the order-update socket before the answer
-leaves, so that the stream may speak first, as it does at Dhan.
+leaves, so that the stream may speak first, as it does at Dhan. An answer of 200 is Dhan's word, not the exchange's:
+what its risk desk refuses (band, funds) is answered TRANSIT too and then stands in the book as REJECTED.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from math import isclose
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from saudagar.exchange.core import MatchingCore
-from saudagar.exchange.core_orders import ExchangeOrder, Refusal
+from saudagar.exchange.core_orders import ExchangeOrder, Refusal, Update, snapshot
 from saudagar.exchange.dhan import errors, shapes
 from saudagar.exchange.dhan.limits import WriteLimit
+from saudagar.exchange.dhan.requests import BAD_INPUT, BadInput, ModifyBody, PlaceBody, look_up, read_body
 from saudagar.exchange.dhan.updates import OrderUpdates
 from saudagar.exchange.face import Handler, Route, Wire, json_response
 from saudagar.exchange.tape import Tape
-from saudagar.model import Instrument, OrderTerms, Paise, Side, Validity, to_paise
-from saudagar.model.errors import DataError
+from saudagar.market.ist import ist
+from saudagar.model import (
+    Instrument,
+    InstrumentId,
+    OrderStatus,
+    Product,
+)
 
 MODIFICATIONS = 25  # per order (Dhan API v2 documentation, "Rate limits")
-
-_ORDER_TYPE = {word: kind for kind, word in shapes.ORDER_TYPE.items()}
-_PRODUCT = {word: product for product, word in shapes.PRODUCT.items()}
-_BAD_INPUT = "Missing required fields, bad values for parameters etc."
-
-
-class PlaceBody(msgspec.Struct, rename="camel"):
-    """`POST /orders`. Fields not named here are accepted and have no effect."""
-
-    transaction_type: str
-    exchange_segment: str
-    product_type: str
-    order_type: str
-    security_id: str | int
-    quantity: int
-    validity: str = "DAY"
-    price: float | None = 0.0
-    trigger_price: float | None = 0.0
-    after_market_order: bool = False
-    correlation_id: str = ""
-
-
-class ModifyBody(msgspec.Struct, rename="camel"):
-    """`PUT /orders/{order-id}`. `quantity` is the total, filled part included."""
-
-    order_type: str
-    quantity: int
-    price: float | None = 0.0
-    trigger_price: float | None = 0.0
-
-
-class _BadInput(Exception):
-    pass
 
 
 class DhanFace:
@@ -71,6 +43,8 @@ class DhanFace:
         For quotes and the scrip master.
     limit
         On order writes.
+    holdings
+        Shares in the demat account (units).
     """
 
     def __init__(
@@ -83,6 +57,7 @@ class DhanFace:
         limit: WriteLimit,
         client_id: str,
         token: str,
+        holdings: Mapping[InstrumentId, int],
     ) -> None:
         self.token = token
         self.killed = False
@@ -94,7 +69,10 @@ class DhanFace:
         self._tape = tape
         instruments = (line.instrument for line in tape.lines.values())
         self._by_id = {(shapes.SEGMENT[each.segment], each.dhan_id): each for each in instruments}
+        self._holdings = holdings
         self._modifications: Counter[str] = Counter()
+        self._rejected: dict[str, ExchangeOrder] = {}  # by the risk desk; the exchange never saw them
+        self._late: list[Update] = []
 
     def application(self) -> web.Application:
         """The face as an application, the order-update socket included."""
@@ -111,7 +89,7 @@ class DhanFace:
             Route("GET", f"{v2}/trades/", "dhan.trades", self._trades),
             Route("GET", f"{v2}/trades/{{id}}", "dhan.trades", self._trades),
             Route("GET", f"{v2}/positions", "dhan.positions", self._positions),
-            Route("GET", f"{v2}/holdings", "dhan.holdings", self._holdings),
+            Route("GET", f"{v2}/holdings", "dhan.holdings", self._get_holdings),
             Route("GET", f"{v2}/fundlimit", "dhan.funds", self._funds),
             Route("GET", f"{v2}/profile", "dhan.profile", self._profile),
             Route("POST", f"{v2}/killswitch", "dhan.killswitch", self._kill),
@@ -130,8 +108,8 @@ class DhanFace:
             return await handler(request)
         except Refusal as refusal:
             return errors.refused(refusal)
-        except _BadInput as problem:
-            return errors.error("DH-905", str(problem) or _BAD_INPUT)
+        except BadInput as problem:
+            return errors.error("DH-905", str(problem) or BAD_INPUT)
         except web.HTTPException as problem:
             body = {"timestamp": self._core.now // 1_000_000, "status": problem.status, "error": problem.reason}
             return json_response({**body, "path": request.path}, problem.status)
@@ -153,16 +131,17 @@ class DhanFace:
             try:
                 return json_response(await handler(request))
             finally:
-                self._updates.publish(self._core.drain())
+                late, self._late = self._late, []
+                self._updates.publish([*self._core.drain(), *late])
 
         return write
 
     async def _place(self, request: web.Request) -> object:
-        body = await _read(request, PlaceBody)
+        body = await read_body(request, PlaceBody)
         return _acknowledge(self._enter(body, body.quantity))
 
     async def _slice(self, request: web.Request) -> object:
-        body = await _read(request, PlaceBody)
+        body = await read_body(request, PlaceBody)
         freeze = self._instrument(body).freeze_quantity or body.quantity
         left, placed = body.quantity, []
         while True:
@@ -180,26 +159,32 @@ class DhanFace:
         instrument = self._instrument(body)
         if self.killed:
             raise Refusal("state", "Kill switch is active; orders are not allowed today.")
-        if len(body.correlation_id) > 30:
-            raise _BadInput("correlationId is longer than 30 characters.")
-        return self._core.place(
-            tag=body.correlation_id,
-            instrument=instrument.id,
-            side=_word(Side, body.transaction_type, "transactionType"),
-            terms=_terms(body.order_type, quantity, body.price, body.trigger_price),
-            product=_lookup(_PRODUCT, body.product_type, "productType"),
-            validity=_word(Validity, body.validity, "validity"),
-            after_market=body.after_market_order,
-        )
+        order = body.order(quantity)
+        try:
+            return self._core.place(instrument=instrument.id, **order)
+        except Refusal as refusal:
+            if refusal.code not in errors.LATE:
+                raise
+            return self._reject(
+                ExchangeOrder(exchange_id="", instrument=instrument, status=OrderStatus.REJECTED, **order), refusal
+            )
+
+    def _reject(self, order: ExchangeOrder, refusal: Refusal) -> ExchangeOrder:
+        now = self._core.now
+        order.exchange_id = f"{ist(now):%y%m%d}9{len(self._rejected) + 1:06d}"
+        order.reason = f"RMS:{order.exchange_id}:{refusal.message}"
+        order.created = order.updated = now
+        self._rejected[order.exchange_id] = order
+        self._late.append(snapshot(order))
+        return order
 
     def _instrument(self, body: PlaceBody) -> Instrument:
-        instrument: Instrument = _lookup(self._by_id, (body.exchange_segment, str(body.security_id)), "securityId")
-        return instrument
+        return look_up(self._by_id, (body.exchange_segment, str(body.security_id)), "securityId")
 
     async def _modify(self, request: web.Request) -> object:
         exchange_id = request.match_info["id"]
-        body = await _read(request, ModifyBody)
-        terms = _terms(body.order_type, body.quantity, body.price, body.trigger_price)
+        body = await read_body(request, ModifyBody)
+        terms = body.terms(body.quantity)
         if self._modifications[exchange_id] >= MODIFICATIONS:
             raise Refusal("state", f"The order was modified {MODIFICATIONS} times; no more is allowed.")
         order = self._core.modify(exchange_id, terms)
@@ -211,17 +196,23 @@ class DhanFace:
         return {"orderId": order.exchange_id, "orderStatus": "CANCELLED"}
 
     async def _list(self, request: web.Request) -> web.Response:
-        return json_response([shapes.order_row(order, self._client_id) for order in self._core.orders.values()])
+        orders = sorted([*self._core.orders.values(), *self._rejected.values()], key=lambda order: order.created)
+        return json_response([shapes.order_row(order, self._client_id) for order in orders])
 
     async def _get(self, request: web.Request) -> web.Response:
-        return self._rows(self._core.orders.get(request.match_info["id"]))
+        """An array of one; recorded as an empty array for an id that is not there."""
+        wanted = request.match_info["id"]
+        order = self._core.orders.get(wanted) or self._rejected.get(wanted)
+        return json_response([shapes.order_row(order, self._client_id)] if order else [])
 
     async def _find(self, request: web.Request) -> web.Response:
-        return self._rows(self._core.by_tag(request.match_info["id"]))
-
-    def _rows(self, order: ExchangeOrder | None) -> web.Response:
-        """An array of one; recorded as an empty array for an id that is not there."""
-        return json_response([shapes.order_row(order, self._client_id)] if order else [])
+        """One object (documentation v2); an id that is not there is an error here."""
+        tag = request.match_info["id"]
+        rejected = (order for order in self._rejected.values() if order.tag == tag)
+        order = self._core.by_tag(tag) or next(rejected, None)
+        if order is None:
+            return errors.error("DH-906", errors.NO_SUCH_ORDER, 404)
+        return json_response(shapes.order_row(order, self._client_id))
 
     async def _trades(self, request: web.Request) -> web.Response:
         wanted = request.match_info.get("id", "")
@@ -240,8 +231,20 @@ class DhanFace:
             rows.append(shapes.position_row(instrument, product, bought, sold, last, self._client_id))
         return json_response(rows)
 
-    async def _holdings(self, request: web.Request) -> web.Response:
-        return json_response([])  # the simulated account begins every day with cash alone
+    async def _get_holdings(self, request: web.Request) -> web.Response:
+        if not self._holdings:
+            return errors.error("DH-1111", "No holdings available")
+        sold = {
+            instrument.id: quantity
+            for instrument, product, _, _, quantity, _ in self._core.positions()
+            if product is Product.DELIVERY
+        }
+        lines = self._tape.lines
+        rows = [
+            shapes.holding_row(lines[each], quantity, quantity - sold.get(each, 0))
+            for each, quantity in self._holdings.items()
+        ]
+        return json_response(rows)
 
     async def _funds(self, request: web.Request) -> web.Response:
         return json_response(shapes.funds_row(self._core.funds(), self._client_id))
@@ -252,7 +255,7 @@ class DhanFace:
     async def _kill(self, request: web.Request) -> web.Response:
         action = request.query.get("killSwitchStatus", "")
         if action not in ("ACTIVATE", "DEACTIVATE"):
-            raise _BadInput("killSwitchStatus must be ACTIVATE or DEACTIVATE.")
+            raise BadInput("killSwitchStatus must be ACTIVATE or DEACTIVATE.")
         flat = all(row[2] == row[4] for row in self._core.positions())
         idle = not any(order.status.working for order in self._core.orders.values())
         if action == "ACTIVATE" and not (flat and idle):
@@ -267,7 +270,7 @@ class DhanFace:
         return json_response({"dhanClientId": self._client_id, "killSwitchStatus": status})
 
     async def _quotes(self, request: web.Request) -> web.Response:
-        body = await _read(request, dict[str, Any])
+        body = await read_body(request, dict[str, Any])
         wanted = {segment: ids for segment, ids in body.items() if isinstance(ids, list)}
         if sum(map(len, wanted.values())) > 1000:
             return errors.data_error("804", "Requested number of instruments exceeds limit", 400)
@@ -288,45 +291,3 @@ class DhanFace:
 def _acknowledge(order: ExchangeOrder) -> dict[str, str]:
     """Dhan answers before the exchange does (recorded 2025-02-16)."""
     return {"orderId": order.exchange_id, "orderStatus": "TRANSIT"}
-
-
-def _terms(order_type: str, quantity: int, price: float | None, trigger_price: float | None) -> OrderTerms:
-    kind = _lookup(_ORDER_TYPE, order_type, "orderType")
-    return OrderTerms(
-        quantity=quantity,
-        order_type=kind,
-        price=_paise(price, "price") if kind.has_price else 0,
-        trigger_price=_paise(trigger_price, "triggerPrice") if kind.has_trigger else 0,
-    )
-
-
-def _paise(rupees: float | None, field: str) -> Paise:
-    try:
-        paise = to_paise(rupees or 0.0)
-    except DataError as problem:
-        raise _BadInput(f"{field}: {problem}") from None
-    if not isclose(paise, (rupees or 0.0) * 100, abs_tol=1e-6):
-        raise Refusal("tick", f"{field} {rupees} is finer than a paisa.")
-    return paise
-
-
-def _lookup(table: Any, key: object, field: str) -> Any:
-    try:
-        return table[key]
-    except KeyError:
-        shown = key[-1] if isinstance(key, tuple) else key
-        raise _BadInput(f"{field}: {shown!r} is not known.") from None
-
-
-def _word(kind: Any, word: str, field: str) -> Any:
-    try:
-        return kind(word)
-    except ValueError:
-        raise _BadInput(f"{field}: {word!r} is not known.") from None
-
-
-async def _read(request: web.Request, kind: Any) -> Any:
-    try:
-        return msgspec.json.decode(await request.read(), type=kind)
-    except msgspec.DecodeError as problem:
-        raise _BadInput(f"{_BAD_INPUT} {problem}") from None

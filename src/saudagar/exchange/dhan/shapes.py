@@ -137,7 +137,7 @@ def order_row(order: ExchangeOrder, client_id: str) -> dict[str, Any]:
         "drvOptionType": _RIGHT[instrument.right],
         "drvStrikePrice": rupees(instrument.strike),
         "omsErrorCode": "1" if rejected else "0",
-        "omsErrorDescription": order.reason,
+        "omsErrorDescription": order.reason or ("CONFIRMED" if at_exchange else ""),  # no error at all
         "algoId": "0",
         "remainingQuantity": terms.quantity - order.filled,
         "averageTradedPrice": rupees(order.average_price),
@@ -232,6 +232,23 @@ def funds_row(funds: Funds, client_id: str) -> dict[str, Any]:
         "utilizedAmount": rupees(funds.used),
         "blockedPayoutAmount": 0.0,
         "withdrawableBalance": rupees(funds.available),
+    }
+
+
+def holding_row(line: Line, quantity: int, available: int) -> dict[str, Any]:
+    """Shares of one instrument as `GET /holdings` has them; all from before today, at yesterday's close."""
+    return {
+        "exchange": "ALL",
+        "tradingSymbol": line.instrument.symbol,
+        "securityId": line.instrument.dhan_id,
+        "isin": line.instrument.isin,
+        "totalQty": quantity,
+        "dpQty": quantity,
+        "t1Qty": 0,
+        "availableQty": available,
+        "collateralQty": 0,
+        "avgCostPrice": rupees(line.previous_close),
+        "lastTradedPrice": rupees(line.tick.ltp if line.tick else line.previous_close),
     }
 
 

@@ -1,0 +1,118 @@
+"""What comes in at Dhan's REST: request bodies, and the strict reading of their words and rupees.
+
+Nothing is guessed: a word that is not known, a number that is none, an empty text where a number belongs is refused as
+Dhan refuses it, with DH-905 and nothing done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isclose
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from saudagar.exchange.core_orders import Refusal
+from saudagar.exchange.dhan.shapes import ORDER_TYPE, PRODUCT
+from saudagar.model import OrderTerms, Paise, Side, Validity, to_paise
+from saudagar.model.errors import DataError
+
+BAD_INPUT = "Missing required fields, bad values for parameters etc."
+
+_CORRELATION = 25  # characters; documented as 30, but the 26th was refused (Dhan's sandbox, September 2026)
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+_ORDER_TYPE = {word: kind for kind, word in ORDER_TYPE.items()}
+_PRODUCT = {word: product for product, word in PRODUCT.items()}
+_SIDE = {side.value: side for side in Side}
+_VALIDITY = {validity.value: validity for validity in Validity}
+
+
+class BadInput(Exception):
+    """The request makes no sense: DH-905. Its text goes into the answer."""
+
+
+class ModifyBody(msgspec.Struct, rename="camel"):
+    """`PUT /orders/{order-id}`. `quantity` is the total, filled part included."""
+
+    order_type: str
+    quantity: int
+    price: float | None = 0.0
+    trigger_price: float | None = 0.0
+
+    def terms(self, quantity: int) -> OrderTerms:
+        """The terms for `quantity` units.
+
+        Raises
+        ------
+        BadInput, Refusal
+            For an unknown order type, and for a price that is no number of whole paise.
+        """
+        kind = look_up(_ORDER_TYPE, self.order_type, "orderType")
+        return OrderTerms(
+            quantity=quantity,
+            order_type=kind,
+            price=_paise(self.price, "price") if kind.has_price else 0,
+            trigger_price=_paise(self.trigger_price, "triggerPrice") if kind.has_trigger else 0,
+        )
+
+
+class PlaceBody(ModifyBody, rename="camel", kw_only=True):
+    """`POST /orders`. Fields not named here are accepted and have no effect."""
+
+    transaction_type: str
+    exchange_segment: str
+    product_type: str
+    security_id: str | int
+    validity: str = "DAY"
+    after_market_order: bool = False
+    correlation_id: str = ""
+
+    def order(self, quantity: int) -> dict[str, Any]:
+        """All of an order for `quantity` units but its instrument, as the matching core takes it.
+
+        Raises
+        ------
+        BadInput, Refusal
+            See `terms`; also for unknown words and an id that is too long.
+        """
+        if len(self.correlation_id) > _CORRELATION:
+            raise BadInput
+        return {
+            "tag": self.correlation_id,
+            "side": look_up(_SIDE, self.transaction_type, "transactionType"),
+            "terms": self.terms(quantity),
+            "product": look_up(_PRODUCT, self.product_type, "productType"),
+            "validity": look_up(_VALIDITY, self.validity, "validity"),
+            "after_market": self.after_market_order,
+        }
+
+
+async def read_body(request: web.Request, kind: type[T]) -> T:
+    """The JSON body of `request`. Raises `BadInput`."""
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except msgspec.DecodeError as problem:
+        raise BadInput(f"{BAD_INPUT} {problem}") from None
+
+
+def look_up(table: Mapping[K, T], key: K, field: str) -> T:
+    """`table[key]`. Raises `BadInput` naming the `field`."""
+    try:
+        return table[key]
+    except KeyError:
+        raise BadInput(f"{field}: {key!r} is not known.") from None
+
+
+def _paise(rupees: float | None, field: str) -> Paise:
+    asked = rupees or 0.0
+    try:
+        paise = to_paise(asked)
+    except DataError as problem:
+        raise BadInput(f"{field}: {problem}") from None
+    if not isclose(paise, asked * 100, abs_tol=1e-6):
+        raise Refusal("tick", f"{field} {asked} is finer than a paisa.")
+    return paise
