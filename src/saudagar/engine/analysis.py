@@ -56,8 +56,8 @@ class _Context:
         self.wish = (direction, reason, quantity)
 
 
-class _Run:
-    """One plan on one instrument."""
+class Run:
+    """One plan on one instrument: its graph, and what the desk makes of the graph's values."""
 
     def __init__(self, plan: Plan, instrument: InstrumentId) -> None:
         self.plan = plan
@@ -78,7 +78,13 @@ class _Run:
         self.live = Live(self.exprs)
 
     def step(self, bar: Bar, standing: Callable[[PositionId], Standing]) -> Intent | None:
-        values = dict(zip(self.names, self.live.step(bar), strict=True))
+        return self.decide(bar, self.live.step(bar), standing)
+
+    def decide(
+        self, bar: Bar, row: Sequence[float | bool], standing: Callable[[PositionId], Standing]
+    ) -> Intent | None:
+        """The intent at the close of `bar`; `row` holds the values of `exprs` there, from `Live` or `evaluate`."""
+        values = dict(zip(self.names, row, strict=True))
         direction = self._direction(values, standing)
         reason: str = self.plan.id
         quantity: int | None = None
@@ -132,7 +138,7 @@ class _Series:
 
     def __init__(self, builder: BarBuilder) -> None:
         self.builder = builder
-        self.runs: list[_Run] = []
+        self.runs: list[Run] = []
         self.waiting = False  # whether an end of its open bar is on the heap
 
 
@@ -172,7 +178,7 @@ class Analysis:
             series = _Series(BarBuilder(instrument.id, plan.interval, calendar.bounds(instrument)))
             self._series[key] = series
             self._of.setdefault(instrument.id, []).append(series)
-        series.runs.append(_Run(plan, instrument.id))
+        series.runs.append(Run(plan, instrument.id))
 
     def needs(self) -> list[Need]:
         """What `warm` should be given, per instrument and interval."""
@@ -236,6 +242,6 @@ class Analysis:
                 intents.append(intent)
 
 
-def _most(runs: Iterable[_Run]) -> tuple[int, int]:
+def _most(runs: Iterable[Run]) -> tuple[int, int]:
     needs = [warm_up(run.exprs, run.plan.interval) for run in runs]
     return max(need.bars for need in needs), max(need.days for need in needs)
