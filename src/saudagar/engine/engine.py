@@ -81,6 +81,8 @@ class Engine:
         The charges on a round trip, paise; they count against the day's limits.
     watched
         Instruments to take prices of beside those of the plans.
+    analysis
+        What turns ticks into intents; by default bars and graphs made from the plans, cold.
     """
 
     def __init__(
@@ -91,13 +93,16 @@ class Engine:
         state: State,
         costs: Callable[[Trade], Paise],
         watched: Sequence[InstrumentId] = (),
+        analysis: Analysis | None = None,
     ) -> None:
         self._core = Core(settings, instruments, calendar, state, costs)
         self._plans = {plan.id: plan for plan in settings.plans}
         self.watch = Watch(self._core)
         self._orders = OrderDesk(self._core, self.watch)
         self._reconciliation = Reconciliation(self._core, self._orders)
-        self.analysis = Analysis(settings.plans, self._core.instrument, calendar, self._standing, settings.bar_grace)
+        self.analysis = analysis or Analysis(
+            settings.plans, self._core.instrument, calendar, self._standing, settings.bar_grace
+        )
         planned = (i for plan in settings.plans for i in plan.instruments)
         seen = {i: self._core.instrument(i) for i in (*watched, *planned)}
         self.screen = TickScreen(seen.values(), calendar)
