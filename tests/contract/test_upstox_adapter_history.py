@@ -39,6 +39,7 @@ class Server:
         self.answer = lambda path: (200, body())
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.host = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.waited_out = 0  # times that the client did not hang up first
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -60,7 +61,11 @@ class Server:
                         self.headers.append(header)
                     answer = self.answer(self.paths[-1])
                     if answer == "hang":
-                        threading.Event().wait(5)
+                        client.settimeout(4)
+                        try:
+                            client.recv(1)  # returns when the client gives up
+                        except TimeoutError:
+                            self.waited_out += 1
                     if not isinstance(answer, tuple):
                         return
                     status, content = answer
@@ -175,6 +180,7 @@ def test_a_server_that_says_nothing_is_given_up(server, monkeypatch):
     with pytest.raises(BrokerError, match="did not answer"):
         ask(server)
     assert len(server.paths) == 1
+    assert server.waited_out == 0
 
 
 def test_values_the_sdks_models_do_not_know_are_no_error(server):

@@ -202,7 +202,7 @@ def test_a_child_dies_with_a_desk_that_was_killed(children, tmp_path):
         child = int(process.stdout.readline())
         assert not gone(child)
         process.kill()
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 1  # sooner than a child that only notices the end of its input
     while not gone(child):
         assert time.monotonic() < deadline, "the child outlived its desk"
         time.sleep(0.01)
