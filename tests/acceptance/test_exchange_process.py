@@ -26,7 +26,7 @@ from saudagar.exchange.server import main
 from saudagar.exchange.universe import universe
 from saudagar.exchange.upstox.wire import message
 from saudagar.market.ist import at
-from saudagar.model.errors import DataError, SaudagarError
+from saudagar.model.errors import BrokerError, DataError, SaudagarError
 
 TICKS = Path(__file__).resolve().parents[2] / "../shared/fixtures/prices/ticks"
 ACCOUNT = Account()
@@ -255,6 +255,32 @@ def funds(exchange: ExchangeProcess, token: str = ACCOUNT.dhan_token) -> int:
     except urllib.error.HTTPError as error:
         with error:
             return error.code
+
+
+def test_a_desk_hears_that_the_exchange_has_gone() -> None:
+    async def attached(exchange: ExchangeProcess) -> bool:
+        pace = await PaceClient.connect(exchange.pace_url)
+        await asyncio.to_thread(exchange.stop)
+        await asyncio.wait_for(pace.done.wait(), 5)
+        with pytest.raises(BrokerError, match="has gone"):
+            await pace.ack(1, 0)
+        await pace.close()
+        return pace.lost
+
+    with ExchangeProcess(ExchangeConfig(source=SHORT, lockstep=True)) as exchange:
+        assert asyncio.run(attached(exchange))
+
+
+def test_a_feed_that_stays_stale_does_not_stop_the_market() -> None:
+    async def wait_for_the_end(exchange: ExchangeProcess) -> None:
+        pace = await PaceClient.connect(exchange.pace_url)
+        await asyncio.wait_for(pace.done.wait(), 10)
+        await pace.close()
+
+    faults = {"rules": [{"kind": "stale_feed", "endpoint": "upstox.feed"}]}
+    with ExchangeProcess(ExchangeConfig(source=SHORT, lockstep=True, faults=faults)) as exchange:
+        asyncio.run(wait_for_the_end(exchange))
+        assert exchange.state()["steps"] == 61
 
 
 def test_an_ack_that_is_none_hangs_up() -> None:

@@ -5,6 +5,7 @@ For tests, for the demo and for people with curl; no broker has it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -74,6 +75,10 @@ class Control:
         for desk in tuple(self._desks):
             await desk.send_str(msgspec.json.encode(self._sign()).decode())
 
+    async def close(self) -> None:
+        """Hang up on the desks, politely but not for long."""
+        await asyncio.gather(*(desk.close() for desk in self._desks))
+
     async def _get_state(self, request: web.Request) -> web.Response:
         return json_response(self._state())
 
@@ -100,7 +105,7 @@ class Control:
         return json_response({})
 
     async def _pace(self, request: web.Request) -> web.StreamResponse:
-        ws = web.WebSocketResponse(compress=False)
+        ws = web.WebSocketResponse(compress=False, timeout=0.5)
         await ws.prepare(request)
         await ws.send_str(msgspec.json.encode(self._sign()).decode())
         self._desks.append(ws)

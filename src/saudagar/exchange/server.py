@@ -172,6 +172,7 @@ class RunningExchange:
         if market is not None:
             market.cancel()
         self._disconnect()
+        await self.control.close()
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         self.stopped.set()
         if market is not None:
@@ -203,6 +204,8 @@ class RunningExchange:
         self.steps += 1
         if await self.feed.publish(ts, ticks):
             await self.pacer.settle(ts)
+        else:
+            await asyncio.sleep(0)  # nothing was sent, nobody will answer; but the sockets must be read
 
     def _look(self) -> None:
         self.pacer.look()
