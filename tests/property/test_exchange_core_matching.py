@@ -134,7 +134,7 @@ class Run:
             self.taken[self.ticks, trade.side, trade.price] += trade.quantity
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(days)
 def test_trades_add_up_and_nothing_overfills(day):
     run = Run(*day)
@@ -153,7 +153,7 @@ def test_trades_add_up_and_nothing_overfills(day):
     assert len(ids) == len(set(ids))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(days)
 def test_no_fill_is_worse_than_its_limit_or_outside_the_session(day):
     run = Run(*day)
@@ -166,7 +166,7 @@ def test_no_fill_is_worse_than_its_limit_or_outside_the_session(day):
         assert phase in ("CONTINUOUS", "CLOSE_LIMIT", "CLOSE_MATCH")
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(days)
 def test_updates_tell_the_whole_story(day):
     run = Run(*day)
@@ -184,7 +184,7 @@ def test_updates_tell_the_whole_story(day):
         assert (last.terms, last.reason) == (order.terms, order.reason)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(days)
 def test_what_one_tick_shows_is_all_that_trades(day):
     """Summed over prices: a resting order trades at its own limit, for what is shown at better prices."""
@@ -197,7 +197,7 @@ def test_what_one_tick_shows_is_all_that_trades(day):
             assert taken <= shown + invented + run.printed.get(tick, 0)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(days)
 def test_margin_is_what_positions_and_working_orders_need(day):
     run = Run(*day)
@@ -215,13 +215,13 @@ def test_margin_is_what_positions_and_working_orders_need(day):
         assert abs(run.core.funds().available - 10**12 - cash) <= 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(days)
 def test_the_same_day_gives_the_same_trades(day):
     assert Run(*day).updates == Run(*day).updates
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from((79_900, 79_905, 79_910)), st.integers(1, 100)), min_size=2, max_size=8),
     st.integers(1, 400),

@@ -9,6 +9,7 @@ import pytest
 
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_orders import REFUSAL_CODES, ExchangeOrder, Refusal
+from saudagar.exchange.core_rules import automatic_protection
 from saudagar.market.ist import at
 from saudagar.market.sessions import Calendar
 from saudagar.model import (
@@ -150,6 +151,23 @@ def test_a_market_order_gets_protection_and_may_rest():
     move(core, 80_400, bids=((80_390, 10),), asks=((80_400, 500),))
     assert fills(order)[-1] == (50, 80_400)
     assert order.terms.order_type is OrderType.MARKET
+
+
+@pytest.mark.parametrize(
+    ("kind", "price", "ppm"),
+    [
+        (InstrumentKind.EQUITY, 9_999, 20_000),
+        (InstrumentKind.FUTURE, 10_000, 10_000),
+        (InstrumentKind.EQUITY, 50_000, 5_000),
+        (InstrumentKind.OPTION, 999, 50_000),
+        (InstrumentKind.OPTION, 1_000, 30_000),
+        (InstrumentKind.OPTION, 10_000, 20_000),
+        (InstrumentKind.OPTION, 50_000, 10_000),
+    ],
+)
+def test_the_automatic_slabs_of_protection(kind, price, ppm):
+    instrument = Instrument(segment=Segment.NSE_FNO, symbol="X", kind=kind, tick_size=5)
+    assert automatic_protection(instrument, price) == ppm
 
 
 @pytest.mark.parametrize(("ppm", "limit"), [(None, 80_400), (20_000, 81_600), (1, 80_005), (300_000, 96_000)])

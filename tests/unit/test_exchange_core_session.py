@@ -133,6 +133,15 @@ def test_market_orders_stand_in_the_limit_only_minutes():
     assert order.status is OrderStatus.OPEN
 
 
+def test_a_sweep_before_any_price_finds_nothing():
+    core = MatchingCore([PLAIN], Calendar(), capital=10**9)
+    core.advance(at(DAY, "10:00"))
+    order = place(core, BUY, 10, "LIMIT", 12_345, instrument=PLAIN.id)
+    step(core, "10:01", 12_350, 0, PLAIN)
+    assert order.filled == 0, "no volume in the print, no offer at the limit"
+    assert code(core, BUY, 1, "LIMIT", 14_825, instrument=PLAIN.id) == "band", "the first price is the base"
+
+
 def test_an_order_before_the_first_tick_waits_for_it():
     core = market("09:15")
     order = place(core, BUY, 10, "LIMIT", 80_500)
@@ -203,7 +212,8 @@ def test_after_market_orders_enter_with_the_next_session():
     order = place(core, BUY, 10, "LIMIT", 80_500, after_market=True)
     stop = place(core, SELL, 10, "SL_M", trigger=79_000, after_market=True)
     gone = place(core, BUY, 10, "MARKET", after_market=True, instrument=PLAIN.id)
-    assert {each.status for each in (order, stop, gone)} == {OrderStatus.PENDING}
+    small = place(core, BUY, 10, "LIMIT", 79_000, after_market=True, instrument=PLAIN.id)
+    assert {each.status for each in (order, stop, gone, small)} == {OrderStatus.PENDING}
     core.modify(order.exchange_id, OrderTerms(quantity=20, order_type=OrderType.LIMIT, price=80_600))
     core.cancel(gone.exchange_id)
     monday = date(2026, 11, 23)
@@ -212,6 +222,7 @@ def test_after_market_orders_enter_with_the_next_session():
     assert order.status is OrderStatus.PENDING
     core.advance(at(monday, "09:00"))
     assert (order.status, stop.status) == (OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING)
+    assert small.status is OrderStatus.OPEN
     step(core, "09:15", 80_100, 400, day=monday)
     assert (order.filled, order.value) == (20, 20 * 80_100)
     step(core, "09:15:01", 78_900, 500, day=monday)

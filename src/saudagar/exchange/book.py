@@ -39,10 +39,6 @@ class Book:
         self._asks: list[list[int]] | None = None
 
     @property
-    def busy(self) -> bool:
-        return bool(self.buys or self.sells or self.stops)
-
-    @property
     def orders(self) -> list[ExchangeOrder]:
         """All orders in the book, in time order."""
         return sorted([*self.buys, *self.sells, *self.stops], key=_rank)

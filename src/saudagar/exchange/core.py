@@ -280,7 +280,7 @@ class MatchingCore:
     def _match(self, book: Book, tick: Tick, before: Tick | None) -> None:
         phase = self._clock.phase(book.instrument)
         if phase is PhaseKind.CONTINUOUS:
-            self._floor.match(book)
+            self._floor.match(book, tick)
         elif prints_close(phase):
             traded = tick.volume - (before.volume if before else 0)
             if traded > 0:

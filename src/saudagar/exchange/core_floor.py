@@ -44,11 +44,8 @@ class Floor:
         else:
             self._settle(book, order)
 
-    def match(self, book: Book) -> None:
-        """Continuous trading: the first tick opens, then resting orders trade, then stops wake."""
-        tick = book.tick
-        if tick is None:
-            return
+    def match(self, book: Book, tick: Tick) -> None:
+        """Continuous trading on `tick`: the first one opens, then resting orders trade, then stops wake."""
         if book.collecting:
             self._open(book, tick)
         self._match_resting(book)

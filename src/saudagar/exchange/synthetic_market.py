@@ -180,7 +180,7 @@ class Market:
         traded = np.where(self._noise.uniform(*mids.shape) < 0.5, bids, asks)
         newest = np.maximum.accumulate(np.where(trades, np.arange(1, len(mids) + 1)[:, None], 0), axis=0)
         prices = np.take_along_axis(np.vstack([self._price, traded]), newest, axis=0)
-        if self.index is not None:
+        if self.index is not None and self._weight.any():  # an index alone walks by itself
             prices[:, self.index] = self._index_values(prices)
         return _Tape(prices, self._volume + np.cumsum(volumes, axis=0), bids, asks)
 
