@@ -28,7 +28,7 @@ lock: ## resolve the pinned versions anew (needs `uv` on the path)
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-annotate \
 	  --custom-compile-command "make lock" -q --upgrade pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-annotate \
-	  --custom-compile-command "make lock" -q --upgrade --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	  --custom-compile-command "make lock" -q --upgrade --extra research --extra cluster --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove everything that was built or recorded
 	rm -rf .venv var dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
