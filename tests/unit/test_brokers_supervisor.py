@@ -20,7 +20,7 @@ QUICK = Watch(silence=0, stale=0, connect=5, back_off=0.02, longest=0.1)
 @pytest.fixture
 def children(tmp_path, monkeypatch):
     """Write a child module; it is importable in child processes."""
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
 
     def write(name: str, body: str) -> str:
         head = "import os, sys, time\nfrom saudagar.brokers.child import Kind\n"
