@@ -221,7 +221,10 @@ def test_everything_is_defined_once_warmed_up(exprs: list[Expr], made: list[Bar]
         assert not np.isnan(values[begin:]).any(), f"{expr!r} undefined after {need}"
 
 
-@pytest.mark.parametrize("make", [*BAR_NODES[1:7], *SERIES_NODES], ids=str)
+_MADE = [*BAR_NODES[1:7], *SERIES_NODES]
+
+
+@pytest.mark.parametrize("make", _MADE, ids=range(len(_MADE)))
 @given(data=st.data())
 @settings(FIXED, max_examples=5)
 def test_the_warm_up_of_one_indicator_is_exact(make: Callable[..., Expr], data: st.DataObject) -> None:
