@@ -363,6 +363,15 @@ def test_a_bad_tick_moves_nothing(bad):
     assert order.filled == 0
 
 
+@pytest.mark.parametrize("stale", [0, OPEN - 86_400 * SECOND])
+def test_a_tick_of_another_day_does_not_open_the_market(stale):
+    core = MatchingCore([SBIN], Calendar(), capital=10**10)
+    core.advance(OPEN, [Tick(SBIN.id, stale, 70_000, 100)])
+    assert core.last(SBIN.id) is None
+    core.advance(OPEN + SECOND, [tick(80_000, 1)])
+    assert core.last(SBIN.id).ltp == 80_000
+
+
 def test_empty_levels_are_no_offer():
     core = market()
     move(core, bids=((0, 0),), asks=((0, 0), (80_005, 0), (80_010, 7)))

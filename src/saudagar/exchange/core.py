@@ -6,13 +6,14 @@ clock: market time is what `advance` last said.
 The rules
 ---------
 - Each tick is the whole state of its instrument: last price and up to five levels each way. A tick without depth gets
-  a book of one tick's width (`book.visible_depth`). A tick with no price, older than the instrument's last or ahead of
-  the market's time is a fault of the tape and ignored.
+  a book of one tick's width (`book.visible_depth`). A tick with no price, of an earlier day, older than the
+  instrument's last or ahead of the market's time is a fault of the tape and ignored.
 - An order that can trade on arrival sweeps the visible depth level by level, at the levels' prices, up to its limit;
   each level is one trade. What it takes is gone until the instrument's next tick.
 - What is left rests, price first, then time. A resting order trades when the opposite best reaches its limit, at its
   own limit (it was there first), for no more than the depth shows up to that limit.
-- A market order becomes a limit order with protection (india.md section 7; may rest). IOC cancels what is left.
+- A market order becomes a limit order with protection (as brokers do since 2026-04-01) and may rest. IOC cancels what
+  is left.
 - SL and SL-M sleep until the last price touches the trigger, nearest trigger first, then time; then SL is a limit
   order and SL-M a market order. A stop whose trigger is already touched wakes on arrival.
 - A modification that changes the price or type, or adds quantity, goes to the end of the queue.
@@ -136,11 +137,11 @@ class MatchingCore:
         if ts >= self._clock.next_change:
             self._change_sessions(ts)
         self._floor.now = ts
-        latest = ts + _SKEW
+        earliest, latest = self._clock.day_start, ts + _SKEW
         books = self._books
         for tick in ticks:
             book = books.get(tick.instrument)
-            if book is None or tick.ltp <= 0 or tick.ts > latest:
+            if book is None or tick.ltp <= 0 or not earliest <= tick.ts <= latest:
                 continue
             before = book.tick
             if before is not None and tick.ts < before.ts:

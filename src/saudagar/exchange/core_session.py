@@ -53,6 +53,11 @@ class SessionClock:
         self._day_end: Nanos = 0
         self._ahead: list[Change] = []
 
+    @property
+    def day_start(self) -> Nanos:
+        """Midnight IST of the day that market time is in, UTC ns."""
+        return self._day_end - DAY
+
     def phase(self, instrument: Instrument) -> PhaseKind | None:
         """The phase of `instrument` now, None in closed hours."""
         return self._phases[class_of(instrument)]

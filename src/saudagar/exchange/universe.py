@@ -98,7 +98,7 @@ _STOCKS: tuple[tuple[str, str, int, str, float, float, float], ...] = (
 
 _FREEZE = 100_000
 
-# price up to (₹) → tick (paise), from 2025-04-15 on (india.md 3.3); above the last: 5 rupees
+# price up to (₹) → tick (paise), from 2025-04-15 on, reviewed monthly by the exchange; above the last: 5 rupees
 _TICKS = ((250, 1), (1_000, 5), (5_000, 10), (10_000, 50), (20_000, 100))
 _TICK_ABOVE = 500
 _TICKS_SINCE = date(2025, 4, 15)
