@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import sys
+from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -161,6 +162,8 @@ def _exchange_config(config: DeskConfig) -> ExchangeConfig:
             simulation.date.isoformat(),
             simulation.symbols,
             [str(config.path(path)) for path in simulation.ticks],
+            simulation.start,
+            simulation.end,
         ),
         speed=simulation.speed,
         lockstep=simulation.lockstep,
@@ -170,12 +173,20 @@ def _exchange_config(config: DeskConfig) -> ExchangeConfig:
     )
 
 
-def _source(seed: int, day: str, symbols: int, ticks: list[str]) -> SyntheticSource | RecordedSource:
+def _source(
+    seed: int, day: str, symbols: int, ticks: list[str], start: time | None = None, end: time | None = None
+) -> SyntheticSource | RecordedSource:
     from saudagar.exchange.process import RecordedSource, SyntheticSource
 
     if ticks:
         return RecordedSource(files=ticks)
-    return SyntheticSource(seed=seed, day=day, instruments=symbols + 1)  # NIFTY is the first of the universe
+    return SyntheticSource(
+        seed=seed,
+        day=day,
+        instruments=symbols + 1,  # NIFTY is the first of the universe
+        start=f"{start:%H:%M}" if start else None,
+        end=f"{end:%H:%M}" if end else None,
+    )
 
 
 def _ports(text: str) -> Any:

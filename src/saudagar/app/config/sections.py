@@ -76,6 +76,7 @@ def interval_ns(text: str) -> Nanos:
 
 Rupees = Annotated[Paise, BeforeValidator(_paise)]
 Clock = Annotated[dt.time, BeforeValidator(_clock)]
+ClockOrNone = Annotated[dt.time | None, BeforeValidator(lambda text: _clock(text) if text else None)]
 InstrumentName = Annotated[str, AfterValidator(_instrument)]
 InstrumentNames = Annotated[tuple[InstrumentName, ...], AfterValidator(_unique)]
 Interval = Annotated[str, AfterValidator(_interval)]
@@ -139,6 +140,8 @@ class SimulationSection(Section):
     speed: float = Field(0.0, ge=0, le=1e6, allow_inf_nan=False, description="market seconds a second; 0: no waiting")
     lockstep: bool = True
     symbols: int = Field(20, ge=1, le=2_000)
+    start: ClockOrNone = Field(None, description="plays only a part of the synthetic day; empty: from the opening")
+    end: ClockOrNone = None
     ticks: tuple[str, ...] = Field((), description="recorded tick files instead of the synthetic day")
     in_process: bool = False
     faults: Annotated[dict[str, Any], AfterValidator(_plan)] = Field({}, description="a plan of faults on the wire")
