@@ -152,6 +152,7 @@ class DayReport(msgspec.Struct, frozen=True, kw_only=True):
     orders: OrderTally
     latency: Latency
     alerts: tuple[AlertLine, ...]  # by first time
+    state: str  # fingerprint of the desk's memory; `saudagar journal replay` must come to the same
 
     @property
     def ticks_per_second(self) -> float:
@@ -196,6 +197,7 @@ def build(state: State, run: RunFacts, charges: Callable[[Trade], Charges], late
         orders=_orders(state, day),
         latency=latency(latencies),
         alerts=_alerts(state, day),
+        state=state.digest(),
     )
 
 
