@@ -29,7 +29,7 @@ _AUCTION_BAND = 0.03
 _AUCTION_WINDOW = (780, 120)  # the print comes this many seconds after 15:15, within so many
 _AUCTION_SHARE = 0.07  # of an average day's volume, in the closing auction
 _OPENING_SHARE = 0.012  # the same in the opening one
-_DEPTH_MINUTES = 0.08  # of usual volume, shown by one level on average
+_DEPTH_SECONDS = 0.5  # of usual volume, shown by one level on average
 
 
 class Minutes(NamedTuple):
@@ -212,7 +212,7 @@ class Market:
         self, tape: _Tape, rows: NDArray[np.int64], columns: NDArray[np.int64], minute: NDArray[np.int64]
     ) -> tuple[list[Levels], list[Levels]]:
         """Five levels each way of every tick; none for the index."""
-        usual = self._daily[columns] * self._moods.volume[minute[rows], columns] / 60 * _DEPTH_MINUTES
+        usual = self._daily[columns] * self._moods.volume[minute[rows], columns] / 60 * _DEPTH_SECONDS
         away = np.arange(5)
         sizes = (0.4 + 1.6 * self._sizes.uniform(2, len(rows), 5)) * (1 + 0.3 * away) * usual[:, None]
         steps = away * self._tick[columns][:, None]
