@@ -1,0 +1,170 @@
+"""At which bars of an instrument the engine must be called, and where inside them the price must stand still.
+
+Exact, not a guess: a bar is left out only if the engine would have answered it with nothing. Where that is hard to
+know (an order that works, a target not yet reached, limits on the day's profit) every bar is visited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saudagar.backtest.fills import BarBroker
+from saudagar.engine.guard import Guard
+from saudagar.engine.settings import Settings
+from saudagar.indicators import BarArrays
+from saudagar.market.ist import since_midnight
+from saudagar.model import Instrument, Paise
+from saudagar.portfolio import Position
+
+_FIRST_CHUNK = 32
+_LARGEST_CHUNK = 1 << 15
+_IST = 19_800_000_000_000  # ns that India is ahead of UTC
+_DAY = 86_400_000_000_000
+_FAR = float("inf")
+
+
+class Calls:
+    """The next bar to visit, for one instrument.
+
+    Parameters
+    ----------
+    positions
+        All that the plans may hold of the instrument.
+    acts
+        Indices of the bars at whose open a signal acts, in order.
+    every_bar
+        Leave none out.
+    """
+
+    def __init__(
+        self,
+        bars: BarArrays,
+        instrument: Instrument,
+        positions: Sequence[Position],
+        broker: BarBroker,
+        settings: Settings,
+        *,
+        acts: NDArray[Any],
+        every_bar: bool,
+    ) -> None:
+        self._bars = bars
+        self._instrument = instrument
+        self._id = instrument.id
+        self._positions = positions
+        self._broker = broker
+        self._acts: list[int] = acts.tolist()
+        self._next_act = 0
+        self._every_bar = every_bar
+        self._rest_stop = settings.tactics.rest_stop
+        self._day_limits = bool(settings.limits.day_loss or settings.limits.day_profit)
+        self._appointments = _appointments(bars, settings.hours.square_off)
+
+    @property
+    def held(self) -> int:
+        """Signed units of all positions."""
+        return sum(position.quantity for position in self._positions)
+
+    def first(self) -> int:
+        """The first bar to visit; the number of bars if there is none."""
+        return 0 if self._every_bar else self._act_after(-1)
+
+    def after(self, at: int) -> int:
+        """The bar to visit after bar `at`; the number of bars if there is none."""
+        if self._every_bar or self._unsettled():
+            return at + 1
+        following = self._act_after(at)
+        for position in self._positions:
+            if position.quantity:
+                following = min(following, self._touched(position, at + 1, following))
+        return following
+
+    def inside(self, at: int) -> bool:
+        """Whether what happens inside bar `at`, after its open, matters."""
+        if self._every_bar or self._unsettled():
+            return True
+        return any(p.quantity and self._touched(p, at, at + 1) == at for p in self._positions)
+
+    def next_level(self, price: Paise, end: Paise) -> Paise:
+        """The first level strictly between `price` and `end`, seen from `price`; 0 if there is none."""
+        levels = self._levels()
+        if price < end:
+            return min((level for level in levels if price < level < end), default=0)
+        return max((level for level in levels if end < level < price), default=0)
+
+    def _levels(self) -> Iterator[Paise]:
+        yield from self._broker.levels(self._id)
+        for position in self._positions:
+            if position.quantity:
+                yield position.stop
+                yield position.target_price
+
+    def _act_after(self, at: int) -> int:
+        acts, k = self._acts, self._next_act
+        while k < len(acts) and acts[k] <= at:
+            k += 1
+        self._next_act = k
+        return acts[k] if k < len(acts) else len(self._bars)
+
+    def _unsettled(self) -> bool:
+        if self._broker.busy(self._id):
+            return True
+        for position in self._positions:
+            quantity = position.quantity
+            if quantity != position.target or (quantity and self._day_limits):
+                return True
+            if quantity and position.stop and self._rest_stop:
+                resting = tuple(self._broker.levels(self._id))
+                if position.stop not in resting:
+                    return True
+        return False
+
+    def _touched(self, position: Position, first: int, last: int) -> int:
+        """The first bar of `[first, last)` that matters to an open position; `last` if none does."""
+        bars, plan = self._bars, position.protection
+        k = np.searchsorted(self._appointments, first)
+        if k < len(self._appointments):
+            last = min(last, max(first, int(self._appointments[k])))
+        if plan.max_age:
+            last = min(last, max(first, int(np.searchsorted(bars.end, position.opened + plan.max_age, side="right"))))
+        low, high = band(position, self._instrument)
+        return scan(bars, first, last, low, high) if low > 0 or high < _FAR else last
+
+
+def band(position: Position, instrument: Instrument) -> tuple[float, float]:
+    """Between these two prices, both left out, an open position neither leaves nor moves its stop."""
+    guard = Guard(position, instrument)
+    sign, stop = guard.sign, guard.stop
+    kind = [guard.target] if guard.target else []
+    if guard.trail:
+        kind.append(stop + sign * (guard.trail + guard.trail_step))
+    if guard.break_even and (not stop or sign * (guard.entry - stop) > 0):
+        kind.append(guard.entry + sign * guard.break_even)
+    if sign > 0:
+        return float(stop), min(kind, default=_FAR)
+    return max(kind, default=0.0), float(stop) if stop else _FAR
+
+
+def scan(bars: BarArrays, first: int, last: int, low: float, high: float) -> int:
+    """The first bar of `[first, last)` whose range reaches down to `low` or up to `high`; `last` if none does."""
+    size = _FIRST_CHUNK
+    while first < last:
+        end = min(first + size, last)
+        reached = (bars.low[first:end] <= low) | (bars.high[first:end] >= high)
+        place = int(reached.argmax())
+        if reached[place]:
+            return first + place
+        first, size = end, min(size * 4, _LARGEST_CHUNK)
+    return last
+
+
+def _appointments(bars: BarArrays, square_off: str) -> NDArray[Any]:
+    """Bars that an open position must not miss: the first of each day, and the one in which the square-off falls."""
+    firsts = np.flatnonzero(np.diff(bars.day, prepend=-1))
+    if not square_off:
+        return firsts
+    moments = bars.day[firsts] * _DAY - _IST + since_midnight(square_off)
+    return np.union1d(firsts, np.searchsorted(bars.end, moments, side="right"))

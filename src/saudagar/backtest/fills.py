@@ -1,0 +1,176 @@
+"""The broker of a bar replay: fills at the very price at which the market stands, at once and whole.
+
+A bar tells neither depth nor spread, so the rules are those of the matching core with a book of no width and any
+size: what can trade trades at the present price; what rests trades at its own limit when the price reaches it; a stop
+wakes when the price touches its trigger. The replay walks the price through every resting level on its way, so a stop
+inside a bar fills at its trigger, and one that the open has jumped fills at the open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from saudagar.execution.effects import CancelOrder, Effect, FindOrder, ModifyOrder, SubmitOrder
+from saudagar.model import (
+    ClientOrderId,
+    InstrumentId,
+    LookUpMissed,
+    ModifyAccepted,
+    Nanos,
+    NewOrder,
+    OrderReport,
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    Paise,
+    RequestFailed,
+    Side,
+)
+
+
+class _Resting:
+    """An order that has not traded yet. There are no partial fills here."""
+
+    __slots__ = ("asleep", "new", "terms")
+
+    def __init__(self, new: NewOrder, terms: OrderTerms, asleep: bool) -> None:
+        self.new = new
+        self.terms = terms
+        self.asleep = asleep
+
+
+class BarBroker:
+    """Carries out the engine's effects against one price per instrument.
+
+    Attributes
+    ----------
+    fills
+        How many orders have traded.
+    """
+
+    def __init__(self) -> None:
+        self.fills = 0
+        self._now: Nanos = 0
+        self._prices: dict[InstrumentId, Paise] = {}
+        self._resting: dict[InstrumentId, dict[ClientOrderId, _Resting]] = {}
+        self._where: dict[ClientOrderId, InstrumentId] = {}
+        self._expired: set[ClientOrderId] = set()
+
+    def on_price(self, instrument: InstrumentId, ts: Nanos, price: Paise) -> list[OrderReport]:
+        """The market trades at `price` (paise): what rests there fills."""
+        self._now = ts
+        self._prices[instrument] = price
+        resting = self._resting.get(instrument)
+        if not resting:
+            return []
+        return [report for order in list(resting.values()) if (report := self._reached(order, price)) is not None]
+
+    def levels(self, instrument: InstrumentId) -> Iterator[Paise]:
+        """The prices at which resting orders would trade or wake, paise."""
+        for order in self._resting.get(instrument, {}).values():
+            yield order.terms.trigger_price if order.asleep else order.terms.price
+
+    def busy(self, instrument: InstrumentId) -> bool:
+        """Whether an order rests that is no sleeping stop: it may need care at any bar."""
+        return any(not order.asleep for order in self._resting.get(instrument, {}).values())
+
+    def end_day(self) -> None:
+        """Day orders do not see the next morning."""
+        self._expired.update(self._where)
+        self._where.clear()
+        self._resting.clear()
+
+    def carry_out(self, effect: Effect) -> list[OrderReport | RequestFailed | ModifyAccepted | LookUpMissed]:
+        """Do what the engine asks; the answers, in order."""
+        match effect:
+            case SubmitOrder(new):
+                return [self._submit(new)]
+            case ModifyOrder(order_id, terms):
+                return self._modify(order_id, terms)
+            case CancelOrder(order_id):
+                order = self._take(order_id)
+                if order is None:
+                    return [self._gone(order_id, "cancel")]
+                return [self._report(order.new, OrderStatus.CANCELLED)]
+            case FindOrder(order_id):
+                return [self._find(order_id)]
+        return []  # a snapshot: there is no other book than the engine's
+
+    def _submit(self, new: NewOrder) -> OrderReport:
+        terms, price = new.terms, self._prices[new.instrument]
+        asleep = terms.order_type.has_trigger and not _touched(new.side, price, terms.trigger_price)
+        if not asleep and _can_trade(new.side, price, terms):
+            return self._fill(new, terms.quantity, price)
+        self._resting.setdefault(new.instrument, {})[new.order_id] = _Resting(new, terms, asleep)
+        self._where[new.order_id] = new.instrument
+        return self._report(new, OrderStatus.TRIGGER_PENDING if asleep else OrderStatus.OPEN)
+
+    def _modify(self, order_id: ClientOrderId, terms: OrderTerms) -> list[OrderReport | RequestFailed | ModifyAccepted]:
+        instrument = self._where.get(order_id)
+        if instrument is None:
+            return [self._gone(order_id, "modify")]
+        order, price = self._resting[instrument][order_id], self._prices[instrument]
+        order.terms = terms
+        order.asleep = terms.order_type.has_trigger and not _touched(order.new.side, price, terms.trigger_price)
+        accepted = ModifyAccepted(self._now, order_id)
+        if not order.asleep and _can_trade(order.new.side, price, terms):
+            self._take(order_id)
+            return [accepted, self._fill(order.new, terms.quantity, price)]
+        return [accepted]
+
+    def _reached(self, order: _Resting, price: Paise) -> OrderReport | None:
+        side, terms = order.new.side, order.terms
+        if order.asleep:
+            if not _touched(side, price, terms.trigger_price):
+                return None
+            order.asleep = False
+            at = price
+        else:
+            at = terms.price  # it was there first
+        if not _can_trade(side, price, terms):
+            return self._report(order.new, OrderStatus.OPEN)
+        self._take(order.new.order_id)
+        return self._fill(order.new, terms.quantity, at)
+
+    def _find(self, order_id: ClientOrderId) -> OrderReport | LookUpMissed:
+        instrument = self._where.get(order_id)
+        if instrument is not None:
+            order = self._resting[instrument][order_id]
+            return self._report(order.new, OrderStatus.TRIGGER_PENDING if order.asleep else OrderStatus.OPEN)
+        if order_id not in self._expired:
+            return LookUpMissed(self._now, order_id)
+        self._expired.discard(order_id)
+        return OrderReport(order_id=order_id, status=OrderStatus.EXPIRED, ts=self._now, reason="the day has ended")
+
+    def _take(self, order_id: ClientOrderId) -> _Resting | None:
+        instrument = self._where.pop(order_id, None)
+        return None if instrument is None else self._resting[instrument].pop(order_id)
+
+    def _fill(self, new: NewOrder, quantity: int, price: Paise) -> OrderReport:
+        self.fills += 1
+        return OrderReport(
+            order_id=new.order_id,
+            status=OrderStatus.FILLED,
+            ts=self._now,
+            filled=quantity,
+            last_price=price,
+            average_price=price,
+        )
+
+    def _report(self, new: NewOrder, status: OrderStatus) -> OrderReport:
+        return OrderReport(order_id=new.order_id, status=status, ts=self._now)
+
+    def _gone(self, order_id: ClientOrderId, request: str) -> RequestFailed:
+        return RequestFailed(
+            ts=self._now, order_id=order_id, request=request, refused=True, reason="the order is not working"
+        )
+
+
+def _touched(side: Side, price: Paise, trigger: Paise) -> bool:
+    return price >= trigger if side is Side.BUY else price <= trigger
+
+
+def _can_trade(side: Side, price: Paise, terms: OrderTerms) -> bool:
+    if terms.order_type in (OrderType.MARKET, OrderType.SL_M):
+        return True
+    return price <= terms.price if side is Side.BUY else price >= terms.price

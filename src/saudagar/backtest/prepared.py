@@ -1,0 +1,96 @@
+"""Signals computed once over whole columns, handed to the engine bar by bar.
+
+`Prepared` stands where the live desk has its bar builders and streaming graphs. The graph's values come from
+`indicators.evaluate`, which gives the same bits; what becomes of them is decided by the same `engine.analysis.Run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saudagar.engine.analysis import Analysis, Run, Standing
+from saudagar.engine.settings import Plan
+from saudagar.indicators import BarArrays, evaluate
+from saudagar.market.sessions import Calendar
+from saudagar.model import Bar, Instrument, InstrumentId, Intent, PositionId, Tick
+
+_SIGNALS = ("long", "short", "exit_long", "exit_short")
+
+
+class _Columns:
+    """One run's values at every bar."""
+
+    def __init__(self, run: Run, bars: BarArrays) -> None:
+        self.run = run
+        self.values = evaluate(run.exprs, bars)
+        fired = np.zeros(len(bars), dtype=np.bool_)
+        for name, column in zip(run.names, self.values, strict=True):
+            if name in _SIGNALS:
+                fired |= column
+        self.fired = fired if not run.has_hook else np.ones(len(bars), dtype=np.bool_)
+
+    def row(self, at: int) -> list[float | bool]:
+        return [column.item(at) for column in self.values]
+
+
+class Prepared(Analysis):
+    """All plans over all bars of a replay.
+
+    The replay sets `closed` to the index of the bar that the next tick of an instrument closes.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[Plan],
+        instruments: Callable[[InstrumentId], Instrument],
+        calendar: Calendar,
+        standing: Callable[[PositionId], Standing],
+        bars: Mapping[InstrumentId, BarArrays],
+    ) -> None:
+        super().__init__((), instruments, calendar, standing, 0)
+        self.closed: dict[InstrumentId, int] = {}
+        self._columns: dict[InstrumentId, list[_Columns]] = {}
+        self._arrays = bars
+        for plan in plans:
+            for instrument in plan.instruments:
+                columns = _Columns(Run(plan, instrument), bars[instrument])
+                self._columns.setdefault(instrument, []).append(columns)
+
+    def fired(self, instrument: InstrumentId) -> NDArray[Any]:
+        """The indices of the bars at whose close some plan may have a wish, in order."""
+        columns = self._columns.get(instrument, [])
+        return np.flatnonzero(np.logical_or.reduce([each.fired for each in columns])) if columns else np.array([], int)
+
+    def on_tick(self, tick: Tick) -> list[Intent]:
+        """The intents of the bar that this tick closed."""
+        at = self.closed.pop(tick.instrument, -1)
+        if at < 0:
+            return []
+        intents = []
+        bar: Bar | None = None
+        for columns in self._columns.get(tick.instrument, ()):
+            if columns.fired[at]:
+                bar = bar or bar_at(tick.instrument, self._arrays[tick.instrument], at)
+                intent = columns.run.decide(bar, columns.row(at), self._standing)
+                if intent is not None:
+                    intents.append(intent)
+        return intents
+
+
+def bar_at(instrument: InstrumentId, bars: BarArrays, at: int) -> Bar:
+    """One row of the columns as a bar."""
+    return Bar(
+        instrument,
+        bars.interval,
+        bars.start.item(at),
+        bars.end.item(at),
+        int(bars.open[at]),
+        int(bars.high[at]),
+        int(bars.low[at]),
+        int(bars.close[at]),
+        int(bars.volume[at]),
+    )

@@ -1,0 +1,122 @@
+"""The desk of a replay: one engine a day on one state, and a broker that answers at once.
+
+The runner's place without its event loop: an event goes in, its effects go to the broker, the broker's answers go in.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Protocol
+
+from saudagar.backtest.result import Costs, Result
+from saudagar.engine.analysis import Analysis, Standing
+from saudagar.engine.engine import Engine, Inbound, Step
+from saudagar.engine.settings import Settings
+from saudagar.engine.state import State
+from saudagar.execution.effects import Effect
+from saudagar.execution.ports import InstrumentLookup
+from saudagar.market.sessions import Calendar
+from saudagar.model import InstrumentId, Nanos, PositionId
+from saudagar.model.events import Event
+from saudagar.portfolio import Trade
+
+
+class Broker(Protocol):
+    """A broker without a wire: asked and answered in one breath."""
+
+    def carry_out(self, effect: Effect) -> Sequence[Inbound]: ...
+
+
+class Session:
+    """Engine, state and broker of a replay.
+
+    Parameters
+    ----------
+    on_events
+        Told the events of every step, in order; what a journal would hold.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        instruments: InstrumentLookup,
+        calendar: Calendar,
+        costs: Costs,
+        broker: Broker,
+        on_events: Callable[[Sequence[Event]], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.state = State()
+        self.visited = 0
+        self._instruments = instruments
+        self._calendar = calendar
+        self._costs = costs
+        self._broker = broker
+        self._on_events = on_events
+        self._engine: Engine | None = None
+        self._trades: list[Trade] = []
+        limits = settings.limits
+        self.day_limits = bool(limits.day_loss or limits.day_profit)
+
+    @property
+    def engine(self) -> Engine:
+        assert self._engine is not None, "no day has begun"
+        return self._engine
+
+    def standing(self, position: PositionId) -> Standing:
+        """What a strategy may know of its own position."""
+        known = self.state.positions.get(position)
+        return Standing(known.quantity, known.average_price, known.target) if known else Standing(0, 0, 0)
+
+    def begin_day(self, day: date, now: Nanos, analysis: Analysis, watched: Sequence[InstrumentId] = ()) -> None:
+        """A new engine on the old state, as on a morning after. What has ended is put away first."""
+        self._put_away()
+        costs = self._costs if self.day_limits else _nothing
+        self._engine = Engine(
+            self.settings, self._instruments, self._calendar, self.state, costs, watched, analysis=analysis
+        )
+        self._settle(self._engine.start(day, now))
+
+    def process(self, event: Inbound) -> None:
+        """Hand in one event and everything that follows from it."""
+        step = self.engine.process(event)
+        if step.events or step.effects:
+            self._settle(step)
+
+    def _settle(self, step: Step) -> None:
+        process, carry_out, on_events = self.engine.process, self._broker.carry_out, self._on_events
+        answers: deque[Inbound] = deque()
+        while True:
+            if on_events is not None and step.events:
+                on_events(step.events)
+            for effect in step.effects:
+                answers.extend(carry_out(effect))
+            if not answers:
+                return
+            step = process(answers.popleft())
+
+    def _put_away(self) -> None:
+        """Orders and round trips that are over: a day's rules count the day's, and memory stays small."""
+        state = self.state
+        self._trades += state.trades
+        state.trades.clear()
+        state.orders = {order_id: order for order_id, order in state.orders.items() if order.working}
+
+    def result(self, fills: int) -> Result:
+        """What has come of it. Ends the session."""
+        self._put_away()
+        return Result(
+            trades=tuple(self._trades),
+            open=tuple(position for position in self.state.positions.values() if position.quantity),
+            costs=tuple(self._costs(trade) for trade in self._trades),
+            orders=self.state.sequence,
+            fills=fills,
+            denials=dict(self.state.denials),
+            visited=self.visited,
+        )
+
+
+def _nothing(_: Trade) -> int:
+    return 0
