@@ -25,7 +25,7 @@ def test_a_right_file(tmp_path: Path) -> None:
 
 def test_a_wrong_file(tmp_path: Path) -> None:
     file = tmp_path / "desk.toml"
-    file.write_text("[risk]\nday_los = 5\n")
+    file.write_text("[risk]\nday_los = 5\n[desk]\nmode = 'simulation'\n")
     shown = run(app, ["check", str(file)])
     assert shown.exit_code == 2
     assert shown.stdout == ""

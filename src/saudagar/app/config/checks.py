@@ -62,8 +62,8 @@ def _credentials(draft: Draft, mistakes: Mistakes) -> None:
     if missing:
         mistakes.add(
             ("desk", "mode"),
-            f"this mode needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not set",
-            "Set it in the environment, or name a file with [secrets] file.",
+            f"mode {desk.mode} needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not set",
+            'Set it in the environment or in the file of [secrets]; or write mode = "simulation", which needs none.',
         )
 
 

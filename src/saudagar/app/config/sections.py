@@ -98,7 +98,7 @@ class DeskSection(Section):
     """Who the desk is."""
 
     name: str = Field("DEMO", pattern="^[A-Z0-9]{1,4}$", description="1 to 4 of A–Z and 0–9; begins every order id")
-    mode: Mode = Mode.SIMULATION
+    mode: Mode = Mode.PAPER
     capital: Rupees = Field(1_000_000_00, gt=0)
     directory: str = Field("var/desk", min_length=1, description="the folder of the journal and the reports")
 
