@@ -192,6 +192,7 @@ class Analysis:
         count = 0
         for bar in bars:
             count += 1
+            series.builder.close_until(bar.end)  # a straggler must not open this bar again
             for run in series.runs:
                 run.live.step(bar)
         return count
