@@ -9,6 +9,7 @@ inside a bar fills at its trigger, and one that the open has jumped fills at the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from saudagar.execution.effects import CancelOrder, Effect, FindOrder, ModifyOrder, SubmitOrder
 from saudagar.model import (
@@ -26,6 +27,8 @@ from saudagar.model import (
     RequestFailed,
     Side,
 )
+
+Answer: TypeAlias = OrderReport | RequestFailed | ModifyAccepted | LookUpMissed
 
 
 class _Resting:
@@ -80,7 +83,7 @@ class BarBroker:
         self._where.clear()
         self._resting.clear()
 
-    def carry_out(self, effect: Effect) -> list[OrderReport | RequestFailed | ModifyAccepted | LookUpMissed]:
+    def carry_out(self, effect: Effect) -> list[Answer]:
         """Do what the engine asks; the answers, in order."""
         match effect:
             case SubmitOrder(new):
@@ -105,7 +108,7 @@ class BarBroker:
         self._where[new.order_id] = new.instrument
         return self._report(new, OrderStatus.TRIGGER_PENDING if asleep else OrderStatus.OPEN)
 
-    def _modify(self, order_id: ClientOrderId, terms: OrderTerms) -> list[OrderReport | RequestFailed | ModifyAccepted]:
+    def _modify(self, order_id: ClientOrderId, terms: OrderTerms) -> list[Answer]:
         instrument = self._where.get(order_id)
         if instrument is None:
             return [self._gone(order_id, "modify")]

@@ -216,10 +216,9 @@ def _check(settings: Settings, bars: Mapping[InstrumentId, BarArrays]) -> None:
         for name in plan.instruments:
             if name not in bars:
                 raise ConfigError(f"strategy {plan.id!r} trades {name}, of which there are no bars.")
-            if bars[name].interval != plan.interval:
-                raise ConfigError(
-                    f"strategy {plan.id!r} wants bars of {plan.interval} ns, those of {name} have {bars[name].interval}."
-                )
+            given = bars[name].interval
+            if given != plan.interval:
+                raise ConfigError(f"strategy {plan.id!r} wants bars of {plan.interval} ns, {name} has {given}.")
     for name, each in bars.items():
         for column in ("open", "high", "low", "close", "volume"):
             values = getattr(each, column)
