@@ -236,8 +236,11 @@ class Runner:
         self.put(LookUpMissed(self.engine.now, order_id) if report is None else report)
 
     async def _fetch_trades(self, report: OrderReport) -> None:
+        order = self.engine.state.orders[report.order_id]
+        if not order.broker_id:  # after a lost reply the report itself is the first to name it
+            order = msgspec.structs.replace(order, broker_id=report.broker_id)
         try:
-            trades = await self._broker.trades_of(self.engine.state.orders[report.order_id])
+            trades = await self._broker.trades_of(order)
         except BrokerError:
             return  # the next report of this order asks again; a snapshot comes every minute
         self.put(msgspec.structs.replace(report, trades=trades))
