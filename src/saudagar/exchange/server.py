@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -306,6 +307,8 @@ def open_source(config: SyntheticSource | RecordedSource) -> DaySource:
 
 
 async def _main(config: ExchangeConfig, with_parent: bool) -> None:
+    if with_parent:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the parent, which ends us when it is done
     exchange = RunningExchange(open_source(config.source), config, Calendar())
     await exchange.start()
     gc.collect()
