@@ -178,7 +178,8 @@ def _read(path: Path) -> list[tuple[Nanos, Paise, int]]:
         with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as stream:
             rows = list(_parse(path, stream))
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a tick file: {error}.") from None
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read as a tick file: {reason}.") from None
     if not rows:
         raise DataError(f"{path}: holds no tick.")
     return rows
