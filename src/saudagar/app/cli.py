@@ -5,6 +5,7 @@ Nothing heavy is imported before a command needs it: ``saudagar --help`` answers
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -57,18 +58,13 @@ def _mount() -> None:
 
 def main() -> None:
     """Entry point of the ``saudagar`` command."""
-    from saudagar.model.errors import ConfigError, SaudagarError
+    from saudagar.app.errors import as_ours, tell
 
     _mount()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that has no ₹ shows ? and the command goes on
     try:
         app()
-    except ConfigError as error:
-        typer.echo(f"error: {error}", err=True)
-        for problem in error.problems:
-            typer.echo(f"  {problem}", err=True)
-        sys.exit(error.exit_code)
-    except SaudagarError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except Exception as error:
+        from_us = not isinstance(error, OSError)  # or standard output itself may be what is full
+        sys.exit(tell(as_ours(error), json=from_us and "--json" in sys.argv))

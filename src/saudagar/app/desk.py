@@ -30,9 +30,11 @@ from saudagar.engine.clock import wall_clock
 from saudagar.engine.engine import Engine
 from saudagar.engine.runner import Runner
 from saudagar.engine.state import State
+from saudagar.execution.ports import LinkState
 from saudagar.market.ist import midnight
 from saudagar.market.sessions import Calendar
 from saudagar.model import DayEnded, Instrument, Nanos, OrderStatus
+from saudagar.model.errors import AuthError, ConfigError
 from saudagar.model.events import Event
 from saudagar.storage.journal import SqliteJournal
 
@@ -70,7 +72,10 @@ class Desk:
         """
         config, venue = self._config, self._venue
         directory = config.directory
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"the desk's directory {directory} cannot be made: {error.strerror}.") from None
         if venue.fresh:
             _set_aside(directory / JOURNAL)
         journal = SqliteJournal(directory / JOURNAL, wall_clock)
@@ -114,6 +119,7 @@ class Desk:
     ) -> None:
         loop = asyncio.get_running_loop()
         await self._venue.connect(runner, instruments)
+        self._check_tokens()
         trading = asyncio.create_task(runner.run(engine.start(self._venue.day, now)), name="desk")
         market = asyncio.create_task(self._venue.trade(runner), name="market")
         view = asyncio.create_task(self._show(runner, engine, screen), name="view")
@@ -125,7 +131,8 @@ class Desk:
             if not trading.done():
                 with suppress(asyncio.CancelledError):
                     await market
-                runner.put(DayEnded(engine.now))
+                if not self.interrupted:
+                    runner.put(DayEnded(engine.now))
                 runner.stop()
             await trading
         finally:
@@ -135,6 +142,17 @@ class Desk:
                 task.cancel()
             await asyncio.gather(market, view, trading, return_exceptions=True)
             screen.show(lambda: self._snapshot(runner, engine), last=True)
+
+    def _check_tokens(self) -> None:
+        """Refuse to begin the day with a login that no broker takes."""
+        brokers = {"feed": self._config.data.broker, "orders": self._config.orders.broker}
+        refused = [brokers[link] for link, state in self._venue.links.items() if state is LinkState.AUTH]
+        if refused:
+            names = " and ".join(f"SAUDAGAR_{broker.upper()}_TOKEN" for broker in refused)
+            raise AuthError(
+                f"{' and '.join(map(str.capitalize, refused))} refused the token.",
+                hint=f"Log in there, set {names} anew (tokens last a day), and start again.",
+            )
 
     def _interrupt(self, market: asyncio.Task[None]) -> None:
         """Ctrl-C: stop taking ticks. What rests at the broker stays there."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import msgspec
 import typer
 
-from saudagar.model.errors import ConfigError, SaudagarError
+from saudagar.model.errors import ConfigError, InvariantError, SaudagarError
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,10 +59,27 @@ def tell(error: SaudagarError, *, json: bool = False) -> int:
     if json:
         sys.stdout.write(as_json(error) + "\n")
         return error.exit_code
-    sys.stderr.write(f"{error}\n")
+    sys.stderr.write(f"error: {error}\n")
     for problem in getattr(error, "problems", ()):
         sys.stderr.write(f"  {problem}\n")
     return error.exit_code
+
+
+def as_ours(error: Exception) -> SaudagarError:
+    """`error` as one of ours: the machine's own (no room, no right) by its words, any other as the defect it is.
+
+    The trace of a defect goes to a file that only the user can read, for the report of it.
+    """
+    if isinstance(error, SaudagarError):
+        return error
+    if isinstance(error, OSError) and error.strerror:
+        return SaudagarError(f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}.")
+    with tempfile.NamedTemporaryFile("w", prefix="saudagar-", suffix=".txt", delete=False, encoding="utf-8") as trace:
+        traceback.print_exception(error, file=trace)
+    return InvariantError(
+        f"a defect of saudagar: {type(error).__name__}: {error}.",
+        hint=f"It stopped at once; what rests at the broker stays there. Report it with {trace.name}.",
+    )
 
 
 @contextmanager

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from saudagar.app.venues import Venue
     from saudagar.exchange.process import ExchangeConfig, RecordedSource, SyntheticSource
 
+_LARGEST = 2**63 - 1
 _CONFIRMATION = "I trade my own money"
 _Json = Annotated[bool, typer.Option("--json", help="Print the closing report as JSON and nothing else.")]
 
@@ -27,7 +28,9 @@ def demo(
         list[Path] | None,
         typer.Option(help="Replay recorded tick files (CSV or CSV.gz: timestamp, ltp, volume) instead; repeat it."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the synthetic day: the same seed, the same day.")] = 7,
+    seed: Annotated[
+        int, typer.Option(min=0, max=_LARGEST, help="Of the synthetic day: the same seed, the same day.")
+    ] = 7,
     speed: Annotated[
         float, typer.Option(min=0, help="Market seconds per second; 0 runs as fast as the desk can answer.")
     ] = 0.0,
@@ -40,7 +43,8 @@ def demo(
 ) -> None:
     """Trade a whole simulated day: exchange, wire, SDKs, strategies, orders, exits, journal, report. No credentials.
 
-    Exit codes: 0 the day was traded; 2 a wrong option; 3 a tick file cannot be used; 130 interrupted.
+    Exit codes: 0 the day was traded; 2 a wrong option; 3 a tick file cannot be used; 4 the journal cannot be written;
+    130 interrupted.
     """
     from saudagar.app.demo import demo_config
 
@@ -65,7 +69,8 @@ def run(
     Started again on the same day, it goes on from its journal. Real orders need ``mode = "live"`` in the file and
     ``--live`` or a typed confirmation.
 
-    Exit codes: 0 the day was traded; 2 the configuration is wrong; 4 the journal; 5 the broker; 130 interrupted.
+    Exit codes: 0 the day was traded; 2 the configuration is wrong; 3 no usable instrument master or tick file, or no
+    trading day; 4 the journal cannot be written or is damaged; 5 the broker, e.g. a refused token; 130 interrupted.
     """
     from saudagar.app.config import Mode, load
     from saudagar.model.errors import ConfigError
@@ -77,20 +82,20 @@ def run(
 
 
 def exchange(
-    seed: Annotated[int, typer.Option(min=0)] = 7,
+    seed: Annotated[int, typer.Option(min=0, max=_LARGEST, help="The same seed, the same day.")] = 7,
     day: Annotated[str, typer.Option(help="The synthetic day, YYYY-MM-DD.")] = "2026-11-20",
-    symbols: Annotated[int, typer.Option(min=1, max=2000)] = 20,
+    symbols: Annotated[int, typer.Option(min=1, max=2000, help="How many stocks trade, besides NIFTY.")] = 20,
     speed: Annotated[float, typer.Option(min=0, help="Market seconds per second; 0 as fast as possible.")] = 1.0,
     lockstep: Annotated[bool, typer.Option("--lockstep", help="Wait for the desk at each step.")] = False,
     ticks: Annotated[list[Path] | None, typer.Option(help="Recorded tick files instead; repeat it.")] = None,
-    upstox_port: Annotated[int, typer.Option(min=0, max=65535)] = 0,
-    dhan_port: Annotated[int, typer.Option(min=0, max=65535)] = 0,
-    control_port: Annotated[int, typer.Option(min=0, max=65535)] = 0,
+    upstox_port: Annotated[int, typer.Option(min=0, max=65535, help="Of feed and candles; 0 takes a free one.")] = 0,
+    dhan_port: Annotated[int, typer.Option(min=0, max=65535, help="Of orders and their updates; 0: a free one.")] = 0,
+    control_port: Annotated[int, typer.Option(min=0, max=65535, help="Of faults, state and pace; 0: a free one.")] = 0,
     hold: Annotated[bool, typer.Option(help="Wait for a first subscriber before the day begins.")] = True,
 ) -> None:
     """Run the simulated exchange alone, on loopback, until Ctrl-C. Prints its ports as one line of JSON.
 
-    Exit codes: 0 stopped; 2 a wrong option; 3 a tick file cannot be used.
+    Exit codes: 0 told to stop; 1 a port is taken; 2 a wrong option; 3 a tick file or a day cannot be used; 130 Ctrl-C.
     """
     import msgspec
 
@@ -122,12 +127,16 @@ def _trade(config: DeskConfig, *, title: str, as_json: bool, exchange_ports: str
     desk = Desk(config, _venue(config, exchange_ports), title=title, command=command, seed=seed)
     console = open_console(sys.stderr if as_json else None)
     report: DayReport = asyncio.run(desk.trade(open_screen(console)))
-    write_html(report, Path(report.run.report))
-    if as_json:
-        sys.stdout.write(msgspec.json.encode(plain(report)).decode() + "\n")
-    else:
-        print_report(report, console)
+    try:
+        if as_json:
+            sys.stdout.write(msgspec.json.encode(plain(report)).decode() + "\n")
+        else:
+            print_report(report, console)
+    finally:  # one of the two may fail: no room, nobody listening
+        write_html(report, Path(report.run.report))
     if desk.interrupted:
+        left = f"{len(report.open)} positions stay open, {report.orders.working} orders rest at the broker"
+        typer.echo(f"interrupted: {left}.", err=True)
         sys.exit(130)
 
 
@@ -208,8 +217,13 @@ def _confirmed() -> bool:
 
 
 def _empty(directory: Path) -> None:
-    """Remove an earlier demo; a folder that holds anything else is left alone."""
+    """Remove an earlier demo; a folder that holds anything else, or a demo that still runs, is left alone."""
+    from saudagar.app.desk import JOURNAL
     from saudagar.model.errors import ConfigError
+    from saudagar.storage.journal_file import Lock
+
+    if not directory.is_dir():
+        raise ConfigError(f"{directory} is no directory.", hint="Choose another --directory.")
 
     strangers = [
         path.name for path in directory.iterdir() if not path.name.startswith(("journal", "report-", "desk.sock"))
@@ -219,4 +233,5 @@ def _empty(directory: Path) -> None:
             f"{directory} holds {strangers[0]!r}, which no demo made; it is not emptied.",
             hint="Choose another --directory.",
         )
+    Lock(directory / JOURNAL).release()  # refuses while a desk writes there
     shutil.rmtree(directory)
