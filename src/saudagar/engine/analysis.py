@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Sequence
+from math import isfinite
 from typing import NamedTuple
 
 from saudagar.engine.settings import Plan
@@ -96,7 +97,7 @@ class Run:
         if direction is None:
             return None
         atr = values.get("atr", 0.0)
-        if direction is not Direction.FLAT and atr != atr:  # NaN: the ATR is still warming up
+        if direction is not Direction.FLAT and not isfinite(atr):  # the ATR is still warming up
             return None
         return Intent(
             strategy=self.plan.id,
@@ -109,15 +110,20 @@ class Run:
         )
 
     def _direction(self, values: dict[str, float], standing: Callable[[PositionId], Standing]) -> Direction | None:
-        get = values.get
-        if get("exit_long") or get("exit_short"):
+        exit_long, exit_short = _true(values, "exit_long"), _true(values, "exit_short")
+        if exit_long or exit_short:
             target = standing(self.position).target
-            if (target > 0 and get("exit_long")) or (target < 0 and get("exit_short")):
+            if (target > 0 and exit_long) or (target < 0 and exit_short):
                 return Direction.FLAT
-        long, short = get("long"), get("short")
+        long, short = _true(values, "long"), _true(values, "short")
         if long and not short:
             return Direction.LONG
         return Direction.SHORT if short and not long else None
+
+
+def _true(values: dict[str, float], name: str) -> bool:
+    """A signal that is not known yet (NaN) is none."""
+    return values.get(name, 0.0) > 0.0
 
 
 _NO_PROTECTION = Protection()

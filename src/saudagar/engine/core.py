@@ -37,7 +37,8 @@ class Core:
         self.prices: dict[InstrumentId, Tick] = {}
         self.events: list[ev.Event] = []
         self.effects: list[Effect] = []
-        self.entries_blocked = ""  # why nothing new may be opened, e.g. a refused token
+        self.blocked: dict[str, str] = {}  # by link: why nothing new may be opened, e.g. a refused token
+        self.broker_holds: dict[InstrumentId, int] = {}  # signed units, where the broker's book differs from ours
         self._touched: dict[PositionId, None] = {}
         self._deadlines: list[tuple[Nanos, int, Callable[[], None]]] = []
         self._counter = 0
@@ -77,6 +78,13 @@ class Core:
             )
         )
         self.touch(position.id)
+
+    def touch_all(self) -> None:
+        """Have every position steered that holds, wants or has orders."""
+        state = self.state
+        for position in state.positions.values():
+            if position.quantity or position.target or state.working.get(position.id):
+                self.touch(position.id)
 
     def touch(self, position: PositionId) -> None:
         """Have `position` steered at the end of this step."""

@@ -4,7 +4,8 @@
 happened (applied to `State`, not yet on disk) and the effects that the caller may carry out once those events are on
 disk. It reads no clock, does no I/O and awaits nothing: the live runner, a replay and a test drive the same code.
 
-Read from `process` downwards: market → intents → targets; `orders.py` takes it from there: targets → requests → fills.
+Read from `process` downwards: market → intents → targets. `orders.py` goes on from there (targets → requests), and
+`answers.py` books what comes back (reports → fills).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import date
 from typing import Any, NamedTuple, TypeAlias
 
 from saudagar.engine.analysis import Analysis, Standing
+from saudagar.engine.answers import Answers
 from saudagar.engine.core import Core
 from saudagar.engine.orders import OrderDesk
 from saudagar.engine.reconciliation import Reconciliation
@@ -23,7 +25,7 @@ from saudagar.engine.watch import Watch
 from saudagar.execution.effects import Effect, TakeSnapshot
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.execution.steering import entry_terms
-from saudagar.market.ist import at
+from saudagar.market.ist import DAY, at, midnight
 from saudagar.market.screen import TickScreen
 from saudagar.market.sessions import Calendar
 from saudagar.model import (
@@ -54,6 +56,7 @@ from saudagar.model import (
     position_id,
 )
 from saudagar.model import events as ev
+from saudagar.model.errors import UnknownInstrument
 from saudagar.portfolio import Position, Trade
 from saudagar.risk import Denied, size
 
@@ -68,6 +71,7 @@ class Step(NamedTuple):
 
 
 _NOTHING = Step((), ())
+_NO_PROTECTION = Protection()
 
 
 class Engine:
@@ -99,7 +103,8 @@ class Engine:
         self._plans = {plan.id: plan for plan in settings.plans}
         self.watch = Watch(self._core)
         self._orders = OrderDesk(self._core, self.watch)
-        self._reconciliation = Reconciliation(self._core, self._orders)
+        self._answers = Answers(self._core, self._orders, self.watch)
+        self._reconciliation = Reconciliation(self._core, self._answers, self._orders)
         self.analysis = analysis or Analysis(
             settings.plans, self._core.instrument, calendar, self._standing, settings.bar_grace
         )
@@ -107,14 +112,16 @@ class Engine:
         seen = {i: self._core.instrument(i) for i in (*watched, *planned)}
         self.screen = TickScreen(seen.values(), calendar)
         self._entry_window: tuple[Nanos, Nanos] = (0, 0)
+        self._span: tuple[Nanos, Nanos] = (0, 0)  # of the day: a time outside is a garbled message
+        self._halt_when_flat: SetTradingState | None = None
         self._handlers: dict[type, Callable[[Any], None]] = {
             TickFrame: self._frame,
             OrderReport: self._report,
             Intent: self._intent,
             TimeAdvanced: lambda event: self._advance(event.ts),
-            LookUpMissed: self._orders.missed,
-            RequestFailed: self._orders.failed,
-            ModifyAccepted: self._orders.modified,
+            LookUpMissed: self._answers.missed,
+            RequestFailed: self._answers.failed,
+            ModifyAccepted: self._answers.modified,
             AccountSnapshot: self._reconciliation.snapshot,
             SetTradingState: self._set_trading_state,
             CloseAll: self._close_all,
@@ -143,12 +150,13 @@ class Engine:
         core.emit(ev.DayOpened(ts=now, day=day, desk=core.settings.desk, config=core.settings.digest, resumed=resumed))
         self._entry_window = (
             at(day, hours.no_entry_before) if hours.no_entry_before else 0,
-            at(day, hours.no_entry_after) if hours.no_entry_after else 1 << 62,
+            min(at(day, clock) for clock in (hours.no_entry_after or "23:59:59", hours.square_off or "23:59:59")),
         )
+        self._span = (midnight(day), midnight(day) + DAY)
         if hours.square_off:
             core.later(at(day, hours.square_off), self._square_off)
         self.watch.resume()
-        self._orders.resume()
+        self._answers.resume()
         self._compare_books()
         return self._finish()
 
@@ -160,6 +168,8 @@ class Engine:
     def _finish(self) -> Step:
         core = self._core
         self._orders.steer_touched()
+        if self._halt_when_flat is not None:
+            self._halt_if_flat(self._halt_when_flat)
         if not core.events and not core.effects:
             return _NOTHING
         step = Step(core.events, core.effects)
@@ -169,19 +179,34 @@ class Engine:
     # -- market --------------------------------------------------------------------------------------------------
 
     def _frame(self, frame: TickFrame) -> None:
-        self._advance(frame.ts)
+        now = frame.ts
+        first, end = self._span
+        if not first <= now < end:
+            self.screen.counts["day"] += len(frame.ticks)
+            return
+        if now > self._core.now:
+            self._advance(now)
         check, prices = self.screen.check, self._core.prices
+        watch, bars = self.watch.on_tick, self.analysis.on_tick
         for tick in frame.ticks:
-            if check(tick, frame.ts) is None:
+            if check(tick, now) is None:
                 continue
+            if tick.instrument not in prices:
+                self._first_price(tick.instrument)
             prices[tick.instrument] = tick
-            self.watch.on_tick(tick)
-            for intent in self.analysis.on_tick(tick):
+            watch(tick)
+            for intent in bars(tick):
                 self._intent(intent)
+
+    def _first_price(self, instrument: InstrumentId) -> None:
+        """What could not be priced before can be now."""
+        for position in self._core.state.positions.values():
+            if position.instrument == instrument:
+                self._core.touch(position.id)
 
     def _advance(self, now: Nanos) -> None:
         core = self._core
-        if now <= core.now:
+        if not core.now < now < self._span[1]:
             return
         core.now = now
         for action in core.due():
@@ -199,54 +224,80 @@ class Engine:
             self._deny(position, intent, Denied("duplicate", f"the key {intent.key!r} was seen before."))
             return
         plan = self._plans.get(intent.strategy)
-        if intent.direction is Direction.FLAT or (plan and not plan.side.allows(intent.direction)):
-            if position.target * (intent.direction or -position.target) < 0:
+        direction, target = intent.direction, position.target
+        if direction is Direction.FLAT or (plan and not plan.side.allows(direction)):
+            if target * (direction or -target) < 0:
                 self._aim(position, intent, 0)
             return
-        if position.target * intent.direction > 0 and not intent.additional:
+        if target * direction > 0 and intent.quantity is None and not intent.additional:
             return  # already wanted: a repeated target is harmless
-        quantity, denied = self._quantity(position, intent, plan)
+        goal, denied = self._goal(position, intent, plan)
+        if denied is None and goal == target:
+            return
+        if denied is None and not (goal * target >= 0 and abs(goal) < abs(target)):
+            denied = self._objection(position, intent, goal)
         if denied is None:
-            self._aim(position, intent, intent.direction * quantity)
+            self._aim(position, intent, goal)
             return
         self._deny(position, intent, denied)
-        if position.target * intent.direction < 0:
+        if goal * target < 0 or (target * direction < 0 and not intent.additional):
             self._aim(position, intent, 0)  # a reversal that may not open still closes
 
-    def _quantity(self, position: Position, intent: Intent, plan: Plan | None) -> tuple[int, Denied | None]:
-        """Units for the intent, or why there are none."""
+    def _goal(self, position: Position, intent: Intent, plan: Plan | None) -> tuple[int, Denied | None]:
+        """Signed units that the intent asks for, or why there are none."""
         core = self._core
         if intent.additional and not intent.key:
             return 0, Denied("key", "an intent that adds to a position needs an idempotency key.")
-        first, last = self._entry_window
-        if not first <= core.now < last:
-            return 0, Denied("entry-window", "outside the hours in which the desk opens positions.")
-        instrument, price = core.instrument(intent.instrument), core.last(intent.instrument)
+        try:
+            instrument = core.instrument(intent.instrument)
+        except UnknownInstrument as error:
+            return 0, Denied("unknown", str(error))
         quantity = intent.quantity
         if quantity is None:
             if plan is None:
                 return 0, Denied("size", f"strategy {intent.strategy!r} has no sizing rule; give a quantity.")
-            distance = stop_distance(intent.protection, price)
-            quantity = size(plan.sizing, instrument, price, distance, core.settings.limits.max_order_value)
-        if quantity <= 0:
-            return 0, Denied("size", f"not even one lot fits the size of {intent.strategy!r} at this price and stop.")
-        if intent.additional:
-            quantity += abs(position.target)
-        return quantity, self._objection(position, intent, instrument, quantity, price)
+            quantity = self._size(plan, intent, instrument)
+            if quantity <= 0:
+                text = f"not even one lot fits the size of {intent.strategy!r} at this price and stop."
+                return 0, Denied("size", text)
+        elif type(quantity) is not int or quantity <= 0 or quantity % instrument.lot_size:
+            text = f"quantity {quantity!r} is not a positive multiple of the lot {instrument.lot_size}."
+            return 0, Denied("grid", text)
+        return intent.direction * quantity + (position.target if intent.additional else 0), None
 
-    def _objection(
-        self, position: Position, intent: Intent, instrument: Instrument, quantity: int, price: Paise
-    ) -> Denied | None:
+    def _size(self, plan: Plan, intent: Intent, instrument: Instrument) -> int:
+        core, limits = self._core, self._core.settings.limits
+        price = core.last(instrument.id)
+        if price <= 0:
+            return instrument.lot_size  # for risk to refuse: it says why
+        worst = entry_terms(instrument, Side.of(intent.direction), instrument.lot_size, price, core.settings.tactics)
+        most_value = limits.max_order_value * price // max(price, worst.price)
+        units = size(plan.sizing, instrument, price, stop_distance(intent.protection, price), most_value)
+        most = limits.max_order_quantity
+        return instrument.whole_lots(min(units, most)) if most else units
+
+    def _objection(self, position: Position, intent: Intent, goal: int) -> Denied | None:
         """What risk would say to the first order of this target, asked before anything is changed."""
-        side = Side.of(intent.direction)
+        core = self._core
+        first, last = self._entry_window
+        if not first <= core.now < last:
+            return Denied("entry-window", "outside the hours in which the desk opens positions.")
+        instrument, price = core.instrument(intent.instrument), core.last(intent.instrument)
         if price <= 0:
             return Denied("stale-price", f"{instrument.id} has no price yet.")
-        terms = entry_terms(instrument, side, quantity, price, self._core.settings.tactics)
-        verdict = self._orders.verdict(position, Purpose.ENTRY, side, terms, 0)
+        held = abs(position.quantity) if goal * position.quantity > 0 else 0
+        whole = abs(goal) - held if abs(goal) > held else abs(goal)
+        side = Side.of(goal)
+        terms = entry_terms(instrument, side, whole, price, core.settings.tactics)
+        verdict = self._orders.verdict(
+            position, Purpose.ENTRY, side, terms, held=position.quantity, working=0, whole=whole
+        )
         return verdict if isinstance(verdict, Denied) else None
 
     def _aim(self, position: Position, intent: Intent, quantity: int) -> None:
-        core = self._core
+        core, plan = self._core, intent.protection
+        if plan == _NO_PROTECTION and quantity * position.target > 0:
+            plan = position.protection  # more of the same, with the exits it has
         core.emit(
             ev.TargetSet(
                 ts=core.now,
@@ -254,7 +305,7 @@ class Engine:
                 quantity=quantity,
                 reason=intent.reason,
                 source=intent.source,
-                protection=intent.protection,
+                protection=plan,
                 reference=core.last(intent.instrument),
                 key=intent.key,
             )
@@ -281,29 +332,47 @@ class Engine:
 
     def _report(self, report: OrderReport) -> None:
         if report.order_id in self._core.state.orders:
-            self._orders.report(report)
+            self._answers.report(report)
         else:
             self._reconciliation.foreign(report)
 
     def _set_trading_state(self, command: SetTradingState) -> None:
-        core = self._core
+        core, state = self._core, command.state
+        self._halt_when_flat = None
         if command.flatten:
             self._flatten(command.reason, command.source)
-            self._orders.steer_touched()
-        core.emit(
-            ev.TradingStateChanged(ts=core.now, state=command.state, reason=command.reason, source=command.source)
-        )
-        if command.state is not TradingState.ACTIVE:
+            if state is TradingState.HALTED and not self._flat:
+                self._halt_when_flat = command  # a halt would stop the exits too
+                state = TradingState.REDUCING
+        core.emit(ev.TradingStateChanged(ts=core.now, state=state, reason=command.reason, source=command.source))
+        if state is not TradingState.ACTIVE:
             for position in list(core.state.positions.values()):
                 if abs(position.target) > abs(position.quantity) or position.target * position.quantity < 0:
-                    core.set_target(position, position.quantity, command.reason, command.source)
+                    keep = position.quantity if position.target * position.quantity > 0 else 0
+                    core.set_target(position, keep, command.reason, command.source)
+        self._orders.release()
+
+    @property
+    def _flat(self) -> bool:
+        state = self._core.state
+        return not any(state.working.values()) and not any(p.quantity for p in state.positions.values())
+
+    def _halt_if_flat(self, command: SetTradingState) -> None:
+        """The second half of "close everything and halt". Lost in a restart, which leaves the desk REDUCING."""
+        core = self._core
+        if self._flat:
+            self._halt_when_flat = None
+            core.emit(
+                ev.TradingStateChanged(
+                    ts=core.now, state=TradingState.HALTED, reason=command.reason, source=command.source
+                )
+            )
 
     def _close_all(self, command: CloseAll) -> None:
         self._flatten(command.reason, command.source, keep=command.keep)
 
     def _square_off(self) -> None:
         self._flatten("square-off", Source.SESSION)
-        self._entry_window = (0, 0)
 
     def _compare_books(self) -> None:
         """Ask for the broker's book now and at every interval."""
@@ -331,9 +400,9 @@ class Engine:
     def _link(self, link: LinkReported) -> None:
         core = self._core
         if link.blocks_entries:
-            core.entries_blocked = f"{link.link}: {link.detail}"
+            core.blocked[link.link] = f"{link.link}: {link.detail}"
         elif link.up:
-            core.entries_blocked = ""
+            core.blocked.pop(link.link, None)
             core.effects.append(TakeSnapshot())
         word = "is up" if link.up else f"is down: {link.detail}"
         core.alert("info" if link.up else "critical" if link.blocks_entries else "warning", f"{link.link} {word}")

@@ -18,6 +18,7 @@ class Guard:
     """Follows one open position tick by tick."""
 
     __slots__ = (
+        "average",
         "best",
         "break_even",
         "entry",
@@ -40,7 +41,8 @@ class Guard:
         self.position = position
         self.instrument = instrument
         self.sign = 1 if position.quantity > 0 else -1
-        self.entry = position.average_price // tick * tick
+        self.average = position.average_price
+        self.entry = max(tick, self.average // tick * tick)
         self.max_age = plan.max_age
         self.opened = position.opened
         self.hit_since: Nanos = 0
@@ -50,6 +52,9 @@ class Guard:
         stop = _on_grid(plan.stop.of(self.entry), tick) if plan.stop else 0
         target = _on_grid(plan.target.of(self.entry), tick) if plan.target else 0
         self.stop, self.target = protection.first_levels(self.sign, self.entry, stop, target, self.trail)
+        if self.stop < 0:
+            self.stop = tick  # wider than the price itself: the lowest price there is
+        self.target = max(0, self.target)
         self.best: Paise = self.entry
         self.trailed = position.trailed
         if self.trailed:

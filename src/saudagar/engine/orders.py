@@ -1,27 +1,23 @@
-"""From targets to requests, and from answers to fills: the part of the engine that deals with orders."""
+"""From targets to requests: what is asked of the broker, when, and whether risk allows it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from saudagar.engine.core import Core
-from saudagar.execution.effects import CancelOrder, FetchTrades, FindOrder, ModifyOrder, SubmitOrder
-from saudagar.execution.reports import absorb
-from saudagar.execution.steering import Cancel, Modify, Request, Submit, steer
+from saudagar.engine.lookups import LookUps
+from saudagar.execution.effects import CancelOrder, ModifyOrder, SubmitOrder
+from saudagar.execution.steering import IN_FLIGHT, Cancel, Modify, Request, Steered, Submit, steer
 from saudagar.model import (
     SECOND,
-    ClientOrderId,
-    LookUpMissed,
-    ModifyAccepted,
     Nanos,
     NewOrder,
     Order,
-    OrderReport,
-    OrderStatus,
     OrderTerms,
     PositionId,
     Purpose,
-    RequestFailed,
     Side,
     Source,
     TradingState,
@@ -34,39 +30,96 @@ from saudagar.risk import Denied, Proposal, Throttle, Verdict, check
 if TYPE_CHECKING:
     from saudagar.engine.watch import Watch
 
-_LOOK_UP_DELAYS = (1, 2, 4, 8, 15)  # seconds between look-ups; the last one repeats
-_MISSES_BEFORE_GIVING_UP = 3
 _ALERTS = 3  # of one kind for one position in a row; after that it is known
 _LONGEST_BACK_OFF = 60  # seconds
 _KEPT_FOR_EXITS = 2  # writes of each second that entries leave free
+_CANCEL_ANSWER = 2 * SECOND  # a cancel without a result for so long is asked about and made again
+_FIRST_BOOK = 5 * SECOND  # after a restart, how long the broker's book is waited for before anything is sent
+
+
+class _Hold(NamedTuple):
+    """A position that must wait; a new target is a new question and does not."""
+
+    until: Nanos
+    target: int
+
+
+class _View(NamedTuple):
+    """A position as far as the broker's book confirms it."""
+
+    quantity: int
+    target: int
+    stop: int
 
 
 class OrderDesk:
-    """Steers positions, passes every request through risk, and books what brokers report."""
+    """Steers positions and passes every request through risk."""
 
     def __init__(self, core: Core, watch: Watch) -> None:
         self._core = core
         self._watch = watch
         self._throttle = Throttle(core.settings.limits.orders_per_second)
-        self._hold: dict[PositionId, Nanos] = {}
+        self._hold: dict[PositionId, _Hold] = {}
         self._refusals: dict[PositionId, int] = {}
-        self._look_ups: dict[ClientOrderId, int] = {}
-        self._doubtful: set[ClientOrderId] = set()  # a modification whose outcome nobody knows
+        self.look_ups = LookUps(core)
         self._awake: set[PositionId] = set()
-
-    # -- towards the market --------------------------------------------------------------------------------------
+        self._books_by: Nanos = 0  # until then nothing is sent
 
     def steer_touched(self) -> None:
-        """Bring every touched position a step nearer to its target; those that reduce go first."""
-        touched = self._core.touched()
+        """Bring every touched position a step nearer to its target; those that open something go last."""
+        core = self._core
+        if core.now < self._books_by:
+            return
+        touched = core.touched()
         if not touched:
             return
-        positions = [self._core.state.position(p) for p in touched]
-        for position in sorted(positions, key=lambda p: abs(p.target) >= abs(p.quantity)):
+        for position in sorted((core.state.position(p) for p in touched), key=_opens):
             self._steer(position)
 
-    def verdict(self, position: Position, purpose: Purpose, side: Side, terms: OrderTerms, working: int) -> Verdict:
-        """What risk says to an order of `position`. `working` is what else of it works on that side, units."""
+    def release(self) -> None:
+        """Let every position be steered at once: a switch was turned."""
+        self._hold.clear()
+        self._core.touch_all()
+
+    def book_came(self) -> None:
+        """The broker's book has been compared with ours: go on, and look over everything once."""
+        self._books_by = 0
+        self._core.touch_all()
+
+    def wait_for_book(self) -> None:
+        """After a restart: send nothing until the broker's book is here, or does not come."""
+        self._books_by = self._core.now + _FIRST_BOOK
+
+    def may_write(self) -> bool:
+        """Use one write of this second, if one is left."""
+        return self._throttle.take(self._core.now)
+
+    def forgive(self, position: PositionId) -> None:
+        """Something of `position` has traded: earlier refusals no longer count."""
+        self._refusals.pop(position, None)
+
+    def verdict(
+        self,
+        position: Position,
+        purpose: Purpose,
+        side: Side,
+        terms: OrderTerms,
+        *,
+        held: int,
+        working: int,
+        whole: int,
+    ) -> Verdict:
+        """What risk says to an order of `position`.
+
+        Parameters
+        ----------
+        held
+            Signed units that a reducing order may count on.
+        working
+            What else of the position works on that side, units.
+        whole
+            Units of the entry of which the order is a slice; 0 if it is none.
+        """
         core = self._core
         state, instrument = core.state, core.instrument(position.instrument)
         tick = core.prices.get(position.instrument)
@@ -81,25 +134,24 @@ class OrderDesk:
                 last_ts=tick.ts if tick else 0,
                 session_open=core.calendar.is_continuous(instrument, core.now),
                 trading=state.trading,
-                held=position.quantity,
+                held=held,
                 working=working,
                 open_positions=sum(
-                    1 for p in state.positions.values() if (p.quantity or p.target) and p is not position
+                    1 for p in state.positions.values() if (p.quantity or p.target) and p.id != position.id
                 ),
-                trades=len(state.trades),
+                trades=self._watch.trades,
                 frozen=self._why_frozen(position),
+                whole=whole,
             ),
             core.settings.limits,
         )
 
     def _why_frozen(self, position: Position) -> str:
         core = self._core
-        if core.entries_blocked:
-            return core.entries_blocked
-        for order_id in self._look_ups:
-            order = core.state.orders[order_id]
-            if order.status is OrderStatus.UNKNOWN and order.new.instrument == position.instrument:
-                return f"nobody knows what became of order {order_id}."
+        if core.blocked:
+            return next(iter(core.blocked.values()))
+        if unknown := self.look_ups.unknown_on(position.instrument):
+            return f"nobody knows what became of order {unknown}."
         return core.state.frozen.get(position.instrument, "")
 
     def _steer(self, position: Position) -> None:
@@ -107,56 +159,77 @@ class OrderDesk:
         orders = core.state.working_orders(position.id)
         if not orders and position.quantity == position.target and not (position.quantity and position.stop):
             return
-        if self._hold.get(position.id, 0) > core.now:
+        hold = self._hold.get(position.id)
+        if hold and hold.until > core.now and hold.target == position.target:
             return
+        view = self._confirmed(position)
         if core.state.trading is TradingState.HALTED:
             requests: list[Request] = [
                 Cancel(o, "halted")
                 for o in orders
-                if not o.new.purpose.reduces and not o.cancel_sent and o.status is not OrderStatus.SUBMITTED
+                if not o.new.purpose.reduces and not o.cancel_sent and o.status not in IN_FLIGHT
             ]
         else:
             instrument = core.instrument(position.instrument)
             last = core.last(position.instrument)
-            requests = steer(position, orders, instrument, last, core.settings.tactics, core.now)
+            requests = steer(view, orders, instrument, last, core.settings.tactics, core.now)
         for request in requests:
-            if not self._make(position, request, orders):
+            if not self._make(position, view, request):
                 break
         self._keep_awake(position.id)
 
-    def _make(self, position: Position, request: Request, orders: list[Order]) -> bool:
+    def _confirmed(self, position: Position) -> Steered:
+        """`position`, or what is left of it where the broker holds less: what is not there cannot be closed."""
+        theirs = self._core.broker_holds.get(position.instrument)
+        if theirs is None or not position.quantity:
+            return position
+        sign = 1 if position.quantity > 0 else -1
+        room, mine = max(0, theirs * sign), False
+        for other in self._core.state.positions.values():
+            if other.instrument != position.instrument or not other.quantity:
+                continue
+            if other.quantity * sign < 0:
+                return position  # strategies against each other: nobody can say whose part is missing
+            mine |= other is position
+            room -= 0 if mine else abs(other.quantity)
+        quantity = sign * min(abs(position.quantity), max(0, room))
+        low, high = sorted((0, quantity))
+        return _View(quantity, min(max(position.target, low), high), position.stop)
+
+    def _make(self, position: Position, view: Steered, request: Request) -> bool:
         """Carry out one request; False if the rest must wait."""
-        purpose = request.purpose if isinstance(request, Submit) else Purpose.EXIT
-        if isinstance(request, Cancel):
-            verdict: Verdict | None = None
-        elif isinstance(request, Submit):
-            working = sum(o.remaining for o in orders if o.new.side is request.side)
-            verdict = self.verdict(position, purpose, request.side, request.terms, working)
-        else:
-            order = request.order
-            purpose = order.new.purpose
-            working = sum(o.remaining for o in orders if o.new.side is order.new.side and o is not order)
-            rest = OrderTerms(
-                quantity=request.terms.quantity - order.filled,
-                order_type=request.terms.order_type,
-                price=request.terms.price,
-                trigger_price=request.terms.trigger_price,
-            )
-            verdict = self.verdict(position, purpose, order.new.side, rest, working)
-        if isinstance(verdict, Denied):
-            self._denied(position, purpose, verdict)
-            return False
+        purpose = Purpose.EXIT
+        if not isinstance(request, Cancel):
+            verdict, purpose = self._judge(position, view, request)
+            if isinstance(verdict, Denied):
+                self._denied(position, purpose, verdict)
+                return False
         if not self._throttle.take(self._core.now, spare=0 if purpose.reduces else _KEPT_FOR_EXITS):
-            self._wait(position.id, (self._core.now // SECOND + 1) * SECOND)
+            self.wait(position, (self._core.now // SECOND + 1) * SECOND)
             return False
         self._send(position, request)
         return True
+
+    def _judge(self, position: Position, view: Steered, request: Submit | Modify) -> tuple[Verdict, Purpose]:
+        own: Order | None = None
+        terms = request.terms
+        if isinstance(request, Modify):
+            own = request.order
+            side, purpose = own.new.side, own.new.purpose
+            terms = msgspec.structs.replace(terms, quantity=terms.quantity - own.filled)
+        else:
+            side, purpose = request.side, request.purpose
+        orders = self._core.state.working_orders(position.id)
+        working = sum(_claim(o) for o in orders if o.new.side is side and o is not own)
+        whole = 0 if purpose.reduces else abs(view.target - view.quantity)
+        return self.verdict(position, purpose, side, terms, held=view.quantity, working=working, whole=whole), purpose
 
     def _send(self, position: Position, request: Request) -> None:
         core = self._core
         if isinstance(request, Cancel):
             core.emit(ev.CancelRequested(ts=core.now, order_id=request.order.id, reason=request.reason))
             core.effects.append(CancelOrder(request.order.id))
+            self._expect_cancel(request.order, core.now)
         elif isinstance(request, Modify):
             core.emit(ev.ModifyRequested(ts=core.now, order_id=request.order.id, terms=request.terms))
             core.effects.append(ModifyOrder(request.order.id, request.terms))
@@ -174,6 +247,17 @@ class OrderDesk:
             core.emit(ev.OrderSubmitted(ts=core.now, order=order))
             core.effects.append(SubmitOrder(order))
 
+    def _expect_cancel(self, order: Order, asked: Nanos) -> None:
+        """The result of a cancel comes on the stream, and a stream may lose it."""
+
+        def ask() -> None:
+            if order.working and order.cancel_sent == asked:
+                self._core.emit(ev.CancelRefused(ts=self._core.now, order_id=order.id, reason="no result came"))
+                self.look_ups.ask(order.id)
+                self._core.touch(order.new.position)
+
+        self._core.later(asked + _CANCEL_ANSWER, ask)
+
     def _denied(self, position: Position, purpose: Purpose, denied: Denied) -> None:
         core = self._core
         core.emit(
@@ -188,18 +272,22 @@ class OrderDesk:
         if purpose is Purpose.ENTRY:
             core.set_target(position, position.quantity, f"entry denied: {denied.message}", Source.LIMIT)
         else:
-            self._back_off(position.id, f"an order to leave {position.id} was denied: {denied.message}")
+            self.back_off(position, f"an order to leave {position.id} was denied: {denied.message}")
 
-    def _back_off(self, position: PositionId, message: str) -> None:
+    def back_off(self, position: Position, message: str) -> None:
         """An order that protects or closes did not get through: tell people and try again, ever more slowly."""
-        count = self._refusals[position] = self._refusals.get(position, 0) + 1
+        count = self._refusals[position.id] = self._refusals.get(position.id, 0) + 1
         if count <= _ALERTS:
             self._core.alert("critical", message)
-        self._wait(position, self._core.now + min(2 ** (count - 1), _LONGEST_BACK_OFF) * SECOND)
+        self.wait(position, self._core.now + min(2 ** (count - 1), _LONGEST_BACK_OFF) * SECOND)
 
-    def _wait(self, position: PositionId, until: Nanos) -> None:
-        self._hold[position] = until
-        self._core.later(until, lambda: self._core.touch(position))
+    def wait(self, position: Position, until: Nanos) -> None:
+        """Leave `position` alone until then, unless its target changes."""
+        hold = self._hold.get(position.id)
+        if hold and hold.target == position.target:
+            until = max(until, hold.until)
+        self._hold[position.id] = _Hold(until, position.target)
+        self._core.later(until, lambda: self._core.touch(position.id))
 
     def _keep_awake(self, position: PositionId) -> None:
         """Look again each second while a marketable order works, so that it can be chased."""
@@ -213,161 +301,13 @@ class OrderDesk:
         self._awake.discard(position)
         self._core.touch(position)
 
-    # -- from the market -----------------------------------------------------------------------------------------
 
-    def report(self, report: OrderReport) -> None:
-        """Book what a broker says about one of our orders."""
-        core = self._core
-        order = core.state.orders[report.order_id]
-        was_working = order.working
-        events = absorb(order, report, core.now)
-        if events is None:
-            core.effects.append(FetchTrades(report))
-            return
-        for event in events:
-            if isinstance(event, ev.OrderFilled):
-                self._fill(order, event)
-            else:
-                core.emit(event)
-        self._settle_doubt(order, report)
-        if was_working and not order.working:
-            self._ended(order)
-        if order.status is not OrderStatus.UNKNOWN and order.id not in self._doubtful:
-            self._look_ups.pop(order.id, None)
-        if events:
-            core.touch(order.new.position)
+def _opens(position: Position) -> bool:
+    """Whether the next thing the position needs is an entry."""
+    return abs(position.target) > abs(position.quantity) and position.target * position.quantity >= 0
 
-    def _fill(self, order: Order, event: ev.OrderFilled) -> None:
-        core = self._core
-        position = core.state.position(order.new.position)
-        resting = order.new.purpose is Purpose.STOP and order.terms.order_type.has_trigger
-        if resting and position.target * position.quantity > 0:
-            core.set_target(position, 0, self._watch.stop_reason(position), Source.PROTECTION)
-        core.emit(event)
-        self._refusals.pop(position.id, None)
-        self._watch.filled(position)
 
-    def _settle_doubt(self, order: Order, report: OrderReport) -> None:
-        """The broker's terms tell whether a modification of unknown outcome was carried out."""
-        if order.id not in self._doubtful or (report.terms is None and order.working):
-            return
-        self._doubtful.discard(order.id)
-        if order.modify_sent is not None:
-            self._core.emit(ev.ModifyEnded(ts=self._core.now, order_id=order.id, terms=None, reason="not carried out"))
-
-    def _ended(self, order: Order, *, again: bool = False) -> None:
-        """An order is over. `again`: it was refused for speed only, and steering may repeat it as a new one."""
-        core = self._core
-        position = core.state.position(order.new.position)
-        self._look_ups.pop(order.id, None)
-        self._doubtful.discard(order.id)
-        if again:
-            self._wait(position.id, (core.now // SECOND + 1) * SECOND)
-            return
-        why = f"{order.status.lower()}: {order.reason}" if order.reason else order.status.lower()
-        if order.new.purpose is Purpose.ENTRY:
-            if order.status is OrderStatus.REJECTED:
-                core.alert("warning", f"entry {order.id} {order.new.instrument} {why}")
-            if (position.target - position.quantity) * order.new.side.sign > 0 and order.status is not (
-                OrderStatus.FILLED
-            ):
-                core.set_target(position, position.quantity, f"entry {why}", Source.RECONCILIATION)
-        elif order.status is OrderStatus.REJECTED:
-            self._back_off(position.id, f"{order.new.purpose.lower()} order {order.id} {order.new.instrument} {why}")
-
-    # -- when a request goes wrong -------------------------------------------------------------------------------
-
-    def failed(self, failure: RequestFailed) -> None:
-        """A submit, modify or cancel came back with anything but yes."""
-        order = self._core.state.orders[failure.order_id]
-        if order.working:
-            {"submit": self._submit_failed, "modify": self._modify_failed, "cancel": self._cancel_failed}[
-                failure.request
-            ](order, failure)
-        self._core.touch(order.new.position)
-
-    def _submit_failed(self, order: Order, failure: RequestFailed) -> None:
-        core = self._core
-        if order.status not in (OrderStatus.SUBMITTED, OrderStatus.UNKNOWN):
-            return  # the stream was faster: the broker has it
-        if failure.refused:
-            core.emit(ev.OrderMoved(ts=core.now, order_id=order.id, status=OrderStatus.REJECTED, reason=failure.reason))
-            self._ended(order, again=failure.retry)
-        elif order.status is OrderStatus.SUBMITTED:
-            self._doubt(order, failure.reason)
-
-    def _doubt(self, order: Order, reason: str) -> None:
-        core = self._core
-        core.emit(ev.OrderMoved(ts=core.now, order_id=order.id, status=OrderStatus.UNKNOWN, reason=reason))
-        core.alert("warning", f"order {order.id} {order.new.instrument} is UNKNOWN ({reason}); looking it up.")
-        self.look_up(order.id)
-
-    def _modify_failed(self, order: Order, failure: RequestFailed) -> None:
-        core = self._core
-        if failure.refused:
-            core.emit(ev.ModifyEnded(ts=core.now, order_id=order.id, terms=None, reason=failure.reason))
-            self._wait(order.new.position, core.now + SECOND)
-            core.effects.append(FindOrder(order.id))
-        else:
-            self._doubtful.add(order.id)
-            self.look_up(order.id)
-
-    def _cancel_failed(self, order: Order, failure: RequestFailed) -> None:
-        core = self._core
-        core.emit(ev.CancelRefused(ts=core.now, order_id=order.id, reason=failure.reason))
-        self._wait(order.new.position, core.now + SECOND)
-        core.effects.append(FindOrder(order.id))
-
-    def modified(self, accepted: ModifyAccepted) -> None:
-        """The broker took a modification."""
-        order = self._core.state.orders[accepted.order_id]
-        if order.modify_sent is not None:
-            terms = order.modify_sent
-            self._core.emit(ev.ModifyEnded(ts=self._core.now, order_id=order.id, terms=terms))
-        self._core.touch(order.new.position)
-
-    def look_up(self, order_id: ClientOrderId) -> None:
-        """Ask the broker by our own id, and again until the order is known."""
-        core = self._core
-        tries = self._look_ups[order_id] = self._look_ups.get(order_id, 0) + 1
-        core.effects.append(FindOrder(order_id))
-        delay = _LOOK_UP_DELAYS[min(tries, len(_LOOK_UP_DELAYS)) - 1]
-        core.later(core.now + delay * SECOND, lambda: self._look_again(order_id))
-
-    def _look_again(self, order_id: ClientOrderId) -> None:
-        if order_id in self._look_ups:
-            self.look_up(order_id)
-
-    def missed(self, miss: LookUpMissed) -> None:
-        """The broker has no such order. Believed only after its slowest answer could have come."""
-        core = self._core
-        order = core.state.orders[miss.order_id]
-        waited = core.now - order.last_change
-        tries = self._look_ups.get(order.id, 0)
-        if (
-            order.status is OrderStatus.UNKNOWN
-            and tries >= _MISSES_BEFORE_GIVING_UP
-            and waited >= core.settings.patience
-        ):
-            core.emit(
-                ev.OrderMoved(
-                    ts=core.now, order_id=order.id, status=OrderStatus.REJECTED, reason="the broker never had it"
-                )
-            )
-            self._ended(order)
-            core.touch(order.new.position)
-
-    def resume(self) -> None:
-        """After a restart: whatever was under way is in doubt and is looked up."""
-        core = self._core
-        for order in list(core.state.orders.values()):
-            if not order.working:
-                continue
-            if order.cancel_sent:
-                core.emit(ev.CancelRefused(ts=core.now, order_id=order.id, reason="restart: outcome unknown"))
-            if order.status is OrderStatus.SUBMITTED:
-                self._doubt(order, "restart before the broker's answer")
-                continue
-            if order.modify_sent is not None:
-                self._doubtful.add(order.id)
-            self.look_up(order.id)
+def _claim(order: Order) -> int:
+    """The most units that may still trade: a larger quantity asked for may already be in force."""
+    asked = order.modify_sent.quantity if order.modify_sent else 0
+    return max(order.terms.quantity, asked) - order.filled

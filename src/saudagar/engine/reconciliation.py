@@ -6,34 +6,43 @@ the same reports that a stream would have sent. A position that disagrees twice 
 
 from __future__ import annotations
 
+from saudagar.engine.answers import Answers
 from saudagar.engine.core import Core
 from saudagar.engine.orders import OrderDesk
-from saudagar.model import AccountSnapshot, InstrumentId, OrderReport, OrderStatus
+from saudagar.model import SECOND, AccountSnapshot, InstrumentId, OrderReport, OrderStatus
 from saudagar.model import events as ev
 
 _MARK = "positions disagree"
+_QUIET = 10 * SECOND  # without news for so long, a difference is no message under way
 
 
 class Reconciliation:
-    def __init__(self, core: Core, orders: OrderDesk) -> None:
+    def __init__(self, core: Core, answers: Answers, orders: OrderDesk) -> None:
         self._core = core
+        self._answers = answers
         self._orders = orders
         self._suspects: dict[InstrumentId, tuple[int, int]] = {}
+        self._settling = 0  # ns in which a message may still be under way; none before the first comparison
 
     def snapshot(self, snapshot: AccountSnapshot) -> None:
         """Compare the broker's whole book with ours."""
         core = self._core
+        core.blocked.pop("orders", None)  # the token is good
         told = set()
         for report in snapshot.reports:
             if report.order_id in core.state.orders:
                 told.add(report.order_id)
-                self._orders.report(report)
+                self._answers.report(report)
+                if core.now - core.state.orders[report.order_id].last_change >= _QUIET:
+                    self._answers.compare(report)
             else:
                 self.foreign(report)
         for order in list(core.state.orders.values()):
             if order.working and order.id not in told and order.status is not OrderStatus.SUBMITTED:
-                self._orders.look_up(order.id)
+                self._orders.look_ups.ask(order.id)
         self._compare_positions(snapshot)
+        self._settling = _QUIET
+        self._orders.book_came()
 
     def foreign(self, report: OrderReport) -> None:
         """An order that this desk did not send: shown once, never touched."""
@@ -63,12 +72,25 @@ class Reconciliation:
         frozen = core.state.frozen.get(instrument, "")
         if ours == theirs:
             self._suspects.pop(instrument, None)
+            core.broker_holds.pop(instrument, None)
             if frozen.startswith(_MARK):
                 core.emit(ev.InstrumentFrozen(ts=core.now, instrument=instrument, frozen=False, reason="agree again"))
             return
         seen_before = self._suspects.get(instrument) == (ours, theirs)
         self._suspects[instrument] = (ours, theirs)
-        if seen_before and not frozen:  # once may be a fill under way
+        if not seen_before and not self._quiet(instrument):
+            return  # once may be a fill under way
+        core.broker_holds[instrument] = theirs
+        if not frozen:
             reason = f"{_MARK}: {ours} here, {theirs} at the broker"
             core.emit(ev.InstrumentFrozen(ts=core.now, instrument=instrument, frozen=True, reason=reason))
             core.alert("critical", f"{instrument}: {reason}. No entries there until they agree.")
+
+    def _quiet(self, instrument: InstrumentId) -> bool:
+        """Whether no order of ours on `instrument` can have traded lately."""
+        core = self._core
+        return not any(
+            order.working or core.now - order.last_change < self._settling
+            for order in core.state.orders.values()
+            if order.new.instrument == instrument
+        )

@@ -61,12 +61,17 @@ class State:
         _APPLY[type(event)](self, event)
 
     def position(self, position: PositionId) -> Position:
-        """The position of that id; a flat one where there never was any."""
+        """The position of that id; where there never was any, a flat one that is not kept: reading changes nothing."""
         found = self.positions.get(position)
         if found is None:
             strategy, _, instrument = position.partition("@")
             found = Position(strategy=StrategyId(strategy), instrument=InstrumentId(instrument))
-            self.positions[position] = found
+        return found
+
+    def _own(self, position: PositionId) -> Position:
+        found = self.positions.get(position)
+        if found is None:
+            found = self.positions[position] = self.position(position)
         return found
 
     def working_orders(self, position: PositionId) -> list[Order]:
@@ -80,7 +85,9 @@ class State:
         """The whole state as plain values, for people and for comparison."""
         return {
             "day": self.day,
+            "desk": self.desk,
             "trading": self.trading,
+            "trading_reason": self.trading_reason,
             "sequence": self.sequence,
             "orders": self.orders,
             "positions": self.positions,
@@ -99,7 +106,7 @@ class State:
         self.day, self.desk = event.day, event.desk
 
     def _target_set(self, event: ev.TargetSet) -> None:
-        position = self.position(event.position)
+        position = self._own(event.position)
         if abs(event.quantity) > abs(position.quantity) or event.quantity * position.quantity < 0:
             position.protection, position.reference = event.protection, event.reference
         position.reason = event.reason
@@ -154,15 +161,17 @@ class State:
         order.filled = event.cumulative
         order.value += event.quantity * event.price
         order.last_change = event.ts
-        if order.filled >= order.terms.quantity:
-            if order.status is not OrderStatus.FILLED:
-                self._move(order, OrderStatus.FILLED)
-        elif order.status.working and order.status is not OrderStatus.PARTIALLY_FILLED:
-            self._move(order, OrderStatus.PARTIALLY_FILLED)
+        asked = order.modify_sent.quantity if order.modify_sent else 0
+        if order.filled >= max(order.terms.quantity, asked):  # a larger quantity may already be in force
+            wanted = OrderStatus.FILLED
+        else:
+            wanted = OrderStatus.PARTIALLY_FILLED
+        if wanted in TRANSITIONS[order.status]:  # else the order ended before its last fills were told
+            self._move(order, wanted)
         self._book(order, event)
 
     def _book(self, order: Order, event: ev.OrderFilled) -> None:
-        position = self.position(order.new.position)
+        position = self._own(order.new.position)
         trade = position.fill(order.id, order.new.side, event.quantity, event.price, event.ts)
         if trade is not None:
             self.trades.append(trade)
@@ -177,8 +186,8 @@ class State:
         order.modify_sent, order.last_change = None, event.ts
         if event.terms is not None:
             order.terms = event.terms
-            if order.status.working and order.filled >= order.terms.quantity:
-                self._move(order, OrderStatus.FILLED)
+        if order.status.working and order.filled >= order.terms.quantity:
+            self._move(order, OrderStatus.FILLED)
 
     def _cancel_requested(self, event: ev.CancelRequested) -> None:
         self.orders[event.order_id].cancel_sent = event.ts
@@ -188,7 +197,7 @@ class State:
         order.cancel_sent, order.last_change = 0, event.ts
 
     def _protection_moved(self, event: ev.ProtectionMoved) -> None:
-        position = self.position(event.position)
+        position = self._own(event.position)
         position.trailed = event.trailed
         position.stop, position.target_price, position.best = event.stop, event.target, event.best
 

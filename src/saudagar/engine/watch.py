@@ -28,6 +28,7 @@ class Watch:
         self.open_profit: Paise = 0
         self.realised: Paise = 0  # gross, today
         self.charges: Paise = 0  # of today's closed round trips
+        self.trades = 0  # today's closed round trips
 
     @property
     def profit(self) -> Paise:
@@ -63,7 +64,7 @@ class Watch:
             self.open_profit -= self._open.pop(position.id, 0)
             self._check_day()
             return
-        if known is None or not position.exit_quantity or known.sign * position.quantity < 0:
+        if known is None or known.average != position.average_price or known.sign * position.quantity < 0:
             if known:
                 guards.remove(known)
             known = Guard(position, core.instrument(position.instrument))
@@ -127,6 +128,7 @@ class Watch:
         trades = self._core.state.trades
         for trade in trades[self._seen_trades :]:
             if self._core.day is not None and ist_day(trade.exit_ts) == self._core.day:
+                self.trades += 1
                 self.realised += trade.gross
                 self.charges += self._core.costs(trade)
         self._seen_trades = len(trades)

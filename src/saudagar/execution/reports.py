@@ -6,10 +6,12 @@ or with the need to look at the order's trades first. Pure: it changes nothing.
 
 from __future__ import annotations
 
-from saudagar.model import TRANSITIONS, Nanos, Order, OrderReport, OrderStatus
-from saudagar.model.events import Event, ModifyEnded, OrderFilled, OrderMoved
+import msgspec
 
-ROUNDING = 1  # paise an average printed with two decimals may be off, per unit and with a margin
+from saudagar.model import TRANSITIONS, Nanos, Order, OrderReport, OrderStatus, OrderTerms
+from saudagar.model.events import Event, OrderFilled, OrderMoved
+
+ROUNDING = 0.51  # paise per unit that an average printed with two decimals may be off
 
 
 def absorb(order: Order, report: OrderReport, now: Nanos) -> list[Event] | None:
@@ -26,10 +28,8 @@ def absorb(order: Order, report: OrderReport, now: Nanos) -> list[Event] | None:
     if fills is None:
         return None
     events: list[Event] = list(fills)
-    if report.terms is not None and order.modify_sent is not None and report.terms == order.modify_sent:
-        events.append(ModifyEnded(ts=now, order_id=order.id, terms=report.terms))
     filled = fills[-1].cumulative if fills else order.filled
-    if status := _news(order, report, filled):
+    if filled >= report.filled and (status := _news(order, report, filled)):
         events.append(
             OrderMoved(ts=now, order_id=order.id, status=status, broker_id=report.broker_id, reason=report.reason)
         )
@@ -45,7 +45,7 @@ def _fills(order: Order, report: OrderReport, now: Nanos) -> list[OrderFilled] |
     if quantity <= 0:
         return []
     told = order.value + quantity * report.last_price
-    plain = report.last_price > 0 and report.average_price > 0
+    plain = report.last_price > 0 and report.average_price > 0 and report.filled <= _most(order, report)
     if not plain or abs(told - report.average_price * report.filled) > ROUNDING * report.filled:
         return None
     price = report.last_price
@@ -56,11 +56,18 @@ def _from_trades(order: Order, report: OrderReport, now: Nanos) -> list[OrderFil
     fills: list[OrderFilled] = []
     cumulative, known = 0, order.filled
     for trade in report.trades or ():
+        if trade.quantity <= 0 or trade.price <= 0:
+            break  # garbled; what comes after it cannot be placed
         cumulative += trade.quantity
         if cumulative > known:
             fills.append(_fill(order, cumulative - known, trade.price, cumulative, trade.ts, now))
             known = cumulative
     return fills
+
+
+def _most(order: Order, report: OrderReport) -> int:
+    """What the order can have traded at most; more than that is a garbled message, until its trades prove it."""
+    return max(each.quantity for each in (order.terms, order.modify_sent, report.terms) if each is not None)
 
 
 def _fill(order: Order, quantity: int, price: int, cumulative: int, traded: Nanos, now: Nanos) -> OrderFilled:
@@ -71,12 +78,27 @@ def _news(order: Order, report: OrderReport, filled: int) -> OrderStatus | None:
     """The status to move to after the fills are booked, if it is one."""
     if filled >= order.terms.quantity:
         return None  # the last fill itself has made it FILLED
-    current = order.status
+    current, wanted = order.status, report.status
     if filled > order.filled and current.working:
         current = OrderStatus.PARTIALLY_FILLED
-    wanted = report.status
     if wanted is OrderStatus.FILLED:
         return None  # a fill is missing: the trade book is behind its order book; the next look-up brings it
     if wanted is OrderStatus.PARTIALLY_FILLED and filled == 0:
         return None
+    if wanted is OrderStatus.REJECTED and filled:
+        wanted = OrderStatus.CANCELLED  # the rest was refused; what has traded stays
     return wanted if wanted is not current and wanted in TRANSITIONS[current] else None
+
+
+def same_terms(one: OrderTerms, other: OrderTerms) -> bool:
+    """Whether two terms ask for the same; a price that the order type does not use says nothing."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(terms: OrderTerms) -> OrderTerms:
+    kind = terms.order_type
+    return msgspec.structs.replace(
+        terms,
+        price=terms.price if kind.has_price else 0,
+        trigger_price=terms.trigger_price if kind.has_trigger else 0,
+    )

@@ -81,7 +81,7 @@ Request: TypeAlias = Submit | Modify | Cancel
 _KEPT_FOR_EXIT = (
     5  # modifications; a stop that may no longer follow the trail stays behind, and the desk runs the trail
 )
-_IN_FLIGHT = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
+IN_FLIGHT = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
 
 
 def steer(
@@ -97,7 +97,7 @@ def steer(
         The latest usable price, paise; 0 where there is none, and then nothing new is priced.
     """
     for order in orders:
-        if order.status in _IN_FLIGHT or order.cancel_sent or order.modify_sent is not None:
+        if order.status in IN_FLIGHT or order.cancel_sent or order.modify_sent is not None:
             return []
     quantity, target = position.quantity, position.target
     if quantity and (target == 0 or target * quantity < 0 or abs(target) < abs(quantity)):
@@ -122,22 +122,24 @@ def _leave(
         return [Cancel(o, "leaving") for o in entries]
     if not last:
         return []
+    cancels: list[Request] = []
     requests: list[Request] = []
     left = closing
     for order in orders:
         part = min(left, order.remaining)
         left -= part
         if part == 0:
-            requests.append(Cancel(order, "not needed"))
+            cancels.append(Cancel(order, "not needed"))
         elif not _is_exit(order) or part != order.remaining or now - order.last_change >= tactics.chase:
             terms = _marketable(instrument, side, order.filled + part, last, tactics)
-            if order.modifications >= tactics.modifications:
-                requests.append(Cancel(order, "modified too often"))  # then a new order takes its place
+            if terms == order.terms:
                 continue
-            if terms != order.terms:
+            if order.modifications >= tactics.modifications:
+                cancels.append(Cancel(order, "modified too often"))  # then a new order takes its place
+            else:
                 requests.append(Modify(order, terms))
-    if any(isinstance(request, Cancel) for request in requests):
-        return requests
+    if cancels:
+        return cancels  # first: they make room for what remains
     requests += [
         Submit(Purpose.EXIT, side, _marketable(instrument, side, part, last, tactics))
         for part in slices(left, instrument)
@@ -184,16 +186,33 @@ def _stops(position: Steered, stops: Sequence[Order], instrument: Instrument, ta
         return [Cancel(o, "no stop wanted") for o in stops]
     side = Side.of(-position.quantity)
     parts = slices(abs(position.quantity), instrument)
+    if spare := stops[len(parts) :]:
+        return [Cancel(o, "position is smaller") for o in spare]  # first: they make room for what remains
     requests: list[Request] = []
     for i, part in enumerate(parts):
-        if i < len(stops):
-            terms = stop_terms(instrument, side, stops[i].filled + part, position.stop, tactics)
-            worn = stops[i].modifications >= tactics.modifications - _KEPT_FOR_EXIT
-            if terms != stops[i].terms and not (worn and terms.quantity == stops[i].terms.quantity):
-                requests.append(Modify(stops[i], terms))
-        else:
-            requests.append(Submit(Purpose.STOP, side, stop_terms(instrument, side, part, position.stop, tactics)))
-    return requests + [Cancel(o, "position is smaller") for o in stops[len(parts) :]]
+        terms = stop_terms(instrument, side, part, position.stop, tactics)
+        if i >= len(stops):
+            requests.append(Submit(Purpose.STOP, side, terms))
+        elif terms != stops[i].terms:
+            requests += _adjust_stop(stops[i], terms, tactics)
+    return sorted(requests, key=lambda request: _more(request) > 0)
+
+
+def _adjust_stop(stop: Order, terms: OrderTerms, tactics: Tactics) -> list[Request]:
+    if stop.modifications < tactics.modifications - _KEPT_FOR_EXIT:
+        return [Modify(stop, terms)]
+    if terms.quantity == stop.terms.quantity:
+        return []
+    if stop.modifications < tactics.modifications:
+        return [Modify(stop, terms)]
+    return [Cancel(stop, "modified too often")]
+
+
+def _more(request: Request) -> int:
+    """Units by which the request raises what works: what gives room goes before what needs it."""
+    if isinstance(request, Submit):
+        return request.terms.quantity
+    return request.terms.quantity - request.order.terms.quantity if isinstance(request, Modify) else -1
 
 
 def entry_terms(instrument: Instrument, side: Side, quantity: int, last: Paise, tactics: Tactics) -> OrderTerms:
@@ -214,18 +233,23 @@ def _is_exit(order: Order) -> bool:
 
 def _marketable(instrument: Instrument, side: Side, quantity: int, last: Paise, tactics: Tactics) -> OrderTerms:
     """A limit order that reaches beyond the last price: fills like a market order, but never at any price."""
-    price = instrument.round_price(last + side.sign * (last * tactics.protection_ppm // 1_000_000), side.opposite)
+    price = _reaching(instrument, side, last, tactics.protection_ppm)
     return OrderTerms(quantity=quantity, order_type=OrderType.LIMIT, price=price)
 
 
 def stop_terms(instrument: Instrument, side: Side, quantity: int, level: Paise, tactics: Tactics) -> OrderTerms:
     """A stop order at `level`; `side` is that of the order."""
-    trigger = instrument.round_price(level, side.opposite)
+    trigger = _reaching(instrument, side, level, 0)
     if tactics.stop_type is OrderType.SL_M:
         return OrderTerms(quantity=quantity, order_type=OrderType.SL_M, trigger_price=trigger)
-    reach = trigger + side.sign * (trigger * tactics.stop_band_ppm // 1_000_000)
-    price = instrument.round_price(reach, side.opposite)
+    price = _reaching(instrument, side, trigger, tactics.stop_band_ppm)
     return OrderTerms(quantity=quantity, order_type=OrderType.SL, price=price, trigger_price=trigger)
+
+
+def _reaching(instrument: Instrument, side: Side, price: Paise, ppm: int) -> Paise:
+    """`price`, reached over by `ppm` of it in the order's favour to fill, on the grid and never below one tick."""
+    reached = price + side.sign * (price * ppm // 1_000_000)
+    return instrument.round_price(max(reached, instrument.tick_size), side.opposite)
 
 
 def slices(quantity: int, instrument: Instrument) -> list[int]:

@@ -70,8 +70,9 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     held: int  # signed units of this position
     working: int  # unsigned units of its other working orders on the same side
     open_positions: int  # positions held or being opened, this one not counted
-    trades: int  # round trips so far
+    trades: int  # round trips so far today
     frozen: str = ""  # why the instrument is frozen; empty if it is not
+    whole: int = 0  # units of the whole entry of which this order is a slice; 0 if it is no slice
 
 
 Rule: TypeAlias = Callable[[Proposal, Limits], str]
@@ -123,12 +124,12 @@ def _grid(p: Proposal, _: Limits) -> str:
 
 
 def _quantity(p: Proposal, limits: Limits) -> str:
-    most = limits.max_order_quantity
-    return f"quantity {p.terms.quantity} is above the limit {most}." if most and p.terms.quantity > most else ""
+    most, quantity = limits.max_order_quantity, max(p.terms.quantity, p.whole)
+    return f"quantity {quantity} is above the limit {most}." if most and quantity > most else ""
 
 
 def _value(p: Proposal, limits: Limits) -> str:
-    value = p.terms.quantity * max(p.terms.price, p.last)
+    value = max(p.terms.quantity, p.whole) * max(p.terms.price, p.last)
     most = limits.max_order_value
     return f"value {inr(value)} is above the limit {inr(most)}." if most and value > most else ""
 
@@ -213,7 +214,7 @@ class Throttle:
         second = now // SECOND
         if second != self._second:
             self._second, self._used = second, 0
-        if self.per_second and self._used + spare >= self.per_second:
+        if self.per_second and self._used + min(spare, self.per_second - 1) >= self.per_second:
             return False
         self._used += 1
         return True

@@ -1,0 +1,235 @@
+"""From answers to fills: what brokers say about our orders, and what it means when they say nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from saudagar.engine.core import Core
+from saudagar.execution.effects import CancelOrder, FetchTrades
+from saudagar.execution.reports import absorb, same_terms
+from saudagar.execution.steering import IN_FLIGHT
+from saudagar.market.ist import ist_day
+from saudagar.model import (
+    SECOND,
+    ClientOrderId,
+    LookUpMissed,
+    ModifyAccepted,
+    Order,
+    OrderReport,
+    OrderStatus,
+    OrderTerms,
+    Purpose,
+    RequestFailed,
+    Source,
+)
+from saudagar.model import events as ev
+
+if TYPE_CHECKING:
+    from saudagar.engine.orders import OrderDesk
+    from saudagar.engine.watch import Watch
+
+
+class Answers:
+    """Books what brokers report, and settles what they leave open."""
+
+    def __init__(self, core: Core, desk: OrderDesk, watch: Watch) -> None:
+        self._core = core
+        self._desk = desk
+        self._watch = watch
+        self._look_ups = desk.look_ups
+        self._doubtful: set[ClientOrderId] = set()  # a modification whose outcome nobody knows
+        self._strays: set[ClientOrderId] = set()  # ended here, alive at the broker
+
+    def report(self, report: OrderReport) -> None:
+        """Book what a broker says about one of our orders."""
+        core = self._core
+        order = core.state.orders[report.order_id]
+        was_working = order.working
+        if order.status is OrderStatus.REJECTED and report.status.working and not order.broker_id:
+            self.stray(order, report)
+        self._settle_doubt(order, report)
+        events = absorb(order, report, core.now)
+        if events is None:
+            core.effects.append(FetchTrades(report))
+            self._look_ups.ask_later(order.id)
+            return
+        for event in events:
+            if isinstance(event, ev.OrderFilled):
+                self._fill(order, event)
+            else:
+                core.emit(event)
+        if was_working and not order.working:
+            self._ended(order)
+        if report.filled > order.filled:
+            self._look_ups.ask_later(order.id)  # its trades are not all in the book yet
+        elif order.status is not OrderStatus.UNKNOWN and order.id not in self._doubtful:
+            self._look_ups.settled(order.id)
+        if events:
+            core.touch(order.new.position)
+
+    def _fill(self, order: Order, event: ev.OrderFilled) -> None:
+        core = self._core
+        position = core.state.position(order.new.position)
+        resting = order.new.purpose is Purpose.STOP and order.terms.order_type.has_trigger
+        if resting and position.target * position.quantity > 0:
+            core.set_target(position, 0, self._watch.stop_reason(position), Source.PROTECTION)
+        core.emit(event)
+        self._desk.forgive(order.new.position)
+        self._watch.filled(core.state.position(order.new.position))
+
+    def _settle_doubt(self, order: Order, report: OrderReport) -> None:
+        """The broker's terms tell what a modification of unknown outcome has come to."""
+        if order.id not in self._doubtful or (report.terms is None and order.working):
+            return
+        self._doubtful.discard(order.id)
+        if order.modify_sent is not None and report.terms is not None:
+            self._adopt(order, report.terms)
+
+    def _adopt(self, order: Order, terms: OrderTerms) -> None:
+        """Take the order's terms as the broker has them."""
+        for known in (order.modify_sent, order.terms):
+            if known is not None and same_terms(known, terms):
+                terms = known
+        carried_out = terms != order.terms
+        self._core.emit(
+            ev.ModifyEnded(
+                ts=self._core.now,
+                order_id=order.id,
+                terms=terms if carried_out else None,
+                reason="as the broker has it" if carried_out else "not carried out",
+            )
+        )
+        self._core.touch(order.new.position)
+
+    def compare(self, report: OrderReport) -> None:
+        """One order of the broker's book, beside what the desk believes of it now that it has been quiet."""
+        order = self._core.state.orders[report.order_id]
+        if order.cancel_sent or order.modify_sent is not None or order.status in IN_FLIGHT:
+            return
+        if order.working:
+            if report.status.working and report.terms is not None and not same_terms(report.terms, order.terms):
+                self._core.alert("warning", f"order {order.id} was changed at the broker: {report.terms}.")
+                self._adopt(order, report.terms)
+        elif report.status.working:
+            self.stray(order, report)
+
+    def stray(self, order: Order, report: OrderReport) -> None:
+        """An order that had ended here lives at the broker: it may still trade, so it is taken back."""
+        core = self._core
+        if order.id not in self._strays:
+            self._strays.add(order.id)
+            core.alert("critical", f"order {order.id} was {order.status.lower()} and lives at the broker; cancelling.")
+        if report.broker_id and not order.broker_id:
+            core.emit(ev.OrderMoved(ts=core.now, order_id=order.id, status=order.status, broker_id=report.broker_id))
+        if order.broker_id and self._desk.may_write():
+            core.emit(ev.CancelRequested(ts=core.now, order_id=order.id, reason="lives on after its end"))
+            core.effects.append(CancelOrder(order.id))
+
+    def _ended(self, order: Order, *, again: bool = False) -> None:
+        """An order is over. `again`: it was refused for speed only, and steering may repeat it as a new one."""
+        core = self._core
+        position = core.state.position(order.new.position)
+        self._look_ups.settled(order.id)
+        self._doubtful.discard(order.id)
+        if again:
+            self._desk.wait(position, (core.now // SECOND + 1) * SECOND)
+            return
+        why = f"{order.status.lower()}: {order.reason}" if order.reason else order.status.lower()
+        if order.new.purpose is Purpose.ENTRY:
+            if order.status is OrderStatus.REJECTED:
+                core.alert("warning", f"entry {order.id} {order.new.instrument} {why}")
+            if (position.target - position.quantity) * order.new.side.sign > 0 and order.status is not (
+                OrderStatus.FILLED
+            ):
+                core.set_target(position, position.quantity, f"entry {why}", Source.RECONCILIATION)
+        elif order.status is OrderStatus.REJECTED:
+            self._desk.back_off(position, f"{order.new.purpose.lower()} order {order.id} {order.new.instrument} {why}")
+
+    # -- when a request goes wrong -------------------------------------------------------------------------------
+
+    def failed(self, failure: RequestFailed) -> None:
+        """A submit, modify or cancel came back with anything but yes."""
+        order = self._core.state.orders[failure.order_id]
+        if order.working:
+            {"submit": self._submit_failed, "modify": self._modify_failed, "cancel": self._cancel_failed}[
+                failure.request
+            ](order, failure)
+        self._core.touch(order.new.position)
+
+    def _submit_failed(self, order: Order, failure: RequestFailed) -> None:
+        core = self._core
+        if order.status not in (OrderStatus.SUBMITTED, OrderStatus.UNKNOWN):
+            return  # the stream was faster: the broker has it
+        if failure.refused:
+            core.emit(ev.OrderMoved(ts=core.now, order_id=order.id, status=OrderStatus.REJECTED, reason=failure.reason))
+            self._ended(order, again=failure.retry)
+        elif order.status is OrderStatus.SUBMITTED:
+            self._doubt(order, failure.reason)
+
+    def _doubt(self, order: Order, reason: str) -> None:
+        core = self._core
+        core.emit(ev.OrderMoved(ts=core.now, order_id=order.id, status=OrderStatus.UNKNOWN, reason=reason))
+        core.alert("warning", f"order {order.id} {order.new.instrument} is UNKNOWN ({reason}); looking it up.")
+        self._look_ups.ask(order.id)
+
+    def _modify_failed(self, order: Order, failure: RequestFailed) -> None:
+        core = self._core
+        if failure.refused:
+            core.emit(ev.ModifyEnded(ts=core.now, order_id=order.id, terms=None, reason=failure.reason))
+            self._desk.wait(core.state.position(order.new.position), core.now + SECOND)
+            self._look_ups.ask(order.id)
+        else:
+            self._doubtful.add(order.id)
+            self._look_ups.ask(order.id)
+
+    def _cancel_failed(self, order: Order, failure: RequestFailed) -> None:
+        core = self._core
+        core.emit(ev.CancelRefused(ts=core.now, order_id=order.id, reason=failure.reason))
+        self._desk.wait(core.state.position(order.new.position), core.now + SECOND)
+        self._look_ups.ask(order.id)
+
+    def modified(self, accepted: ModifyAccepted) -> None:
+        """The broker took a modification."""
+        order = self._core.state.orders[accepted.order_id]
+        if order.modify_sent is not None:
+            terms = order.modify_sent
+            self._core.emit(ev.ModifyEnded(ts=self._core.now, order_id=order.id, terms=terms))
+        self._core.touch(order.new.position)
+
+    def missed(self, miss: LookUpMissed) -> None:
+        """The broker has no such order. Believed only after its slowest answer could have come."""
+        core = self._core
+        order = core.state.orders[miss.order_id]
+        if not order.working or not self._look_ups.hopeless(order.id, core.settings.patience):
+            return
+        if order.status is OrderStatus.UNKNOWN:
+            status, reason = OrderStatus.REJECTED, "the broker never had it"
+        else:
+            status, reason = OrderStatus.EXPIRED, "the broker no longer has it"
+            core.alert("critical", f"order {order.id} {order.new.instrument}: {reason}.")
+        core.emit(ev.OrderMoved(ts=core.now, order_id=order.id, status=status, reason=reason))
+        self._ended(order)
+        core.touch(order.new.position)
+
+    def resume(self) -> None:
+        """After a restart: whatever was under way is in doubt and is looked up."""
+        core = self._core
+        working = [order for order in core.state.orders.values() if order.working]
+        if working or any(position.quantity for position in core.state.positions.values()):
+            self._desk.wait_for_book()
+        for order in working:
+            if core.day is not None and ist_day(order.submitted) < core.day:
+                core.emit(
+                    ev.OrderMoved(ts=core.now, order_id=order.id, status=OrderStatus.EXPIRED, reason="its day is over")
+                )
+                self._ended(order)
+                continue
+            if order.cancel_sent:
+                core.emit(ev.CancelRefused(ts=core.now, order_id=order.id, reason="restart: outcome unknown"))
+            if order.status is OrderStatus.SUBMITTED:
+                self._doubt(order, "restart before the broker's answer")
+                continue
+            if order.modify_sent is not None:
+                self._doubtful.add(order.id)
+            self._look_ups.ask(order.id)
+        core.touch_all()
