@@ -6,7 +6,7 @@ For tests, for the demo and for people with curl; no broker has it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_orders import ExchangeOrder, ExchangeTrade
-from saudagar.exchange.face import Wire, json_response
+from saudagar.exchange.face import Switches, Wire, json_response
 from saudagar.exchange.faults import FaultPlan
 from saudagar.exchange.pace import Ack, MarketSign, Pacer
 from saudagar.model.errors import DataError
@@ -38,6 +38,8 @@ class Control:
         What the pace channel says now.
     renew, disconnect, stop
         Change the accepted tokens; reset all sockets of the faces; end the process.
+    switches
+        By the face's name, see `face.Switches`.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Control:
         renew: Callable[[Tokens], None],
         disconnect: Callable[[], None],
         stop: Callable[[], None],
+        switches: Mapping[str, Switches] | None = None,
     ) -> None:
         self._wire = wire
         self._pacer = pacer
@@ -58,6 +61,7 @@ class Control:
         self._renew = renew
         self._disconnect = disconnect
         self._stop = stop
+        self._switches = switches or {}
         self._desks: list[web.WebSocketResponse] = []
 
     def application(self) -> web.Application:
@@ -65,6 +69,7 @@ class Control:
         app.router.add_get("/state", self._get_state)
         app.router.add_post("/faults", self._post_faults)
         app.router.add_post("/tokens", self._post_tokens)
+        app.router.add_post("/switches", self._post_switches)
         app.router.add_post("/disconnect", self._post_disconnect)
         app.router.add_post("/stop", self._post_stop)
         app.router.add_get("/pace", self._pace)
@@ -94,6 +99,18 @@ class Control:
             self._renew(msgspec.json.decode(await request.read(), type=Tokens))
         except msgspec.DecodeError as error:
             return json_response({"error": str(error)}, 400)
+        return json_response({})
+
+    async def _post_switches(self, request: web.Request) -> web.Response:
+        """``{"dhan": {"expired": true}}``; a switch that is not named goes back to off."""
+        try:
+            wanted = msgspec.json.decode(await request.read(), type=dict[str, Switches])
+        except msgspec.DecodeError as error:
+            return json_response({"error": str(error)}, 400)
+        if strangers := wanted.keys() - self._switches.keys():
+            return json_response({"error": f"no face is called {', '.join(sorted(strangers))}"}, 400)
+        for name, switches in wanted.items():
+            self._switches[name].expired, self._switches[name].wrong_ip = switches.expired, switches.wrong_ip
         return json_response({})
 
     async def _post_disconnect(self, request: web.Request) -> web.Response:

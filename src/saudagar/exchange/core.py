@@ -34,7 +34,7 @@ from saudagar.exchange.book import Book
 from saudagar.exchange.core_account import Account
 from saudagar.exchange.core_floor import Floor
 from saudagar.exchange.core_orders import ExchangeOrder, ExchangeTrade, Refusal, Update
-from saudagar.exchange.core_rules import BAND_PPM, check_band, check_terms, working_limit
+from saudagar.exchange.core_rules import BAND_PPM, check_band, check_product, check_terms, working_limit
 from saudagar.exchange.core_session import (
     SessionCalendar,
     SessionClass,
@@ -248,6 +248,26 @@ class MatchingCore:
             self._waiting.remove(order)
         self._floor.end(self._book(order.instrument.id), order, OrderStatus.CANCELLED, "cancelled by the member")
         return order
+
+    def convert(self, instrument: InstrumentId, old: Product, new: Product, side: Side, quantity: int) -> None:
+        """Move `quantity` units of the position's `side` (BUY: long) from product `old` to `new`.
+
+        Raises
+        ------
+        Refusal
+            ``product``, ``quantity`` or ``funds``; nothing was done.
+        """
+        found = self._book(instrument).instrument
+        check_product(found, new)
+        if old is new or type(quantity) is not int or quantity <= 0:
+            raise Refusal("quantity", f"{instrument}: nothing to convert from {old} to {new}: {quantity!r}.")
+        self._account.convert(found, old, new, side, quantity)
+
+    def margin(self, instrument: InstrumentId, product: Product, side: Side, quantity: int, price: Paise) -> Paise:
+        """Margin that an order would need on its own, paise; `price` 0 takes the last. Raises as `place` does."""
+        book = self._book(instrument)
+        check_product(book.instrument, product)
+        return self._account.margin(book.instrument, product, side, quantity, price or book.last)
 
     def by_tag(self, tag: str) -> ExchangeOrder | None:
         """The first order placed with `tag`."""

@@ -116,6 +116,40 @@ class Account:
         line.price = price
         self._settle(line)
 
+    def convert(self, instrument: Instrument, old: Product, new: Product, side: Side, quantity: int) -> None:
+        """Move `quantity` units of today's position to another product, at their average price.
+
+        `side` is BUY for a long position. Raises `Refusal`: ``quantity`` if the position is not that large, ``funds``
+        if the new product's margin is more than there is.
+        """
+        source, target = self._line(instrument, old), self._line(instrument, new)
+        if source.net * side.sign < quantity:
+            raise Refusal("quantity", f"{instrument.id}: {source.net} units of {old}, {quantity} cannot be converted.")
+        self._carry(source, target, side, quantity)
+        more = source.required() + target.required() - source.margin - target.margin
+        if more > max(0, self.available):
+            self._carry(target, source, side, quantity)
+            raise Refusal("funds", f"{instrument.id}: short of {inr(more - self.available)} for {new}.")
+        self._settle(source)
+        self._settle(target)
+
+    def margin(self, instrument: Instrument, product: Product, side: Side, quantity: int, price: Paise) -> Paise:
+        """Margin of a new position on its own, paise."""
+        line = Line(instrument, product, price=price)
+        self._want(line, side, quantity)
+        return line.required()
+
+    def _carry(self, source: Line, target: Line, side: Side, quantity: int) -> None:
+        target.price = source.price
+        if side is Side.BUY:
+            value = source.buy_value * quantity // source.buy_quantity
+            source.buy_quantity, source.buy_value = source.buy_quantity - quantity, source.buy_value - value
+            target.buy_quantity, target.buy_value = target.buy_quantity + quantity, target.buy_value + value
+        else:
+            value = source.sell_value * quantity // source.sell_quantity
+            source.sell_quantity, source.sell_value = source.sell_quantity - quantity, source.sell_value - value
+            target.sell_quantity, target.sell_value = target.sell_quantity + quantity, target.sell_value + value
+
     @property
     def available(self) -> Paise:
         return self.capital + self._realised - self._used

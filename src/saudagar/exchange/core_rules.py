@@ -51,11 +51,7 @@ def check_terms(instrument: Instrument, side: Side, terms: OrderTerms, product: 
     Refusal
         ``instrument``, ``product``, ``quantity``, ``lot``, ``freeze``, ``price``, ``tick`` or ``order``.
     """
-    if not instrument.segment.tradable:
-        raise Refusal("instrument", f"{instrument.id} is an index and cannot be traded.")
-    allowed = _PRODUCTS[instrument.kind]
-    if product not in allowed:
-        raise Refusal("product", f"{instrument.id}: product {product} is not offered; allowed: {_words(allowed)}.")
+    check_product(instrument, product)
     _check_quantity(instrument, terms.quantity)
     if terms.order_type.has_trigger and validity is Validity.IOC:
         raise Refusal("order", "a stop order cannot be IOC.")
@@ -70,6 +66,15 @@ def check_terms(instrument: Instrument, side: Side, terms: OrderTerms, product: 
             f"{instrument.id}: the limit {inr(terms.price)} of a stop to {side.lower()} must be {relation} "
             f"its trigger {inr(terms.trigger_price)}.",
         )
+
+
+def check_product(instrument: Instrument, product: Product) -> None:
+    """Raise `Refusal` (``instrument``, ``product``) unless `instrument` is traded and `product` is offered for it."""
+    if not instrument.segment.tradable:
+        raise Refusal("instrument", f"{instrument.id} is an index and cannot be traded.")
+    allowed = _PRODUCTS[instrument.kind]
+    if product not in allowed:
+        raise Refusal("product", f"{instrument.id}: product {product} is not offered; allowed: {_words(allowed)}.")
 
 
 def check_band(book: Book, terms: OrderTerms, band_ppm: int) -> None:

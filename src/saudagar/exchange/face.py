@@ -24,6 +24,13 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: closing sends RS
 _GARBAGE = (b'{"orderId": "10', b"", b"<html><body>502 Bad Gateway</body></html>")
 
 
+class Switches(msgspec.Struct, forbid_unknown_fields=True):
+    """What an operator can do to one broker's face: its token expires, or the order comes from the wrong address."""
+
+    expired: bool = False
+    wrong_ip: bool = False
+
+
 class Route(NamedTuple):
     method: str
     path: str

@@ -180,6 +180,10 @@ class ExchangeProcess:
         """Change the tokens that are good from now on."""
         self._call("POST", "/tokens", {"dhan": dhan, "upstox": upstox})
 
+    def set_switches(self, **switches: dict[str, bool]) -> None:
+        """Expire a face's token or refuse its caller's address, e.g. ``set_switches(dhan={"expired": True})``."""
+        self._call("POST", "/switches", switches)
+
     def disconnect(self) -> None:
         """Reset every socket of the brokers' faces."""
         self._call("POST", "/disconnect")

@@ -24,10 +24,11 @@ from aiohttp import web
 
 from saudagar.exchange.control import Control, Tokens, book
 from saudagar.exchange.core import MatchingCore
+from saudagar.exchange.core_conditional import Conditionals
 from saudagar.exchange.dhan.limits import WriteLimit
 from saudagar.exchange.dhan.rest import DhanFace
 from saudagar.exchange.dhan.updates import OrderUpdates
-from saudagar.exchange.face import Wire, listen
+from saudagar.exchange.face import Switches, Wire, listen
 from saudagar.exchange.faults import FaultPlan
 from saudagar.exchange.market_feed import DaySource
 from saudagar.exchange.pace import MarketSign, Pacer
@@ -39,6 +40,7 @@ from saudagar.exchange.process import (
     RecordedSource,
     SyntheticSource,
 )
+from saudagar.exchange.streams import OrderStreams
 from saudagar.exchange.tape import Tape
 from saudagar.exchange.upstox.feed import UpstoxFeed
 from saudagar.exchange.upstox.masters import segment_word
@@ -97,15 +99,19 @@ class RunningExchange:
         )
         self.wire = Wire(FaultPlan.from_json(msgspec.json.encode(config.faults)))
         self.tape = Tape(source.instruments, closes.__getitem__, midnight(source.day))
-        self.updates = OrderUpdates(
+        self.conditionals = Conditionals(self.core)
+        self.switches = {"dhan": Switches(), "upstox": Switches()}
+        self._dhan_updates = OrderUpdates(
             self.wire, client_id=account.client_id, token=account.dhan_token, last=self.core.last, changed=self._look
         )
+        self.updates = OrderStreams(self._dhan_updates)
         self.pacer = Pacer(lockstep=config.lockstep, speed=config.speed, sent=lambda: self.updates.sent)
         self.feed = UpstoxFeed(self.tape, self.wire, token=account.upstox_token, statuses=self._statuses)
         self.dhan = DhanFace(
             self.core,
             self.wire,
-            self.updates,
+            self._dhan_updates,
+            publish=self.updates.publish,
             tape=self.tape,
             limit=WriteLimit(config.writes_per_second, self._second),
             client_id=account.client_id,
@@ -128,6 +134,7 @@ class RunningExchange:
             renew=self._renew,
             disconnect=self._disconnect,
             stop=self.stopped.set,
+            switches=self.switches,
         )
         self.steps = 0
         self._source = source
@@ -198,7 +205,7 @@ class RunningExchange:
 
     async def _step(self, ts: Nanos, ticks: Sequence[Tick]) -> None:
         await self.pacer.before(ts)
-        updates = self.core.advance(ts, ticks)
+        updates = [*self.core.advance(ts, ticks), *self.conditionals.advance(ticks)]
         if updates:
             self.updates.publish(updates)
             await self.pacer.settle()
@@ -226,7 +233,7 @@ class RunningExchange:
 
     def _renew(self, tokens: Tokens) -> None:
         if tokens.dhan is not None:
-            self.dhan.token = self.updates.token = tokens.dhan
+            self.dhan.token = self._dhan_updates.token = tokens.dhan
         if tokens.upstox is not None:
             self.upstox.token = self.feed.token = tokens.upstox
 

@@ -8,7 +8,7 @@ what its risk desk refuses (band, funds) is answered TRANSIT too and then stands
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -38,7 +38,9 @@ class DhanFace:
     Parameters
     ----------
     updates
-        The order-update socket to tell of every change.
+        The order-update socket.
+    publish
+        Tells the order streams of every change.
     tape
         For quotes and the scrip master.
     limit
@@ -53,6 +55,7 @@ class DhanFace:
         wire: Wire,
         updates: OrderUpdates,
         *,
+        publish: Callable[[Sequence[Update]], None],
         tape: Tape,
         limit: WriteLimit,
         client_id: str,
@@ -64,6 +67,7 @@ class DhanFace:
         self._core = core
         self._wire = wire
         self._updates = updates
+        self._publish = publish
         self._limit = limit
         self._client_id = client_id
         self._tape = tape
@@ -132,7 +136,7 @@ class DhanFace:
                 return json_response(await handler(request))
             finally:
                 late, self._late = self._late, []
-                self._updates.publish([*self._core.drain(), *late])
+                self._publish([*self._core.drain(), *late])
 
         return write
 

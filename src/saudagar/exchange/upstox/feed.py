@@ -8,7 +8,7 @@ only the last carries the step's own `currentTs`, each one before it a milliseco
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import msgspec
 from aiohttp import WSMsgType, web
@@ -21,6 +21,9 @@ from saudagar.exchange.upstox.errors import unauthorised
 from saudagar.model import Nanos, Tick
 
 ENDPOINT = "upstox.feed"
+
+Publisher = Callable[[Nanos, Sequence[Tick]], Awaitable[bool | None]]
+"""Another feed: sends a step's ticks; whether any arrived, None while nobody listens there."""
 
 _SLOW_SECONDS = 10.0  # a client that does not read for so long is cut off
 
@@ -70,6 +73,7 @@ class UpstoxFeed:
         self.token = token
         self.frames = 0  # published, however many subscribers they went to
         self.subscribed = asyncio.Event()  # somebody is, or was
+        self.others: list[Publisher] = []  # the other brokers' feeds: told after the tape has the ticks
         self._tape = tape
         self._wire = wire
         self._statuses = statuses
@@ -81,12 +85,16 @@ class UpstoxFeed:
     async def publish(self, ts: Nanos, ticks: Sequence[Tick]) -> bool:
         """Send the step's ticks to everybody; False if a fault kept the step from arriving."""
         arrived = True
+        elsewhere: list[bool | None] = []
         await self._tell_phase(ts)
         groups = list(_once_each(ticks))
         for place, group in enumerate(groups, 1 - len(groups)):
             self._tape.apply(ts, group)
             arrived = await self._publish(ts + place * MS, [self._keys[tick.instrument] for tick in group]) and arrived
-        return arrived
+            elsewhere += [await other(ts, group) for other in self.others]
+        if self._subscribers or all(one is None for one in elsewhere):
+            return arrived
+        return any(elsewhere)  # nobody answers for a step of which he saw nothing
 
     async def _publish(self, current_ts: Nanos, keys: list[str]) -> bool:
         self.frames += 1
