@@ -60,6 +60,7 @@ def test_depth_is_passed_on_only_when_asked_for_and_without_empty_levels():
     feed.marketLevel.bidAskQuote.add(bidQ=10, bidP=99.95, askQ=20, askP=100.05)
     feed.marketLevel.bidAskQuote.add(bidQ=0, bidP=0.0, askQ=5, askP=100.1)
     feed.marketLevel.bidAskQuote.add(bidQ=3, bidP=math.nan, askQ=-1, askP=100.2)
+    feed.marketLevel.bidAskQuote.add(bidQ=3, bidP=1e-9, askQ=3, askP=0.004)  # would round to nothing
     (tick,) = ticks(message, depth=True)[0].ticks
     assert tick.bids == ((9_995, 10),)
     assert tick.asks == ((10_005, 20), (10_010, 5))

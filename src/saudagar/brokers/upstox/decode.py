@@ -17,6 +17,7 @@ from saudagar.brokers.upstox.wire import Batch, Row
 from saudagar.model import Levels
 
 _MS = 1_000_000
+_LOWEST = 0.01  # rupees; anything less would become 0 paise
 _HIGHEST = 1e9  # rupees; MRF, the dearest share, is at 1.5e5
 _LATEST = 4_102_444_800_000  # 2100-01-01 in ms
 _MARKET_INFO = 2
@@ -97,17 +98,19 @@ class Screen:
         else:
             return BAD_PRICE
         ltp, ltt = ltpc.ltp, ltpc.ltt
-        if not 0.0 < ltp < _HIGHEST:  # false for NaN as well
+        if not _LOWEST <= ltp < _HIGHEST:  # false for NaN as well
             return BAD_PRICE
         if not -_LATEST < ltt < _LATEST:
             return BAD_TIME
         if volume < 0:
             return BAD_VOLUME
         paise = round(ltp * 100)
-        if not paise:
-            return BAD_PRICE
         if not quotes:
             return (index, ltt * _MS, paise, volume, (), ())
-        bids: Levels = tuple((round(q.bidP * 100), q.bidQ) for q in quotes if 0.0 < q.bidP < _HIGHEST and q.bidQ > 0)
-        asks: Levels = tuple((round(q.askP * 100), q.askQ) for q in quotes if 0.0 < q.askP < _HIGHEST and q.askQ > 0)
+        bids: Levels = tuple(
+            (round(q.bidP * 100), q.bidQ) for q in quotes if _LOWEST <= q.bidP < _HIGHEST and q.bidQ > 0
+        )
+        asks: Levels = tuple(
+            (round(q.askP * 100), q.askQ) for q in quotes if _LOWEST <= q.askP < _HIGHEST and q.askQ > 0
+        )
         return (index, ltt * _MS, paise, volume, bids, asks)
