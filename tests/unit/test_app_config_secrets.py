@@ -20,7 +20,13 @@ instruments = ["NSE:RELIANCE"]
 size = { quantity = 10 }
 """
 PAPER = LIVE.replace('"live"', '"paper"')
-ALL = {"SAUDAGAR_DHAN_CLIENT_ID": "1100", "SAUDAGAR_DHAN_TOKEN": CANARY, "SAUDAGAR_UPSTOX_TOKEN": CANARY}
+ALL = {
+    "SAUDAGAR_DHAN_CLIENT_ID": "1100",
+    "SAUDAGAR_DHAN_TOKEN": CANARY,
+    "SAUDAGAR_UPSTOX_TOKEN": CANARY,
+    "SAUDAGAR_KITE_API_KEY": CANARY,
+    "SAUDAGAR_KITE_TOKEN": CANARY,
+}
 
 
 @pytest.fixture
@@ -88,7 +94,7 @@ def test_mistakes_in_the_file_have_lines(env: Path) -> None:
         ".env:3: SAUDAGAR_DHAN_TOKEN = •••: holds a blank, a line break or a letter outside ASCII; "
         "it was probably not copied whole.",
         ".env:4: SAUDAGAR_X: unknown secret. Known: SAUDAGAR_DHAN_CLIENT_ID, SAUDAGAR_DHAN_TOKEN, "
-        "SAUDAGAR_UPSTOX_TOKEN.",
+        "SAUDAGAR_UPSTOX_TOKEN, SAUDAGAR_KITE_API_KEY, SAUDAGAR_KITE_TOKEN.",
     ]  # fmt: skip
 
 

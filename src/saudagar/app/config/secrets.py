@@ -1,16 +1,23 @@
-"""Secrets: from the environment, or from a file that nobody else can read. Shown as ``•••`` wherever they turn up."""
+"""Secrets: from the environment, a file that nobody else can read, or the store of `saudagar login`.
+
+Shown as ``•••`` wherever they turn up.
+"""
 
 from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from saudagar.app.errors import Problem
+from saudagar.app.tokens import StoredToken, store_of
+from saudagar.engine.clock import wall_clock
+from saudagar.model import Nanos
+from saudagar.model.errors import SaudagarError
 
 MASK = "•••"
 PREFIX = "SAUDAGAR_"
@@ -31,10 +38,28 @@ class Secrets(BaseModel):
     dhan_client_id: Secret = Secret("")
     dhan_token: Secret = Secret("")
     upstox_token: Secret = Secret("")
+    kite_api_key: Secret = Secret("")
+    kite_token: Secret = Secret("")
 
 
 NAMES = {PREFIX + field.upper(): field for field in Secrets.model_fields}
 """Environment variable → field."""
+
+FOR_LOGIN = tuple(
+    PREFIX + name
+    for name in (
+        *("DHAN_PIN", "DHAN_TOTP", "DHAN_APP_ID", "DHAN_APP_SECRET"),
+        *("UPSTOX_API_KEY", "UPSTOX_API_SECRET", "KITE_API_SECRET"),
+    )
+)
+"""What only `saudagar login` needs; the desk passes over them."""
+_KNOWN = (*NAMES, *FOR_LOGIN)
+_STORED = {
+    "dhan": ("dhan_client_id", "dhan_token"),
+    "upstox": ("", "upstox_token"),
+    "kite": ("kite_api_key", "kite_token"),
+}
+"""Broker → the fields of a stored token: the public name it goes with, and itself."""
 
 
 def looks_secret(key: str) -> bool:
@@ -42,14 +67,39 @@ def looks_secret(key: str) -> bool:
     return re.search(r"token|secret|passw|pin\b|totp|api_?key|client_id", key, re.IGNORECASE) is not None
 
 
-def read_secrets(environ: Mapping[str, str], file: Path | None) -> tuple[Secrets, list[Problem]]:
-    """The secrets of `file` (if one is named), those of `environ` before them; and what is wrong with either."""
+def read_secrets(
+    environ: Mapping[str, str], file: Path | None, clock: Callable[[], Nanos] = wall_clock
+) -> tuple[Secrets, list[Problem]]:
+    """The secrets of `file` (if one is named), those of `environ` before them; and what is wrong with either.
+
+    A token that is in neither is taken from the store of `saudagar login`, as long as it is good.
+    """
+    given, problems = read_given(environ, file)
+    found = {NAMES[name]: value for name, value in given.items() if name in NAMES}
+    for broker, (key, token) in _STORED.items():
+        stored, problem = _from_store(environ, broker) if not found.get(token) else (None, [])
+        problems += problem
+        if stored and stored.good(clock()) and found.get(key, stored.key) == stored.key:
+            found |= {token: stored.token} | ({key: stored.key} if key else {})
+    return Secrets(**{field: Secret(value) for field, value in found.items()}), problems
+
+
+def read_given(environ: Mapping[str, str], file: Path | None) -> tuple[dict[str, str], list[Problem]]:
+    """All that `file` and, before it, `environ` hold under our names, those of `FOR_LOGIN` among them."""
     found, problems = _read_file(file) if file else ({}, [])
-    for name in NAMES:
+    for name in _KNOWN:
         if environ.get(name):
             found[name] = environ[name]
             problems += _check(name, environ[name], "environment", 0)
-    return Secrets(**{NAMES[name]: Secret(value) for name, value in found.items()}), problems
+    return found, problems
+
+
+def _from_store(environ: Mapping[str, str], broker: str) -> tuple[StoredToken | None, list[Problem]]:
+    store = store_of(environ)
+    try:
+        return (store.load(broker) if store else None), []
+    except SaudagarError as error:
+        return None, [Problem(file=str(store.path(broker)) if store else "", message=error.message, hint=error.hint)]
 
 
 def _read_file(file: Path) -> tuple[dict[str, str], list[Problem]]:
@@ -79,7 +129,7 @@ def _parse(file: Path, lines: list[str]) -> tuple[dict[str, str], list[Problem]]
         match = _LINE.fullmatch(line)
         if match is None:
             problems.append(Problem(file=str(file), line=number, message="expected NAME=value or a # comment."))
-        elif match["name"] in NAMES:
+        elif match["name"] in _KNOWN:
             found[match["name"]] = value = _unquoted(match["value"])
             problems += _check(match["name"], value, str(file), number)
         elif match["name"].startswith(PREFIX):
