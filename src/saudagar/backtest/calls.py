@@ -61,7 +61,7 @@ class Calls:
         self._every_bar = every_bar
         self._rest_stop = settings.tactics.rest_stop
         self._day_limits = bool(settings.limits.day_loss or settings.limits.day_profit)
-        self._appointments = _appointments(bars, settings.hours.square_off)
+        self._whole, self._appointments = _appointments(bars, settings.hours.square_off)
 
     @property
     def held(self) -> int:
@@ -84,7 +84,7 @@ class Calls:
 
     def inside(self, at: int) -> bool:
         """Whether what happens inside bar `at`, after its open, matters."""
-        if self._every_bar or self._unsettled():
+        if self._every_bar or at in self._whole or self._unsettled():
             return True
         return any(p.quantity and self._touched(p, at, at + 1) == at for p in self._positions)
 
@@ -161,10 +161,16 @@ def scan(bars: BarArrays, first: int, last: int, low: float, high: float) -> int
     return last
 
 
-def _appointments(bars: BarArrays, square_off: str) -> NDArray[Any]:
-    """Bars that an open position must not miss: the first of each day, and the one in which the square-off falls."""
+def _appointments(bars: BarArrays, square_off: str) -> tuple[frozenset[int], NDArray[Any]]:
+    """Bars that an open position must not miss: the first of each day, and the one in which the square-off falls.
+
+    Another instrument's tick may bring the square-off before this one trades again, and the price that counts then is
+    the close of the bar before: those bars are named first, and are walked to their end.
+    """
     firsts = np.flatnonzero(np.diff(bars.day, prepend=-1))
     if not square_off:
-        return firsts
+        return frozenset(), firsts
     moments = bars.day[firsts] * _DAY - _IST + since_midnight(square_off)
-    return np.union1d(firsts, np.searchsorted(bars.end, moments, side="right"))
+    inside = np.searchsorted(bars.end, moments, side="right")
+    before = inside[inside > 0] - 1
+    return frozenset(before.tolist()), np.unique(np.concatenate([firsts, before, inside]))

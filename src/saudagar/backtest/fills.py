@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from saudagar.execution.effects import CancelOrder, Effect, FindOrder, ModifyOrder, SubmitOrder
+from saudagar.execution.effects import CancelOrder, Effect, FindOrder, ModifyOrder, SubmitOrder, TakeSnapshot
 from saudagar.model import (
+    AccountSnapshot,
+    BrokerPosition,
     ClientOrderId,
     InstrumentId,
     LookUpMissed,
@@ -24,11 +26,12 @@ from saudagar.model import (
     OrderTerms,
     OrderType,
     Paise,
+    Product,
     RequestFailed,
     Side,
 )
 
-Answer: TypeAlias = OrderReport | RequestFailed | ModifyAccepted | LookUpMissed
+Answer: TypeAlias = OrderReport | RequestFailed | ModifyAccepted | LookUpMissed | AccountSnapshot
 
 
 class _Resting:
@@ -58,6 +61,7 @@ class BarBroker:
         self._resting: dict[InstrumentId, dict[ClientOrderId, _Resting]] = {}
         self._where: dict[ClientOrderId, InstrumentId] = {}
         self._expired: set[ClientOrderId] = set()
+        self._held: dict[tuple[InstrumentId, Product], int] = {}  # signed units
 
     def on_price(self, instrument: InstrumentId, ts: Nanos, price: Paise) -> list[OrderReport]:
         """The market trades at `price` (paise): what rests there fills."""
@@ -79,7 +83,7 @@ class BarBroker:
 
     def end_day(self) -> None:
         """Day orders do not see the next morning."""
-        self._expired.update(self._where)
+        self._expired = set(self._where)
         self._where.clear()
         self._resting.clear()
 
@@ -97,7 +101,9 @@ class BarBroker:
                 return [self._report(order.new, OrderStatus.CANCELLED)]
             case FindOrder(order_id):
                 return [self._find(order_id)]
-        return []  # a snapshot: there is no other book than the engine's
+            case TakeSnapshot():
+                return [self._snapshot()]
+        return []  # executions: every one was told by itself
 
     def _submit(self, new: NewOrder) -> OrderReport:
         terms, price = new.terms, self._prices[new.instrument]
@@ -142,8 +148,16 @@ class BarBroker:
             return self._report(order.new, OrderStatus.TRIGGER_PENDING if order.asleep else OrderStatus.OPEN)
         if order_id not in self._expired:
             return LookUpMissed(self._now, order_id)
-        self._expired.discard(order_id)
-        return OrderReport(order_id=order_id, status=OrderStatus.EXPIRED, ts=self._now, reason="the day has ended")
+        return self._report_expired(order_id)
+
+    def _snapshot(self) -> AccountSnapshot:
+        working = [self._find(order_id) for order_id in (*self._where, *self._expired)]
+        positions = [
+            BrokerPosition(instrument=instrument, product=product, quantity=quantity)
+            for (instrument, product), quantity in self._held.items()
+        ]
+        reports = tuple(report for report in working if isinstance(report, OrderReport))
+        return AccountSnapshot(ts=self._now, reports=reports, positions=tuple(positions))
 
     def _take(self, order_id: ClientOrderId) -> _Resting | None:
         instrument = self._where.pop(order_id, None)
@@ -151,6 +165,8 @@ class BarBroker:
 
     def _fill(self, new: NewOrder, quantity: int, price: Paise) -> OrderReport:
         self.fills += 1
+        key = new.instrument, new.product
+        self._held[key] = self._held.get(key, 0) + new.side.sign * quantity
         return OrderReport(
             order_id=new.order_id,
             status=OrderStatus.FILLED,
@@ -162,6 +178,9 @@ class BarBroker:
 
     def _report(self, new: NewOrder, status: OrderStatus) -> OrderReport:
         return OrderReport(order_id=new.order_id, status=status, ts=self._now)
+
+    def _report_expired(self, order_id: ClientOrderId) -> OrderReport:
+        return OrderReport(order_id=order_id, status=OrderStatus.EXPIRED, ts=self._now, reason="the day has ended")
 
     def _gone(self, order_id: ClientOrderId, request: str) -> RequestFailed:
         return RequestFailed(

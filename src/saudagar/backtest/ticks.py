@@ -19,12 +19,14 @@ from saudagar.engine.engine import Inbound
 from saudagar.engine.settings import Settings
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_orders import Refusal
-from saudagar.execution.effects import CancelOrder, Effect, FindOrder, ModifyOrder, SubmitOrder
+from saudagar.execution.effects import CancelOrder, Effect, FindOrder, ModifyOrder, SubmitOrder, TakeSnapshot
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.market.sessions import Calendar
 from saudagar.model import (
+    AccountSnapshot,
     Bar,
     BrokerOrderId,
+    BrokerPosition,
     ClientOrderId,
     DayEnded,
     InstrumentId,
@@ -66,7 +68,9 @@ class CoreBroker:
                 if found is None:
                     return [LookUpMissed(self._core.now, order_id)]
                 return [OrderReport(order_id=order_id, status=found.status, ts=found.updated, filled=found.filled)]
-        return []  # executions are always told one by one, and there is no other book than this
+            case TakeSnapshot():
+                return [self._snapshot()]
+        return []  # executions: every one was told by itself
 
     def _try(self, request: str, order_id: ClientOrderId, call: Callable[[], list[Inbound]]) -> list[Inbound]:
         try:
@@ -98,6 +102,18 @@ class CoreBroker:
     def _cancel(self, order_id: ClientOrderId) -> list[Inbound]:
         self._core.cancel(self._exchange_id(order_id))
         return []
+
+    def _snapshot(self) -> AccountSnapshot:
+        reports = tuple(
+            OrderReport(order_id=ClientOrderId(each.tag), status=each.status, ts=each.updated, filled=each.filled)
+            for each in self._core.orders.values()
+            if each.status.working
+        )
+        positions = tuple(
+            BrokerPosition(instrument=instrument.id, product=product, quantity=bought - sold)
+            for instrument, product, bought, _, sold, _ in self._core.positions()
+        )
+        return AccountSnapshot(ts=self._core.now, reports=reports, positions=positions)
 
     def _exchange_id(self, order_id: ClientOrderId) -> str:
         found = self._core.by_tag(order_id)

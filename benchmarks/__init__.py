@@ -1,0 +1,1 @@
+"""Measurements of the hot paths. `make bench` runs `benchmarks.run`; nothing here is judged, only told."""
