@@ -36,12 +36,12 @@ class MarketSign(msgspec.Struct, frozen=True):
 
 
 class Pacer:
-    """Holds the market back: by the desk's acks in lock-step, else by the clock on the wall.
+    """Holds the market back: by the clock on the wall, and in lock-step by the desk's acks as well.
 
     Parameters
     ----------
     speed
-        Market seconds per wall second; 0 is as fast as possible. Lock-step asks nobody but the desk.
+        Market seconds per wall second, at most; 0 is as fast as possible.
     sent
         Order messages sent on the present order socket; None while there is none.
     """
@@ -63,15 +63,19 @@ class Pacer:
         if self.lockstep:
             self._wanted = None
             await self._until(lambda: self.attached > 0)
-            return
-        if not self._speed:
+        if self._speed:
+            await self._keep_time(ts)
+        elif not self.lockstep:
             await asyncio.sleep(0)  # let the sockets be read
-            return
-        loop = asyncio.get_running_loop()
-        if self._origin is None:
-            self._origin = loop.time(), ts
-        wall, market = self._origin
-        await asyncio.sleep(max(0.0, wall + (ts - market) / SECOND / self._speed - loop.time()))
+
+    async def _keep_time(self, ts: Nanos) -> None:
+        now = asyncio.get_running_loop().time()
+        wall, market = self._origin or (now, ts)
+        due = wall + (ts - market) / SECOND / self._speed
+        if self.lockstep:
+            due = max(due, now)  # time that the desk took is not made up for
+        self._origin = due, ts
+        await asyncio.sleep(max(0.0, due - now))
 
     async def settle(self, ts: Nanos | None = None) -> None:
         """In lock-step, wait until the desk has every order message and, if given, the frame of `ts`."""

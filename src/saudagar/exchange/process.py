@@ -62,9 +62,9 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     Parameters
     ----------
     speed
-        Market seconds per wall second; 0 is as fast as possible.
+        Market seconds per wall second, at most; 0 is as fast as possible.
     lockstep
-        The market waits for the desk at every step; `speed` has no say then.
+        The market waits for the desk at every step.
     hold
         Do not begin before somebody is subscribed to the feed.
     writes_per_second
