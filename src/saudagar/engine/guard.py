@@ -13,20 +13,28 @@ from saudagar.portfolio import Position
 _STEPS_PER_TRAIL = 10
 """A trailing stop moves in tenths of its distance: brokers allow some 25 modifications of one order."""
 
+_NEVER = 1 << 62
+
 
 class Guard:
     """Follows one open position tick by tick."""
 
     __slots__ = (
         "average",
+        "base",
         "best",
         "break_even",
+        "ceiling",
+        "due",
         "entry",
+        "floor",
         "hit_since",
         "instrument",
         "max_age",
         "opened",
         "position",
+        "profit",
+        "quantity",
         "sign",
         "stop",
         "target",
@@ -45,6 +53,7 @@ class Guard:
         self.entry = max(tick, self.average // tick * tick)
         self.max_age = plan.max_age
         self.opened = position.opened
+        self.due: Nanos = self.opened + self.max_age if self.max_age else _NEVER
         self.hit_since: Nanos = 0
         self.trail = _on_grid(plan.trail.of(self.entry), tick) if plan.trail else 0
         self.trail_step = max(tick, self.trail // _STEPS_PER_TRAIL // tick * tick)
@@ -59,6 +68,24 @@ class Guard:
         self.trailed = position.trailed
         if self.trailed:
             self.stop, self.best = position.stop, position.best
+        self._draw_corridor()
+        self.profit: Paise = 0  # gross, of the open round trip at the last price
+        self.count()
+
+    def count(self) -> None:
+        """Take the quantity and what has been paid and received from the position."""
+        position = self.position
+        self.quantity = position.quantity
+        self.base = self.sign * (position.exit_value - position.entry_value)
+
+    def _draw_corridor(self) -> None:
+        """The prices between which nothing can happen: no exit, no better price than before."""
+        if self.sign > 0:
+            self.floor = self.stop
+            self.ceiling = min(self.best + 1, self.target or _NEVER)
+        else:
+            self.floor = max(self.best - 1, self.target)
+            self.ceiling = self.stop or _NEVER
 
     def on_price(self, price: Paise, now: Nanos) -> int:
         """The decision for this price; `stop` may have moved."""
@@ -76,6 +103,7 @@ class Guard:
             price,
         )
         self.trailed |= self.stop != before
+        self._draw_corridor()
         if decision == protection.HOLD and protection.aged(now, self.opened, self.max_age):
             return protection.AGED
         return decision

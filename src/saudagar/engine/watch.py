@@ -9,12 +9,14 @@ from saudagar.engine.core import Core
 from saudagar.engine.guard import Guard
 from saudagar.execution import protection
 from saudagar.market.ist import ist_day
-from saudagar.model import InstrumentId, Paise, PositionId, Source, Tick, TradingState
+from saudagar.model import InstrumentId, Paise, Source, Tick, TradingState
 from saudagar.model import events as ev
 from saudagar.portfolio import Position
 from saudagar.risk import day_limit
 
 _REASONS = {protection.TARGETED: "target", protection.AGED: "time"}
+
+_UNLIMITED = 1 << 62
 
 
 class Watch:
@@ -23,9 +25,11 @@ class Watch:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._guards: dict[InstrumentId, list[Guard]] = {}
-        self._open: dict[PositionId, Paise] = {}  # gross profit of the open round trips at the last price
         self._seen_trades = 0
-        self.open_profit: Paise = 0
+        limits = core.settings.limits
+        self._least = -limits.day_loss if limits.day_loss else -_UNLIMITED
+        self._most = limits.day_profit or _UNLIMITED
+        self.open_profit: Paise = 0  # gross, of the open round trips at the last prices
         self.realised: Paise = 0  # gross, today
         self.charges: Paise = 0  # of today's closed round trips
         self.trades = 0  # today's closed round trips
@@ -47,9 +51,13 @@ class Watch:
         guards = self._guards.get(tick.instrument)
         if not guards:
             return
+        price, now = tick.ltp, self._core.now
         for guard in guards:
-            self._follow(guard, tick.ltp)
-            self._mark(guard.position, tick.ltp)
+            if not (guard.floor < price < guard.ceiling and now < guard.due):
+                self._follow(guard, price)
+            elif guard.hit_since:
+                guard.hit_since = 0
+            self._mark(guard, price)
         self._check_day()
 
     def filled(self, position: Position) -> None:
@@ -57,20 +65,19 @@ class Watch:
         core = self._core
         self._count_trades()
         guards = self._guards.setdefault(position.instrument, [])
-        known = next((g for g in guards if g.position is position), None)
-        if position.quantity == 0:
-            if known:
-                guards.remove(known)
-            self.open_profit -= self._open.pop(position.id, 0)
-            self._check_day()
-            return
-        if known is None or known.average != position.average_price or known.sign * position.quantity < 0:
-            if known:
-                guards.remove(known)
-            known = Guard(position, core.instrument(position.instrument))
-            guards.append(known)
-            self._record(known)
-        self._mark(position, core.last(position.instrument) or position.average_price)
+        guard = next((g for g in guards if g.position is position), None)
+        if guard and (guard.average != position.average_price or guard.sign * position.quantity <= 0):
+            self.open_profit -= guard.profit
+            guards.remove(guard)
+            guard = None
+        if position.quantity:
+            if guard is None:
+                guard = Guard(position, core.instrument(position.instrument))
+                guards.append(guard)
+                self._record(guard)
+            guard.count()
+            self._mark(guard, core.last(position.instrument) or position.average_price)
+        self._check_day()
 
     def stop_reason(self, position: Position) -> str:
         """Why a stop order of `position` filled, for the report."""
@@ -119,10 +126,10 @@ class Watch:
                 )
             )
 
-    def _mark(self, position: Position, price: Paise) -> None:
-        profit = position.profit(price)
-        self.open_profit += profit - self._open.get(position.id, 0)
-        self._open[position.id] = profit
+    def _mark(self, guard: Guard, price: Paise) -> None:
+        profit = guard.quantity * price + guard.base
+        self.open_profit += profit - guard.profit
+        guard.profit = profit
 
     def _count_trades(self) -> None:
         trades = self._core.state.trades
@@ -135,11 +142,9 @@ class Watch:
 
     def _check_day(self) -> None:
         core = self._core
-        if core.state.trading is not TradingState.ACTIVE:
+        if self._least < self.profit < self._most or core.state.trading is not TradingState.ACTIVE:
             return
         reason = day_limit(self.profit, core.settings.limits)
-        if not reason:
-            return
         core.emit(ev.TradingStateChanged(ts=core.now, state=TradingState.REDUCING, reason=reason, source=Source.LIMIT))
         core.alert("critical", f"{reason}. Closing all positions; no entries until resumed.")
         for position in list(core.state.positions.values()):
