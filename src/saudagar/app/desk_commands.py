@@ -20,7 +20,10 @@ _DIRECTORY = Path("var/desk")
 
 @app.command()
 def status(directory: _Directory = _DIRECTORY, as_json: _Json = False) -> None:
-    """Trading state, positions, orders. Exit codes: 0; 4 no journal there."""
+    """Trading state, positions, orders.
+
+    Exit codes: 0; 1 the desk did not answer; 4 no journal there.
+    """
     _show(_ask(directory, "status") or _from_journal(directory), as_json)
 
 
@@ -33,8 +36,9 @@ def halt(
 ) -> None:
     """The kill switch: nothing is sent any more but cancels. Resting stops stay at the broker. Survives a restart.
 
-    With --flatten the desk closes everything and opens nothing (REDUCING). Exit codes: 0; 1 the desk refused;
-    4 no journal there.
+    With --flatten the desk closes everything and opens nothing (REDUCING).
+
+    Exit codes: 0; 1 the desk refused; 4 no journal there.
     """
     from saudagar.model import TradingState
 
@@ -44,7 +48,10 @@ def halt(
 
 @app.command()
 def reduce(directory: _Directory = _DIRECTORY, reason: _Reason = "reducing by hand", as_json: _Json = False) -> None:
-    """Open nothing new; exits go on. Survives a restart. Exit codes as of halt."""
+    """Open nothing new; exits go on. Survives a restart.
+
+    Exit codes: 0; 1 the desk refused; 4 no journal there.
+    """
     from saudagar.model import TradingState
 
     _change(directory, TradingState.REDUCING, reason, as_json)
@@ -52,7 +59,10 @@ def reduce(directory: _Directory = _DIRECTORY, reason: _Reason = "reducing by ha
 
 @app.command()
 def resume(directory: _Directory = _DIRECTORY, reason: _Reason = "resumed by hand", as_json: _Json = False) -> None:
-    """Trade again after a halt, a limit or a reduction. Exit codes as of halt."""
+    """Trade again after a halt, a limit or a reduction.
+
+    Exit codes: 0; 1 the desk refused; 4 no journal there.
+    """
     from saudagar.model import TradingState
 
     _change(directory, TradingState.ACTIVE, reason, as_json)
@@ -65,7 +75,10 @@ def close_all(
     reason: _Reason = "closed by hand",
     as_json: _Json = False,
 ) -> None:
-    """Close all positions of the running desk; it goes on trading. Exit codes: 0; 1 no desk runs there."""
+    """Close all positions of the running desk; it goes on trading.
+
+    Exit codes: 0; 1 no desk runs there, or it refused; 4 there is no such directory.
+    """
     from saudagar.model.errors import SaudagarError
 
     answer = _ask(directory, "close-all", reason=reason, keep=tuple(keep or ()))

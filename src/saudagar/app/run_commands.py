@@ -142,8 +142,12 @@ def _trade(config: DeskConfig, *, title: str, as_json: bool, exchange_ports: str
 
 def _venue(config: DeskConfig, exchange_ports: str) -> Venue:
     from saudagar.app.config import Mode
+    from saudagar.model.errors import ConfigError
 
     simulation = config.simulation
+    attach = _ports(exchange_ports) if exchange_ports else None
+    if attach and (config.desk.mode is not Mode.SIMULATION or simulation.in_process):
+        raise ConfigError('--exchange-ports wants mode = "simulation" and in_process = false.')
     if config.desk.mode is not Mode.SIMULATION:
         from saudagar.app.venues.live import LiveVenue
 
@@ -156,9 +160,7 @@ def _venue(config: DeskConfig, exchange_ports: str) -> Venue:
         return InProcessVenue(source, capital=config.desk.capital, speed=simulation.speed)
     from saudagar.app.venues.wired import WiredVenue
 
-    exchange_config = _exchange_config(config)
-    attach = _ports(exchange_ports) if exchange_ports else None
-    return WiredVenue(exchange_config, config.data.depth, attach)
+    return WiredVenue(_exchange_config(config), config.data.depth, attach)
 
 
 def _exchange_config(config: DeskConfig) -> ExchangeConfig:

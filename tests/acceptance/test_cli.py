@@ -1,0 +1,456 @@
+"""The command line as a person meets it: help, mistakes, narrow and odd terminals, Ctrl-C, what is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import typer
+
+from saudagar.app import cli
+
+SAUDAGAR = str(Path(sys.executable).with_name("saudagar"))
+DESK = """
+[desk]
+name = "T1"
+mode = "{mode}"
+directory = "desk"
+
+[simulation]
+in_process = true
+symbols = 3
+seed = 11
+
+[strategies.fast]
+kind = "ema_cross"
+instruments = [{instruments}]
+params = {{ fast = 3, slow = 8 }}
+size = {{ quantity = 20 }}
+exits = {{ stop = "0.5%" }}
+"""
+SHARES = '"NSE:RELIANCE", "NSE:HDFCBANK"'
+
+
+class Said(NamedTuple):
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """The only line of an error."""
+        (line,) = self.err.splitlines()
+        return line
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def saudagar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """``saudagar ARGUMENTS`` in this process and an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("SAUDAGAR_")]:
+        monkeypatch.delenv(name)
+
+    def run(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["saudagar", *arguments])
+        for kind in ("registered_commands", "registered_groups"):  # as in a new process
+            monkeypatch.setattr(cli.app, kind, [])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        shown = capsys.readouterr()
+        assert "Traceback" not in shown.err
+        return Said(int(ended.value.code or 0), shown.out, shown.err)
+
+    return run
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """``saudagar ARGUMENTS`` as a process group of its own; killed with all its children at the test's end."""
+    with ExitStack() as stack:
+
+        def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+            child = subprocess.Popen(
+                [SAUDAGAR, *arguments],
+                cwd=tmp_path,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+                env={k: v for k, v in os.environ.items() if not k.startswith("SAUDAGAR_")} | environment,
+            )
+            stack.callback(end, child)
+            return child
+
+        yield start
+
+
+def end(child: subprocess.Popen[str]) -> None:
+    """Kill `child` and its group, if they still are."""
+    for pid in group(child.pid):
+        os.kill(pid, signal.SIGKILL)
+    child.communicate()
+
+
+def group(leader: int) -> list[int]:
+    """The living processes of a session."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, session = stat.read_text().rsplit(")", 1)[1].split()[:4]
+        except OSError:
+            continue
+        if int(session) == leader and state not in "ZX":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def desk_file(folder: Path, mode: str = "simulation", instruments: str = SHARES, extra: str = "") -> Path:
+    file = folder / "desk.toml"
+    file.write_text(DESK.format(mode=mode, instruments=instruments) + extra)
+    return file
+
+
+def wait_for(ready: Callable[[], Any], seconds: float = 30.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := ready()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return found
+
+
+def ask_desk(tmp_path: Path, *arguments: str) -> dict[str, Any]:
+    """``saudagar desk … --json`` on the desk in `tmp_path`, as another process."""
+    done = subprocess.run(
+        [SAUDAGAR, "desk", *arguments, "-d", "desk", "--json"], cwd=tmp_path, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+# Help -----------------------------------------------------------------------------------------------------------------
+
+
+def test_help_comes_at_once() -> None:
+    """Under 0.3 s; the best of five, without the cost of measuring coverage."""
+    quiet = {key: value for key, value in os.environ.items() if "COV" not in key}
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        shown = subprocess.run([SAUDAGAR, "--help"], capture_output=True, text=True, env=quiet, check=True)
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.3, took
+    assert "Exit codes: 0 done" in shown.stdout
+
+
+def commands(group: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every command below `group`."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*before, name))
+        else:
+            yield (*before, name)
+
+
+def test_every_command_explains_itself(saudagar: Run) -> None:
+    """What it does, its exit codes, and every option in at least two words."""
+    cli._mount()
+    found = list(commands(typer.main.get_command(cli.app)))
+    assert {("demo",), ("run",), ("exchange",), ("config", "check"), ("desk", "halt"), ("journal", "show")} <= set(
+        found
+    )
+    for command in found:
+        shown = saudagar(*command, "--help")
+        assert shown.code == 0
+        assert "Exit codes: 0" in shown.out, command
+        _, options = shown.out.split("\nOptions:\n")
+        for option in re.split(r"\n(?=  -)", options):
+            words = re.sub(r"\[(default|required)[^]]*\]", "", option.strip().split("  ", 1)[-1])
+            assert len(words.split()) >= 2, f"{command}: {option!r} is not explained"
+
+
+def test_version(saudagar: Run) -> None:
+    assert re.fullmatch(r"saudagar \d+\.\d+\.\d+\n", saudagar("--version").out)
+
+
+# Mistakes -------------------------------------------------------------------------------------------------------------
+
+ONE_LINE = [
+    # what was typed, exit code, what the answer must say
+    ("demo --ticks none.csv", 3, "error: none.csv: cannot be read as a tick file: No such file or directory."),
+    ("demo --ticks .", 3, "error: .: cannot be read as a tick file: Is a directory."),
+    ("demo --ticks words.csv", 3, "error: words.csv: expected the columns timestamp, ltp, volume, got hello."),
+    ("demo --directory words.csv", 2, "error: words.csv is no directory. Choose another --directory."),
+    ("demo --directory words.csv/x --in-process", 2, "directory words.csv/x cannot be made: Not a directory."),
+    ("demo --directory /proc/none --in-process", 2, "/proc/none cannot be made: No such file or directory."),
+    ("demo --directory full", 2, "error: full holds 'precious', which no demo made; it is not emptied. Choose"),
+    ("desk status", 4, "error: there is no desk's directory var/desk. Name it with --directory."),
+    ("desk halt -d full", 4, "error: there is no journal in full."),
+    ("desk halt -d full --flatten", 1, "error: no desk runs in full: nothing can be closed. Halt without --flatten."),
+    ("desk close-all -d full", 1, "error: no desk runs in full. Start it, or close the positions at the broker."),
+    ("journal verify none.db", 4, "error: none.db: there is no such journal."),
+    ("journal show none.db --table ordrs", 2, "error: there is no table 'ordrs'. Did you mean orders?"),
+    ("journal replay words.csv", 4, "error: words.csv: the journal cannot be read: file is not a database. Do not"),
+    ("instruments find reliance", 3, "error: no instrument master in var/instruments. Make one: saudagar instruments"),
+    ("instruments show X", 3, "error: no instrument master in var/instruments. Make one: saudagar instruments"),
+    ("instruments sync", 2, "error: no instrument file given. Give one or more of --upstox, --dhan, --kite."),
+    ("instruments sync --kite none", 3, "error: cannot read the instrument file none: No such file or directory."),
+    ("run sim.toml --exchange-ports 1,2", 2, "error: --exchange-ports wants three port numbers UPSTOX,DHAN,CONTROL"),
+    ("run sim.toml --exchange-ports 1,2,3", 2, '--exchange-ports wants mode = "simulation" and in_process = false.'),
+]
+
+
+@pytest.mark.parametrize(("typed", "code", "message"), ONE_LINE)
+def test_a_mistake_is_answered_in_one_line(saudagar: Run, tmp_path: Path, typed: str, code: int, message: str) -> None:
+    (tmp_path / "words.csv").write_text("hello\n")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "precious").touch()
+    desk_file(tmp_path).rename(tmp_path / "sim.toml")
+    said = saudagar(*typed.split())
+    assert said.code == code
+    assert message in said.line
+    assert (tmp_path / "full" / "precious").exists()
+    shown = json.loads(saudagar(*typed.split(), "--json").out) if "ticks" in typed else {"message": message}
+    assert shown["message"] in message or message.removeprefix("error: ") in shown["message"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("", "Usage: saudagar"),
+        ("dmeo", "Did you mean 'demo'?"),
+        ("demo --sed 3", "--seed"),
+        ("demo --symbols 0", "greater than or equal to 1"),
+        ("demo --speed nan", "greater than or equal to 0"),
+        ("demo --seed 99999999999999999999", "less than or equal to"),
+        ("demo --seed ten", "valid integer"),
+        ("exchange --dhan-port 70000", "less than or equal to 65535"),
+        ("exchange --speed -1", "greater than or equal to 0"),
+        ("run", "Missing argument"),
+        ("journal show", "Missing argument"),
+    ],
+)
+def test_a_wrong_option_is_exit_code_2(saudagar: Run, typed: str, message: str) -> None:
+    said = saudagar(*typed.split())
+    assert said.code == 2
+    assert message in said.out + said.err
+
+
+@pytest.mark.parametrize("day", ["2026-11-21", "tomorrow", "1999-01-04"])
+def test_an_exchange_needs_a_trading_day(saudagar: Run, day: str) -> None:
+    said = saudagar("exchange", "--day", day)
+    assert said.code == 3
+    assert said.line
+
+
+def test_two_demos_do_not_share_a_directory(saudagar: Run, tmp_path: Path) -> None:
+    from saudagar.storage.journal_file import Lock
+
+    (tmp_path / "desk").mkdir()
+    running = Lock(tmp_path / "desk" / "journal.db")
+    try:
+        said = saudagar("demo", "--in-process", "--directory", "desk")
+    finally:
+        running.release()
+    assert said.code == 4
+    assert "is writing this journal" in said.line
+    assert (tmp_path / "desk").exists()
+
+
+# Running --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_with_unknown_instruments_names_all_of_them(saudagar: Run, tmp_path: Path) -> None:
+    file = desk_file(tmp_path, instruments='"NSE:NOPE", "NSE:RELIANCE", "NSE:ZZZ", "NSE:NIFTY"')
+    said = saudagar("run", str(file))
+    assert said.code == 2
+    first, *rest = said.err.splitlines()
+    assert first == "error: some instruments cannot be used."
+    assert [line.split(": ")[0].strip() for line in rest] == ["NSE:NOPE", "NSE:ZZZ", "NSE:NIFTY"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "missing"),
+    [
+        ("paper", ["SAUDAGAR_UPSTOX_TOKEN"]),
+        ("live", ["SAUDAGAR_UPSTOX_TOKEN", "SAUDAGAR_DHAN_CLIENT_ID", "SAUDAGAR_DHAN_TOKEN"]),
+    ],
+)
+def test_real_data_and_real_orders_need_credentials(
+    saudagar: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, missing: list[str]
+) -> None:
+    file = desk_file(tmp_path, mode)
+    said = saudagar("run", str(file), "--live")
+    assert said.code == 2
+    assert all(name in said.err for name in missing)
+    assert 'mode = "simulation"' in said.err
+    for name in missing:
+        monkeypatch.setenv(name, "canary-4711")
+    said = saudagar("run", str(file), *(["--live"] if mode == "live" else []))
+    assert said.code == 3
+    assert "no instrument master" in said.line
+    assert "canary" not in said.out + said.err
+
+
+def test_real_orders_need_a_confirmation(saudagar: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("UPSTOX_TOKEN", "DHAN_TOKEN", "DHAN_CLIENT_ID"):
+        monkeypatch.setenv(f"SAUDAGAR_{name}", "canary-4711")
+    file = desk_file(tmp_path, "live")
+    said = saudagar("run", str(file))
+    assert said.code == 2
+    assert said.line == (
+        'error: real orders were not confirmed. Type "I trade my own money" when asked, or give --live.'
+    )
+    assert not (tmp_path / "desk").exists()
+
+
+def test_paper_is_the_default_mode(saudagar: Run, tmp_path: Path) -> None:
+    file = desk_file(tmp_path)
+    file.write_text(file.read_text().replace('mode = "simulation"\n', ""))
+    assert "mode paper needs SAUDAGAR_UPSTOX_TOKEN" in saudagar("run", str(file)).err
+
+
+def test_a_day_in_process_from_order_to_journal(saudagar: Run, tmp_path: Path) -> None:
+    """Two runs of one file give the same trades; then every command that reads a journal."""
+    file = desk_file(tmp_path)
+    first, second = (json.loads(saudagar("run", str(file), "--json").out) for _ in range(2))
+    assert first["trades"]
+    assert first["trades"] == second["trades"]
+    assert (tmp_path / "desk" / "journal-before.db").exists()
+    assert saudagar("journal", "verify", "desk/journal.db").out.endswith("IST; whole.\n")
+    shown = saudagar("journal", "show", "desk/journal.db", "--kind", "DayClosed").out
+    assert "15:35:00.000" in shown
+    told = saudagar("journal", "replay", "desk/journal.db").out
+    assert f"round trips: {len(first['trades'])}, gross " in told
+    assert "positions: 0 open" in told
+    assert saudagar("desk", "status", "-d", "desk").out.startswith("ACTIVE (no desk runs; this is its journal)")
+
+
+def test_the_report_of_a_demo_for_people(saudagar: Run) -> None:
+    said = saudagar("demo", "--in-process", "--symbols", "2")
+    assert said.code == 0
+    assert re.search(r"^09:\d\d:\d\d IST|^15:35:00 IST", said.out, re.MULTILINE)
+    assert "saudagar demo · Friday 20 November 2026" in said.out
+    assert re.search(r"net [+-]₹[\d,]+\.\d\d from \d+ round trips", said.out)
+    assert "var/demo/report-2026-11-20.html" in said.out
+    assert Path("var/demo/report-2026-11-20.html").exists()
+
+
+@pytest.mark.parametrize(
+    "environment", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1", "COLUMNS": "60"}, {"TERM": "dumb"}]
+)
+def test_any_terminal_will_do(process: Callable[..., Any], tmp_path: Path, environment: dict[str, str]) -> None:
+    child = process("demo", "--in-process", "--symbols", "1", **environment)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, err) == (0, "")
+    assert "15:35:00 IST" in out
+    if "COLUMNS" in environment:
+        report = out[out.index("saudagar demo") :]
+        assert max(map(len, report.splitlines())) <= 60
+    assert process("journal", "show", "var/demo/journal.db", **environment).wait(30) == 0
+
+
+def test_a_listener_that_goes_away_stops_nothing(process: Callable[..., Any], tmp_path: Path) -> None:
+    child = process("demo", "--in-process", "--symbols", "1")
+    child.stdout.readline()
+    child.stdout.close()
+    assert child.wait(60) == 1
+    assert "Traceback" not in child.stderr.read()
+    assert (tmp_path / "var" / "demo" / "report-2026-11-20.html").exists()
+
+
+def test_no_room_for_the_output_is_told_and_the_report_kept(tmp_path: Path) -> None:
+    for more in ([], ["--json"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [SAUDAGAR, "demo", "--in-process", "--symbols", "1", "--directory", "demo", *more],
+                cwd=tmp_path,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+            )
+        assert done.returncode != 0
+        assert "error: No space left on device." in done.stderr
+        assert "Traceback" not in done.stderr
+        assert (tmp_path / "demo" / "report-2026-11-20.html").exists()
+
+
+def test_a_defect_is_one_line_and_a_trace_in_a_file(saudagar: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("surprise")
+
+    monkeypatch.setattr("saudagar.app.demo.demo_config", broken)
+    said = saudagar("demo")
+    assert said.code == 70
+    found = re.fullmatch(
+        r"error: a defect of saudagar: KeyError: 'surprise'\. .* Report it with (\S+\.txt)\.", said.line
+    )
+    assert found
+    trace = Path(found[1])
+    assert "in broken" in trace.read_text()
+    assert trace.stat().st_mode & 0o077 == 0
+    trace.unlink()
+
+
+# Stopping -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [["--speed", "300"], ["--speed", "300", "--in-process", "--json"]])
+def test_ctrl_c_ends_a_demo_in_order(process: Callable[..., Any], tmp_path: Path, arguments: list[str]) -> None:
+    child = process("demo", "--symbols", "3", "--directory", "demo", *arguments)
+    journal = tmp_path / "demo" / "journal.db"
+    wait_for(lambda: (tmp_path / "demo" / "desk.sock").exists())
+    time.sleep(1.5)
+    os.killpg(child.pid, signal.SIGINT)  # as a terminal does: all processes of the group
+    out, err = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert re.search(r"^interrupted: \d+ positions stay open, \d+ orders rest at the broker\.$", err, re.MULTILINE)
+    assert "Traceback" not in err
+    if "--json" in arguments:
+        assert json.loads(out)["run"]["title"] == "demo"
+    else:
+        assert "saudagar demo · Friday 20 November 2026" in out
+        assert "is down" not in out
+    assert wait_for(lambda: not group(child.pid), 5)
+    assert not (tmp_path / "demo" / "desk.sock").exists()
+    shown = subprocess.run([SAUDAGAR, "journal", "verify", journal], capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    assert (tmp_path / "demo" / "report-2026-11-20.html").exists()
+
+
+def test_a_stopped_desk_takes_the_switch_too(saudagar: Run, tmp_path: Path) -> None:
+    saudagar("demo", "--in-process", "--symbols", "1", "--directory", "desk")
+    for command, state in (("halt", "HALTED"), ("reduce", "REDUCING"), ("resume", "ACTIVE")):
+        assert saudagar("desk", command, "-d", "desk").out.startswith(f"{state} (no desk runs")
+        assert json.loads(saudagar("desk", "status", "-d", "desk", "--json").out)["trading"] == state
+
+
+def test_the_exchange_alone(process: Callable[..., Any]) -> None:
+    child = process("exchange", "--symbols", "2", "--speed", "60")
+    ports = json.loads(child.stdout.readline())
+    assert sorted(ports) == ["control", "dhan", "upstox"]
+    taken = process("exchange", "--symbols", "2", "--dhan-port", str(ports["dhan"]))
+    assert taken.wait(20) == 1
+    assert taken.stderr.read().startswith(f"cannot listen on 127.0.0.1:{ports['dhan']}")
+    os.killpg(child.pid, signal.SIGINT)
+    assert child.wait(10) == 130
+    assert "Traceback" not in child.stderr.read()
