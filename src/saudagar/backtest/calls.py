@@ -35,7 +35,7 @@ class Calls:
     positions
         All that the plans may hold of the instrument.
     acts
-        Indices of the bars at whose open a signal acts, in order.
+        Indices of the bars at whose open a signal acts.
     every_bar
         Leave none out.
     """
@@ -56,12 +56,14 @@ class Calls:
         self._id = instrument.id
         self._positions = positions
         self._broker = broker
-        self._acts: list[int] = acts.tolist()
         self._next_act = 0
         self._every_bar = every_bar
         self._rest_stop = settings.tactics.rest_stop
         self._day_limits = bool(settings.limits.day_loss or settings.limits.day_profit)
-        self._whole, self._appointments = _appointments(bars, settings.hours.square_off)
+        self._mornings = np.flatnonzero(np.diff(bars.day, prepend=-1))
+        around = _around(bars, settings.hours.square_off)
+        self._whole = frozenset(around.tolist())
+        self._acts: list[int] = np.union1d(acts, around).tolist()
 
     @property
     def held(self) -> int:
@@ -125,9 +127,9 @@ class Calls:
     def _touched(self, position: Position, first: int, last: int) -> int:
         """The first bar of `[first, last)` that matters to an open position; `last` if none does."""
         bars, plan = self._bars, position.protection
-        k = np.searchsorted(self._appointments, first)
-        if k < len(self._appointments):
-            last = min(last, max(first, int(self._appointments[k])))
+        k = int(np.searchsorted(self._mornings, first))
+        if k < len(self._mornings):  # day orders have ended overnight
+            last = min(last, int(self._mornings[k]))
         if plan.max_age:
             last = min(last, max(first, int(np.searchsorted(bars.end, position.opened + plan.max_age, side="right"))))
         low, high = band(position, self._instrument)
@@ -161,16 +163,11 @@ def scan(bars: BarArrays, first: int, last: int, low: float, high: float) -> int
     return last
 
 
-def _appointments(bars: BarArrays, square_off: str) -> tuple[frozenset[int], NDArray[Any]]:
-    """Bars that an open position must not miss: the first of each day, and the one in which the square-off falls.
-
-    Another instrument's tick may bring the square-off before this one trades again, and the price that counts then is
-    the close of the bar before: those bars are named first, and are walked to their end.
-    """
-    firsts = np.flatnonzero(np.diff(bars.day, prepend=-1))
+def _around(bars: BarArrays, square_off: str) -> NDArray[Any]:
+    """The bars around each day's square-off, held or not: anybody's tick may bring it, at everybody's last price."""
     if not square_off:
-        return frozenset(), firsts
-    moments = bars.day[firsts] * _DAY - _IST + since_midnight(square_off)
-    inside = np.searchsorted(bars.end, moments, side="right")
-    before = inside[inside > 0] - 1
-    return frozenset(before.tolist()), np.unique(np.concatenate([firsts, before, inside]))
+        return np.empty(0, np.int64)
+    moments = np.unique(bars.day) * _DAY - _IST + since_midnight(square_off)
+    first = np.searchsorted(bars.end, moments, side="right")
+    both = np.union1d(first - 1, first)
+    return both[(both >= 0) & (both < len(bars))]
