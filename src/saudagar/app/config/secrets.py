@@ -77,8 +77,7 @@ def read_secrets(
     given, problems = read_given(environ, file)
     found = {NAMES[name]: value for name, value in given.items() if name in NAMES}
     for broker, (key, token) in _STORED.items():
-        stored, problem = _from_store(environ, broker) if not found.get(token) else (None, [])
-        problems += problem
+        stored = None if found.get(token) else _from_store(environ, broker)
         if stored and stored.good(clock()) and found.get(key, stored.key) == stored.key:
             found |= {token: stored.token} | ({key: stored.key} if key else {})
     return Secrets(**{field: Secret(value) for field, value in found.items()}), problems
@@ -94,12 +93,12 @@ def read_given(environ: Mapping[str, str], file: Path | None) -> tuple[dict[str,
     return found, problems
 
 
-def _from_store(environ: Mapping[str, str], broker: str) -> tuple[StoredToken | None, list[Problem]]:
+def _from_store(environ: Mapping[str, str], broker: str) -> StoredToken | None:
     store = store_of(environ)
     try:
-        return (store.load(broker) if store else None), []
-    except SaudagarError as error:
-        return None, [Problem(file=str(store.path(broker)) if store else "", message=error.message, hint=error.hint)]
+        return store.load(broker) if store else None
+    except SaudagarError:
+        return None  # a desk that needs the token hears that it is missing; `login --show` says why
 
 
 def _read_file(file: Path) -> tuple[dict[str, str], list[Problem]]:

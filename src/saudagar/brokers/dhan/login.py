@@ -86,10 +86,17 @@ class DhanAccess:
         return self._grant(body)
 
     def _six_digits(self, secret: str) -> str:
+        import base64
+
         import pyotp
 
+        class Totp(pyotp.TOTP):
+            def byte_secret(self) -> bytes:
+                """Of any length: pyotp wants 112 bits, but the broker chose this one, and many are of 80."""
+                return base64.b32decode(self.secret + "=" * (-len(self.secret) % 8), casefold=True)
+
         try:
-            return str(pyotp.TOTP(secret.replace(" ", "")).at(self._clock() // SECOND))
+            return str(Totp(secret.replace(" ", "")).at(self._clock() // SECOND))
         except ValueError:  # binascii's among them
             pass
         raise AuthError("the TOTP secret is no base32 text, nor is it a code of six digits.")
@@ -121,6 +128,8 @@ class DhanAccess:
         token = body.get("accessToken")
         if not isinstance(token, str) or not token:
             raise AuthError("Dhan answered without a token.", hint="Check PIN, TOTP and client id, and try again.")
+        if str(body.get("dhanClientId") or self._client_id) != self._client_id:
+            raise AuthError("Dhan granted a token for another client id; it was not taken.")
         expires = naive_ist(body.get("expiryTime"), *_SHAPES) or expiry_of_jwt(token) or self._clock() + DAY
         return Grant(token=token, expires=expires, key=self._client_id)
 
