@@ -32,6 +32,7 @@ class NotedEngine(Engine):
     """Notes for each order that a tick brought when that tick was received (monotonic ns)."""
 
     born: dict[ClientOrderId, Nanos]
+    settings: Settings
 
     def process(self, event: Inbound) -> Step:
         step = super().process(event)
@@ -76,5 +77,5 @@ def desk(instruments: Sequence[Instrument], restless: int = 0) -> NotedEngine:
         lambda _: 0,
         [each.id for each in instruments],
     )
-    engine.born = {}
+    engine.born, engine.settings = {}, settings
     return engine

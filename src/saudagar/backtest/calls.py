@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from saudagar.backtest.fills import BarBroker
 from saudagar.engine.guard import Guard
 from saudagar.engine.settings import Settings
+from saudagar.engine.state import State
 from saudagar.indicators import BarArrays
 from saudagar.market.ist import since_midnight
-from saudagar.model import Instrument, Paise
+from saudagar.model import Instrument, Paise, PositionId
 from saudagar.portfolio import Position
 
 _FIRST_CHUNK = 32
@@ -32,8 +33,10 @@ class Calls:
 
     Parameters
     ----------
-    positions
-        All that the plans may hold of the instrument.
+    state
+        The desk's.
+    plans
+        The positions that the plans may hold of the instrument.
     acts
         Indices of the bars at whose open a signal acts.
     every_bar
@@ -44,7 +47,8 @@ class Calls:
         self,
         bars: BarArrays,
         instrument: Instrument,
-        positions: Sequence[Position],
+        state: State,
+        plans: Sequence[PositionId],
         broker: BarBroker,
         settings: Settings,
         *,
@@ -54,7 +58,8 @@ class Calls:
         self._bars = bars
         self._instrument = instrument
         self._id = instrument.id
-        self._positions = positions
+        self._known = state.positions
+        self._plans = plans
         self._broker = broker
         self._next_act = 0
         self._every_bar = every_bar
@@ -64,6 +69,11 @@ class Calls:
         around = _around(bars, settings.hours.square_off)
         self._whole = frozenset(around.tolist())
         self._acts: list[int] = np.union1d(acts, around).tolist()
+
+    @property
+    def _positions(self) -> list[Position]:
+        known = self._known
+        return [known[plan] for plan in self._plans if plan in known]
 
     @property
     def held(self) -> int:

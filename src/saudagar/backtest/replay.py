@@ -112,7 +112,8 @@ class _BarReplay:
             name: Calls(
                 each,
                 instruments.get(name),
-                [session.state.position(position_id(p.id, name)) for p in settings.plans if name in p.instruments],
+                session.state,
+                [position_id(plan.id, name) for plan in settings.plans if name in plan.instruments],
                 self._broker,
                 settings,
                 acts=np.empty(0, np.int64) if self._prepared is None else self._prepared.fired(name) + 1,
