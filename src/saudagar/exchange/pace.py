@@ -98,6 +98,10 @@ class Pacer:
         self.acks += 1
         self.look()
 
+    def forget(self) -> None:
+        """The desk has a new order socket: what it acknowledged on the old one does not count any more."""
+        self._ack = None
+
     def look(self) -> None:
         """Something changed: wake the market if it may go on."""
         if self._waiter is not None and not self._waiter.done() and self._ready():

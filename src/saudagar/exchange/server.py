@@ -102,7 +102,12 @@ class RunningExchange:
         self.conditionals = Conditionals(self.core)
         self.switches = {"dhan": Switches(), "upstox": Switches()}
         self._dhan_updates = OrderUpdates(
-            self.wire, client_id=account.client_id, token=account.dhan_token, last=self.core.last, changed=self._look
+            self.wire,
+            client_id=account.client_id,
+            token=account.dhan_token,
+            last=self.core.last,
+            changed=self._look,
+            joined=self._joined,
         )
         self.updates = OrderStreams(self._dhan_updates)
         self.pacer = Pacer(lockstep=config.lockstep, speed=config.speed, sent=lambda: self.updates.sent)
@@ -217,6 +222,9 @@ class RunningExchange:
 
     def _look(self) -> None:
         self.pacer.look()
+
+    def _joined(self) -> None:
+        self.pacer.forget()
 
     def _second(self) -> int:
         """Which second counts for rate limits: the market's while it runs, else the wall's."""

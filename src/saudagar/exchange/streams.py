@@ -10,6 +10,9 @@ from typing import Protocol
 
 from saudagar.exchange.core_orders import Update
 
+CUT = -1
+"""Stands for a count that no desk can reach: the exchange hung up, and lock-step waits until the desk is back."""
+
 
 class OrderStream(Protocol):
     """One broker's order stream."""
@@ -19,7 +22,7 @@ class OrderStream(Protocol):
 
     @property
     def sent(self) -> int | None:
-        """Messages sent on its newest socket; None while nobody is connected."""
+        """Messages sent on its newest socket; None while nobody is connected, `CUT` if that is the exchange's doing."""
         ...
 
     def publish(self, updates: Sequence[Update]) -> None: ...
@@ -39,8 +42,10 @@ class OrderStreams:
 
     @property
     def sent(self) -> int | None:
-        """Messages on the newest socket of each stream together; None while nobody is connected to any."""
+        """Messages on the newest socket of each stream together; None while nobody is connected to any; `CUT`."""
         counts = [count for stream in self.streams if (count := stream.sent) is not None]
+        if CUT in counts:
+            return CUT
         return sum(counts) if counts else None
 
     def publish(self, updates: Sequence[Update]) -> None:

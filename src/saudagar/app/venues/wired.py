@@ -111,6 +111,7 @@ class WiredVenue:
     async def connect(self, runner: Runner, instruments: Sequence[Instrument]) -> None:
         def on_status(name: str, status: LinkStatus) -> None:
             self.links[name] = status.state
+            self._acked = (0, -1)  # a new connection counts anew: the exchange wants to be told again
             runner.on_link(status)
 
         def on_frame(frame: TickFrame) -> None:

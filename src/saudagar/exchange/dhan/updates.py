@@ -16,6 +16,7 @@ from saudagar.exchange.core_orders import Update
 from saudagar.exchange.dhan.shapes import alert
 from saudagar.exchange.face import Wire, abort
 from saudagar.exchange.faults import Fault, FaultKind
+from saudagar.exchange.streams import CUT
 from saudagar.model import InstrumentId, Tick
 
 ENDPOINT = "dhan.updates"
@@ -68,7 +69,9 @@ class OrderUpdates:
     last
         The newest tick of an instrument, for ``RefLtp``.
     changed
-        Called when a socket comes or goes: lock-step has to look again.
+        Called when a socket goes: lock-step has to look again.
+    joined
+        Called when a socket has logged in: lock-step needs a new word of the desk.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class OrderUpdates:
         token: str,
         last: Callable[[InstrumentId], Tick | None],
         changed: Callable[[], None],
+        joined: Callable[[], None],
     ) -> None:
         self.token = token
         self.total = 0  # messages over all sockets
@@ -86,12 +90,16 @@ class OrderUpdates:
         self._client_id = client_id
         self._last = last
         self._changed = changed
+        self._joined = joined
         self._sockets: list[_Socket] = []
+        self._cut = False  # we hung up on somebody who has not tried again
 
     @property
     def sent(self) -> int | None:
-        """Messages sent on the newest socket; None while nobody is logged in."""
-        return self._sockets[-1].sent if self._sockets else None
+        """Messages sent on the newest socket; None while nobody is logged in, `CUT` if we hung up on the last one."""
+        if self._sockets:
+            return self._sockets[-1].sent
+        return CUT if self._cut else None
 
     def publish(self, updates: Sequence[Update]) -> None:
         """Queue one message per change for every socket."""
@@ -112,19 +120,21 @@ class OrderUpdates:
                 self.total += 1
                 socket.put(text, fault.delay if fault else 0.0)
             if kind in (FaultKind.DISCONNECT, FaultKind.DROP_BEFORE_ACCEPT, FaultKind.DROP_AFTER_ACCEPT):
-                self._remove(socket)
-                socket.queue.put_nowait(None)
+                self._hang_up(socket)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The WebSocket endpoint."""
         ws = web.WebSocketResponse(compress=False)
         await ws.prepare(request)
-        if not await self._login(ws):
+        welcome = await self._login(ws)
+        self._cut = False
+        if not welcome:
+            self._changed()
             await ws.close(code=1008, message=b"login refused")
             return ws
         socket = _Socket(ws, request.transport)
         self._sockets.append(socket)
-        self._changed()
+        self._joined()
         pump = asyncio.create_task(socket.pump())
         try:
             async for _ in ws:
@@ -152,5 +162,9 @@ class OrderUpdates:
     def disconnect(self) -> None:
         """Hang up on everybody, as on a bad day."""
         for socket in tuple(self._sockets):
-            self._remove(socket)
-            socket.queue.put_nowait(None)
+            self._hang_up(socket)
+
+    def _hang_up(self, socket: _Socket) -> None:
+        self._cut = True
+        self._remove(socket)
+        socket.queue.put_nowait(None)
