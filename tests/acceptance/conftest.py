@@ -110,6 +110,7 @@ class Desk:
         self._out, self._errors = folder / "stdout", folder / "stderr"
         self._process = start(arguments, folder, self._out, self._errors)
         self.family: set[int] = set()
+        self.report: dict[str, Any] = {}
 
     @property
     def running(self) -> bool:
@@ -134,8 +135,8 @@ class Desk:
             self.kill()
             raise
         assert code == 0, (code, self._errors.read_text()[-2000:])
-        report: dict[str, Any] = msgspec.json.decode(self._out.read_bytes())
-        return report
+        self.report = msgspec.json.decode(self._out.read_bytes())
+        return self.report
 
 
 class Running(Protocol):
@@ -286,11 +287,21 @@ class TradingDay:
         entries = [entry.event for entry in read_journal(self.journal)] if self.journal.exists() else []
         return Books(self.exchange.state(), State.replay(entries), len(entries))
 
+    def seconds(self) -> float:
+        """How long the last desk traded, on the wall."""
+        return float(self.desks[-1].report["run"]["seconds"])
+
     def close(self) -> None:
         for desk in self.desks:
             if desk.running:
                 desk.kill()
         self.exchange.stop()
+
+
+@pytest.fixture
+def saudagar() -> Path:
+    """The command."""
+    return SAUDAGAR
 
 
 @pytest.fixture
