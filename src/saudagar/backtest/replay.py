@@ -38,7 +38,7 @@ from saudagar.indicators import BarArrays
 from saudagar.market.ist import ist_day
 from saudagar.market.screen import TickScreen
 from saudagar.market.sessions import Calendar
-from saudagar.model import InstrumentId, InstrumentKind, Nanos, Paise, Tick, TickFrame, position_id
+from saudagar.model import InstrumentId, InstrumentKind, Nanos, Paise, Tick, TickFrame, TimeAdvanced, position_id
 from saudagar.model.errors import ConfigError, DataError
 from saudagar.model.events import Event
 from saudagar.strategies import Strategy
@@ -199,7 +199,10 @@ class _BarReplay:
     def _trade(self, ts: Nanos, prices: Sequence[tuple[InstrumentId, Paise]]) -> None:
         """The market stands at `prices`: the broker's orders trade first, then the desk sees it."""
         session, broker, volumes, at = self._session, self._broker, self._volumes, self._at
-        for report in [report for name, price in prices for report in broker.on_price(name, ts, price)]:
+        reports = [report for name, price in prices for report in broker.on_price(name, ts, price)]
+        if reports:
+            session.process(TimeAdvanced(ts))  # the visit before may lie far back
+        for report in reports:
             session.process(report)
         session.process(TickFrame(ts, [Tick(name, ts, price, volumes[name].item(at[name])) for name, price in prices]))
 
