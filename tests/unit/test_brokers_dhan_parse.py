@@ -254,6 +254,8 @@ def test_times_that_are_none(text):
         {"filledQty": 1.5},
         {"averageTradedPrice": "NaN"},
         {"price": "Infinity"},
+        {"price": 1e308},  # finite, until it is counted in paise
+        {"filledQty": 1e308},
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused(damage):

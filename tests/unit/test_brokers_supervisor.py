@@ -213,3 +213,19 @@ def test_the_back_off_grows_to_its_limit_and_is_jittered():
     delays = [stream._delay() for _ in range(8)]
     assert all(limit / 2 <= delay <= limit for delay, limit in zip(delays, [1, 2, 4, 8, 8, 8, 8, 8], strict=True))
     assert len(set(delays)) == 8
+
+
+def test_stopping_at_the_very_moment_a_connection_ends_does_not_hang(children):
+    module = children("meeting", "outlet.status('UP')\nended.wait()")
+
+    async def main():
+        desk = Desk(module)
+        await desk.stream.start()
+        await asyncio.sleep(0.05)
+        desk.stream._ended.set()
+        await asyncio.sleep(0)  # the waiter has its answer, and has not run yet
+        async with asyncio.timeout(4):
+            await desk.stream.stop()
+        assert gone(desk.stream.pid)
+
+    asyncio.run(main())

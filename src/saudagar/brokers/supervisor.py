@@ -99,7 +99,8 @@ class Stream:
         """Start, and wait until the first attempt has come up, failed or taken too long."""
         self._task = asyncio.create_task(self._run(), name=self.link)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._told.wait(), self._watch.connect)
+            async with asyncio.timeout(self._watch.connect):
+                await self._told.wait()
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -168,7 +169,9 @@ class Stream:
         periods = [period for period in (self._watch.silence, self._watch.stale, self._watch.connect) if period]
         while not self._ended.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), min(periods) / 4)
+                # not `wait_for`: Python 3.11's forgets a cancellation that meets the end, and `stop` would wait for ever
+                async with asyncio.timeout(min(periods) / 4):
+                    await self._ended.wait()
             if fault := self._fault(time.monotonic()):
                 self._tell(LinkState.DOWN, fault)
                 return

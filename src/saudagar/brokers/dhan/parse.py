@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from math import isfinite
 from typing import Any
 
 from saudagar.brokers.dhan import words
@@ -34,6 +33,7 @@ from saudagar.model.errors import DataError
 _IST = timezone(timedelta(hours=5, minutes=30))
 _ENDED_BADLY = frozenset({OrderStatus.REJECTED, OrderStatus.CANCELLED, OrderStatus.EXPIRED})
 _NONE = ("", "NA", "0")
+_MOST = 1e13  # rupees or units: beyond any account, and far from where floats lose the paisa
 
 Row = Mapping[str, Any]
 
@@ -240,7 +240,7 @@ def _rupees(value: object) -> float:
         number = float(str(value)) if value not in (None, "", "NA") else 0.0
     except ValueError:
         number = float("nan")
-    if not isfinite(number):
+    if not -_MOST < number < _MOST:  # false for NaN as well
         raise DataError(f"Dhan gave {value!r} for an amount.")
     return number
 
