@@ -86,6 +86,7 @@ class Stream:
         self._watch = watch or Watch()
         self._secrets = tuple(secret for secret in secrets if secret)
         self._task: asyncio.Task[None] | None = None
+        self._reaping: asyncio.Future[None] | None = None
         self._state: LinkState | None = None
         self._told = asyncio.Event()  # some status is known
         self._ended = asyncio.Event()  # this child's connection is over
@@ -103,10 +104,12 @@ class Stream:
                 await self._told.wait()
 
     async def stop(self) -> None:
+        """End the connection; the child process is gone when this returns."""
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task})  # does not swallow a cancellation of our own caller
+            if self._reaping is not None:  # the cancellation may have come while the child was being ended
+                await asyncio.wait({self._reaping})
             self._task = None
 
     async def _run(self) -> None:
@@ -149,7 +152,8 @@ class Stream:
                 if fd >= 0:
                     os.close(fd)
             if process is not None:
-                await asyncio.shield(asyncio.to_thread(_reap, process))
+                self._reaping = asyncio.ensure_future(asyncio.to_thread(_reap, process))
+                await asyncio.shield(self._reaping)
 
     def _spawn(self, child_end: int) -> subprocess.Popen[bytes]:
         os.set_blocking(self._fd, False)
@@ -169,7 +173,7 @@ class Stream:
         periods = [period for period in (self._watch.silence, self._watch.stale, self._watch.connect) if period]
         while not self._ended.is_set():
             with suppress(TimeoutError):
-                # not `wait_for`: Python 3.11's forgets a cancellation that meets the end, and `stop` would wait for ever
+                # `wait_for` of Python 3.11 forgets a cancellation that meets the end: `stop` would wait for ever
                 async with asyncio.timeout(min(periods) / 4):
                     await self._ended.wait()
             if fault := self._fault(time.monotonic()):
