@@ -1,0 +1,305 @@
+"""Kite's order desk: takes orders into the matching core, changes and cancels them, and keeps Kite's record of them.
+
+What Kite checks itself (words, tag, market protection, what the exchange would refuse at once) is an error and nothing
+was done. Money is checked by the risk desk behind it: such an order gets an id and then stands in the book as REJECTED
+(recorded 2022-05-24). A market order in continuous trading becomes the limit order that its protection makes of it,
+and is shown as that, tagged ``mktp`` (recorded 2025-08-07); it may rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from saudagar.exchange.book import Book
+from saudagar.exchange.core import MatchingCore
+from saudagar.exchange.core_orders import ExchangeOrder, Refusal, Update, snapshot
+from saudagar.exchange.core_rules import BAND_PPM, automatic_protection, protected
+from saudagar.exchange.kite import errors
+from saudagar.exchange.kite.errors import KiteError, bad_input
+from saudagar.exchange.kite.requests import (
+    ORDER_TYPES,
+    PRODUCTS,
+    SIDES,
+    TAG_LENGTH,
+    VALIDITIES,
+    Form,
+    order_prices,
+)
+from saudagar.exchange.kite.tickets import Ticket, TicketBook
+from saudagar.exchange.kite.words import BEFORE_CANCELLED, BEFORE_MODIFIED, ORDER_TYPE, Directory
+from saudagar.market.ist import ist
+from saudagar.market.sessions import PhaseKind
+from saudagar.model import (
+    MINUTE,
+    Instrument,
+    InstrumentId,
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    Paise,
+    Side,
+    Validity,
+)
+
+MODIFICATIONS = 25  # per order (kite.trade/forum 2760)
+SLICES = 10  # of one autoslice order (kite.trade/forum 15912)
+
+_VARIETIES = ("regular", "amo")
+_OTHER_VARIETIES = ("co", "iceberg", "auction")  # Kite has them, this exchange has not
+_MARKET = (OrderType.MARKET, OrderType.SL_M)
+
+
+class OrderDesk:
+    """Places, modifies and cancels.
+
+    Parameters
+    ----------
+    publish
+        Takes what an order request caused, before the answer leaves.
+    previous_close
+        Paise, by instrument: protected prices stay inside its band.
+    """
+
+    def __init__(
+        self,
+        core: MatchingCore,
+        book: TicketBook,
+        directory: Directory,
+        *,
+        publish: Callable[[Sequence[Update]], None],
+        previous_close: Mapping[InstrumentId, Paise],
+    ) -> None:
+        self._core = core
+        self._book = book
+        self._directory = directory
+        self._publish = publish
+        self._close = previous_close
+        self._rejections = 0
+        self._slices = 0
+        self._expiring: list[Ticket] = []  # TTL orders
+
+    def place(self, variety: str, form: Form) -> dict[str, Any]:
+        """`POST /orders/{variety}`; returns the answer's data.
+
+        Raises
+        ------
+        KiteError
+            Nothing was done.
+        """
+        draft = self._draft(variety, form)
+        if form.text("autoslice", "false") == "true":
+            return self._slice(draft)
+        return {"order_id": self._enter(draft).order_id}
+
+    def modify(self, variety: str, order_id: str, form: Form) -> str:
+        """`PUT /orders/{variety}/{order_id}`: changes the fields that the form names.
+
+        Raises
+        ------
+        KiteError
+            The order stands as it was.
+        """
+        ticket = self._find(variety, order_id)
+        if ticket.modifications >= MODIFICATIONS:
+            raise KiteError("NetworkException", errors.TOO_MANY_CHANGES, 429)  # the class as users reported it
+        order, old = ticket.order, ticket.order.terms
+        kind = form.word("order_type", ORDER_TYPES, ORDER_TYPE[self._kind_now(ticket)])
+        validity = "TTL" if ticket.ttl else order.validity.value
+        if form.word("validity", VALIDITIES, validity) != validity:
+            raise bad_input("Invalid `validity`.")
+        protection = _protection(form, kind, ticket.protection)
+        price, trigger = order_prices(kind, form, old.price, old.trigger_price)
+        quantity = form.whole("quantity", old.quantity)
+        asked = OrderTerms(quantity=quantity, order_type=kind, price=price, trigger_price=trigger)
+        terms, tags = self._protected(order.instrument, order.side, asked, protection)
+        ticket.coming = BEFORE_MODIFIED if ticket.entered else ()
+        try:
+            self._core.modify(order_id, terms)
+        except Refusal as refusal:
+            ticket.coming = ()
+            raise KiteError("OrderException", refusal.message) from None
+        ticket.asked, ticket.protection = kind, protection
+        order.protection_ppm = _ppm(protection)
+        ticket.tags = [tag for tag in ticket.tags if not tag.startswith("mktp")] + tags
+        ticket.modifications += 1
+        ticket.disclosed = form.whole("disclosed_quantity", ticket.disclosed)
+        self._publish(self._core.drain())
+        return order_id
+
+    def cancel(self, variety: str, order_id: str) -> str:
+        """`DELETE /orders/{variety}/{order_id}`. Raises `KiteError`; the order stands then."""
+        ticket = self._find(variety, order_id)
+        self._cancel(ticket)
+        return order_id
+
+    def advance(self) -> None:
+        """Let the TTL orders end whose time is over; call at each step."""
+        if not self._expiring:
+            return
+        now = self._core.now
+        for ticket in tuple(self._expiring):
+            if now >= ticket.order.created + ticket.ttl * MINUTE:
+                self._expiring.remove(ticket)
+                if ticket.order.status.working:
+                    self._cancel(ticket)
+
+    def adopt(self, order: ExchangeOrder, tags: list[str]) -> Ticket:
+        """Keep an order that Kite itself placed, for a GTT."""
+        return self._book.add(Ticket(order=order, variety="regular", asked=order.terms.order_type, tags=tags))
+
+    def _cancel(self, ticket: Ticket) -> None:
+        ticket.coming = BEFORE_CANCELLED if ticket.entered else ()
+        try:
+            self._core.cancel(ticket.order_id)
+        except Refusal as refusal:
+            ticket.coming = ()
+            raise KiteError("OrderException", refusal.message) from None
+        self._publish(self._core.drain())
+
+    def _draft(self, variety: str, form: Form) -> Ticket:
+        if variety in _OTHER_VARIETIES:
+            raise KiteError("OrderException", f"Orders of variety `{variety}` are not available.")
+        if variety not in _VARIETIES:
+            raise bad_input("Invalid `variety`.")
+        instrument = self._directory.tradable(form.text("exchange"), form.text("tradingsymbol"))
+        if instrument is None:
+            raise bad_input("The instrument you are placing an order for has either expired or does not exist.")
+        tag = form.text("tag", "")
+        if len(tag) > TAG_LENGTH:
+            raise bad_input(f"Invalid `tag`. It may have {TAG_LENGTH} characters, got {len(tag)}.")
+        kind = form.word("order_type", ORDER_TYPES)
+        validity = form.word("validity", VALIDITIES, "DAY")
+        side = form.word("transaction_type", SIDES)
+        quantity = form.whole("quantity")
+        if not quantity:
+            raise bad_input("Invalid `quantity`.")
+        price, trigger = order_prices(kind, form, 0, 0)
+        return Ticket(
+            order=ExchangeOrder(
+                exchange_id="",
+                tag=tag,
+                instrument=instrument,
+                side=side,
+                terms=OrderTerms(quantity=quantity, order_type=kind, price=price, trigger_price=trigger),
+                product=form.word("product", PRODUCTS),
+                validity=Validity.IOC if validity == "IOC" else Validity.DAY,
+                status=OrderStatus.PENDING,
+                after_market=variety == "amo",
+            ),
+            variety=variety,
+            asked=kind,
+            protection=_protection(form, kind, 0.0),
+            disclosed=form.whole("disclosed_quantity", 0),
+            ttl=form.whole("validity_ttl") if validity == "TTL" else 0,
+        )
+
+    def _enter(self, draft: Ticket) -> Ticket:
+        """Bring a draft into the market; a rejection of the risk desk is kept as an order."""
+        try:
+            ticket = self._send(draft)
+        except Refusal as refusal:
+            if refusal.code != "funds":
+                raise errors.refused(refusal) from None
+            return self._reject(draft, refusal)
+        self._publish(self._core.drain())
+        return ticket
+
+    def _send(self, draft: Ticket) -> Ticket:
+        asked = draft.order
+        terms, tags = self._protected(asked.instrument, asked.side, asked.terms, draft.protection)
+        order = self._core.place(
+            tag=asked.tag,
+            instrument=asked.instrument.id,
+            side=asked.side,
+            terms=terms,
+            product=asked.product,
+            validity=asked.validity,
+            after_market=asked.after_market,
+            protection_ppm=_ppm(draft.protection),
+        )
+        ticket = self._book.add(msgspec.structs.replace(draft, order=order, tags=[*draft.tags, *tags], steps=[]))
+        if ticket.ttl:
+            self._expiring.append(ticket)
+        return ticket
+
+    def _reject(self, draft: Ticket, refusal: Refusal) -> Ticket:
+        now = self._core.now
+        self._rejections += 1
+        order = msgspec.structs.replace(
+            draft.order,
+            exchange_id=f"{ist(now):%y%m%d}8{self._rejections:06d}",
+            status=OrderStatus.REJECTED,
+            reason=f"Insufficient funds. {refusal.message} Check the orderbook for open orders.",
+            created=now,
+            updated=now,
+        )
+        raw = f"RMS:Margin Exceeds,{refusal.message}"
+        ticket = self._book.add(msgspec.structs.replace(draft, order=order, raw_reason=raw, steps=[]))
+        self._publish([snapshot(order)])
+        return ticket
+
+    def _slice(self, draft: Ticket) -> dict[str, Any]:
+        """An order cut at the freeze quantity: a parent id that is no order, and its children."""
+        terms = draft.order.terms
+        freeze = draft.order.instrument.freeze_quantity or terms.quantity
+        if terms.quantity > freeze * SLICES:
+            raise bad_input(f"The order has more than {SLICES} slices of {freeze}.")
+        self._slices += 1
+        parent = f"{ist(self._core.now):%y%m%d}7{self._slices:06d}"
+        children: list[dict[str, Any]] = []
+        for done in range(0, terms.quantity, freeze):
+            part = msgspec.structs.replace(terms, quantity=min(freeze, terms.quantity - done))
+            child = msgspec.structs.replace(
+                draft, order=msgspec.structs.replace(draft.order, terms=part), tags=["autoslice", f"autoslice:{parent}"]
+            )
+            try:
+                children.append({"order_id": self._send(child).order_id})
+            except Refusal as refusal:
+                problem = errors.refused(refusal)
+                error = {"code": problem.status, "error_type": problem.kind, "message": problem.message, "data": None}
+                children.append({"error": error})
+            self._publish(self._core.drain())
+        return {"order_id": parent, "children": children}
+
+    def _find(self, variety: str, order_id: str) -> Ticket:
+        ticket = self._book.get(order_id)
+        if ticket is None or ticket.variety != variety:
+            raise KiteError("GeneralException", errors.NO_SUCH_ORDER, 404)
+        if not ticket.order.status.working:
+            raise KiteError("OrderException", f"Order cannot be changed: it is {ticket.word(ticket.order.status)}.")
+        return ticket
+
+    def _kind_now(self, ticket: Ticket) -> OrderType:
+        return OrderType.SL_M if ticket.asked is OrderType.SL_M else ticket.order.terms.order_type
+
+    def _protected(
+        self, instrument: Instrument, side: Side, terms: OrderTerms, percent: float
+    ) -> tuple[OrderTerms, list[str]]:
+        """The terms that go to the exchange, and the tags of a market order that became a limit order."""
+        tick = self._core.last(instrument.id) if instrument.segment.tradable else None
+        continuous = self._core.phase(instrument.id) is PhaseKind.CONTINUOUS
+        if terms.order_type is not OrderType.MARKET or tick is None or not continuous:
+            return terms, []  # in a call auction the exchange takes market orders as such
+        ppm = _ppm(percent) or automatic_protection(instrument, tick.ltp)
+        limit = protected(Book(instrument, self._close[instrument.id]), side, tick.ltp, ppm, BAND_PPM)
+        limited = msgspec.structs.replace(terms, order_type=OrderType.LIMIT, price=limit)
+        return limited, ["mktp", f"mktp:{ppm / 10_000:.2f}"]
+
+
+def _protection(form: Form, kind: OrderType, present: float) -> float:
+    """Percent of market protection; a market order without it is refused (SEBI/HO/MIRSD rules from 2026-04-01)."""
+    percent = float(form.decimal("market_protection", Decimal(str(present))))
+    if percent != -1 and not 0 <= percent <= 100:
+        raise bad_input("Invalid `market_protection`.")
+    if kind in _MARKET and not percent:
+        raise bad_input(errors.NO_PROTECTION)
+    return percent
+
+
+def _ppm(percent: float) -> int | None:
+    """Protection as the exchange takes it; None is its own slabs."""
+    return round(percent * 10_000) if percent > 0 else None

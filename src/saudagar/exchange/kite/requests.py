@@ -1,0 +1,112 @@
+"""What comes in at Kite's REST: form fields, read strictly.
+
+Nothing is guessed: a word that is not known, a number that is none, a field that is missing is refused as Kite refuses
+it, with InputException and nothing done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from saudagar.exchange.kite.errors import bad_input
+from saudagar.exchange.kite.words import ORDER_TYPE, PRODUCT
+from saudagar.model import OrderType, Paise, Side
+
+TAG_LENGTH = 20  # characters; a longer tag is rejected (kite.trade/forum 52970)
+
+T = TypeVar("T")
+
+ORDER_TYPES = {word: kind for kind, word in ORDER_TYPE.items()}
+PRODUCTS = {word: product for product, word in PRODUCT.items()}
+SIDES = {side.value: side for side in Side}
+VALIDITIES = {"DAY": "DAY", "IOC": "IOC", "TTL": "TTL"}
+
+
+class Form:
+    """The fields of one request."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._fields = fields
+
+    def __contains__(self, name: str) -> bool:
+        return bool(self._fields.get(name))
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """A field as it came. Raises `KiteError` if it is missing and has no default."""
+        value = self._fields.get(name, "")
+        if value:
+            return value
+        if default is None:
+            raise bad_input(f"Missing or empty field `{name}`.")
+        return default
+
+    def word(self, name: str, table: Mapping[str, T], default: str | None = None) -> T:
+        """A field that must be one of the table's words."""
+        word = self.text(name, default)
+        if word not in table:
+            raise bad_input(f"Invalid `{name}`.")
+        return table[word]
+
+    def whole(self, name: str, default: int | None = None) -> int:
+        """A whole number that is not negative."""
+        value = self.text(name, None if default is None else str(default))
+        if not value.isdecimal():
+            raise bad_input(f"Invalid request (failed to decode {name}, got: {value} (expected integer))")
+        return int(value)
+
+    def decimal(self, name: str, default: Decimal | None = None) -> Decimal:
+        """A finite decimal number."""
+        value = self.text(name, None if default is None else str(default))
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if not number.is_finite():
+            raise bad_input(f"Invalid request (failed to decode {name}, got: {value} (expected decimal))")
+        return number
+
+    def paise(self, name: str, default: Paise | None = None) -> Paise:
+        """Rupees that are whole paise."""
+        amount = self.decimal(name, None if default is None else Decimal(default) / 100) * 100
+        if amount != int(amount) or amount < 0:
+            raise bad_input(f"Invalid `{name}`.")
+        return int(amount)
+
+
+async def read_form(request: web.Request) -> Form:
+    """The form-encoded body of `request`."""
+    fields = await request.post()
+    return Form({name: value for name, value in fields.items() if isinstance(value, str)})
+
+
+async def read_json(request: web.Request, kind: type[T]) -> T:
+    """The JSON body of `request`."""
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except msgspec.DecodeError as problem:
+        raise bad_input(f"Invalid request ({problem})") from None
+
+
+def read_field(text: str, kind: type[T], name: str) -> T:
+    """JSON inside a form field, as GTT conditions come."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.DecodeError as problem:
+        raise bad_input(f"Invalid `{name}` ({problem})") from None
+
+
+def order_prices(kind: OrderType, form: Form, price: Paise, trigger: Paise) -> tuple[Paise, Paise]:
+    """Price and trigger price that an order of `kind` needs; the given ones stand where the form is silent."""
+    return (
+        form.paise("price", price or None) if kind.has_price else 0,
+        form.paise("trigger_price", trigger or None) if kind.has_trigger else 0,
+    )
+
+
+def success(data: Any) -> dict[str, Any]:
+    return {"status": "success", "data": data}

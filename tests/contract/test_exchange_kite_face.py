@@ -1,0 +1,634 @@
+"""The Kite face through the real `kiteconnect` client, field by field against Kite's official mock answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import Request, urlopen
+
+import pytest
+from kiteconnect import KiteConnect
+from kiteconnect.exceptions import (
+    DataException,
+    GeneralException,
+    InputException,
+    NetworkException,
+    OrderException,
+    PermissionException,
+    TokenException,
+)
+
+from saudagar.exchange.core_orders import REFUSAL_CODES
+from saudagar.exchange.kite.errors import NO_PROTECTION, REFUSALS, STATUSES
+from saudagar.exchange.kite.words import EXCHANGE, ORDER_TYPE, PRODUCT, STATUS
+from saudagar.exchange.process import Account
+from saudagar.market.master.kite import read_kite
+from saudagar.model import OrderStatus, OrderType, Product, Segment
+
+RECORDED = Path(__file__).resolve().parents[2] / "../shared/fixtures/kite/rest"
+ACCOUNT = Account()
+RELIANCE, IDEA, NIFTY = 738561, 3677697, 256265
+
+
+def recorded(name: str) -> Any:
+    path = RECORDED / f"{name}.json"
+    if not path.exists():
+        pytest.skip("Kite's mock answers are not part of the project")
+    return json.loads(path.read_text())["data"]
+
+
+def client(market: Any, token: str | None = ACCOUNT.kite_token) -> Any:
+    return KiteConnect(ACCOUNT.kite_key, token, root=root(market))
+
+
+def root(market: Any) -> str:
+    return f"http://127.0.0.1:{market.exchange.ports.kite}"
+
+
+def buy(kite: Any, quantity: int = 50, price: float | None = None, **more: Any) -> str:
+    words: dict[str, Any] = {
+        "variety": "regular",
+        "exchange": "NSE",
+        "tradingsymbol": "RELIANCE",
+        "transaction_type": "BUY",
+        "quantity": quantity,
+        "product": "MIS",
+        "order_type": "LIMIT" if price else "MARKET",
+        "price": price,
+        "market_protection": None if price else -1,
+        "tag": "A1",
+    }
+    return kite.place_order(**words | more)
+
+
+def order(kite: Any, order_id: str) -> dict[str, Any]:
+    return next(each for each in kite.orders() if each["order_id"] == order_id)
+
+
+def same_fields(ours: Any, theirs: Any, *, but: set[str] = frozenset()) -> None:
+    """The same keys and JSON types, all the way down; `but` are keys that only newer answers have."""
+    if isinstance(theirs, dict):
+        assert set(ours) - but == set(theirs) - but
+        for key in set(theirs) - but:
+            same_fields(ours[key], theirs[key], but=but)
+    elif isinstance(theirs, list):
+        for place, each in enumerate(ours[: len(theirs)]):
+            same_fields(each, theirs[0] if isinstance(theirs[0], dict | list) else theirs[place], but=but)
+    elif theirs is not None and ours is not None:
+        numbers = (int, float)
+        assert type(ours) is type(theirs) or (type(ours) in numbers and type(theirs) in numbers), (ours, theirs)
+
+
+def raw(market: Any, path: str) -> Any:
+    """The JSON of a GET before the client touches it."""
+    request = Request(
+        f"{root(market)}{path}", headers={"Authorization": f"token {ACCOUNT.kite_key}:{ACCOUNT.kite_token}"}
+    )
+    with urlopen(request, timeout=5) as response:
+        return json.load(response)
+
+
+def test_a_market_order_becomes_the_limit_order_of_its_protection(scripted_market: Any) -> None:
+    market = scripted_market()
+    kite = client(market)
+    done = order(kite, buy(kite, market_protection=2.0))
+    assert (done["status"], done["filled_quantity"], done["average_price"]) == ("COMPLETE", 50, 1300.1)
+    assert (done["order_type"], done["price"], done["market_protection"]) == ("LIMIT", 1326, 0)
+    assert done["tags"] == ["A1", "mktp", "mktp:2.00"]
+    assert done["order_timestamp"] == datetime(2026, 11, 20, 9, 15)
+    [trade] = kite.trades()
+    assert trade == kite.order_trades(done["order_id"])[0]
+    assert (trade["quantity"], trade["average_price"], trade["order_timestamp"]) == (50, 1300.1, "09:15:00")
+
+
+def test_a_protected_market_order_may_rest(scripted_market: Any) -> None:
+    kite = client(scripted_market())
+    resting = order(kite, buy(kite, 1_000, market_protection=0.01))
+    assert (resting["status"], resting["filled_quantity"], resting["pending_quantity"]) == ("OPEN", 100, 900)
+    automatic = order(kite, buy(kite, 1_000))
+    assert (automatic["status"], automatic["price"]) == ("OPEN", 1306.5)  # half a percent, and the depth is five levels
+    assert automatic["filled_quantity"] == 400
+
+
+@pytest.mark.parametrize("kind", ["MARKET", "SL-M"])
+@pytest.mark.parametrize(
+    ("protection", "text"),
+    [
+        (None, NO_PROTECTION),
+        (0, NO_PROTECTION),
+        (True, "Invalid request (failed to decode market_protection, got: True (expected decimal))"),
+        (-2, "Invalid `market_protection`."),
+        (101, "Invalid `market_protection`."),
+        ("nan", "Invalid request (failed to decode market_protection, got: nan (expected decimal))"),
+    ],
+)
+def test_market_orders_need_protection(scripted_market: Any, kind: str, protection: Any, text: str) -> None:
+    kite = client(scripted_market())
+    with pytest.raises(InputException) as refusal:
+        buy(kite, order_type=kind, trigger_price=1310.0, market_protection=protection)
+    assert (str(refusal.value), refusal.value.code) == (text, 400)
+    assert kite.orders() == []
+
+
+def test_the_log_tells_every_step(scripted_market: Any) -> None:
+    market = scripted_market()
+    kite = client(market)
+    order_id = buy(kite, 10, 1290.0)
+    assert kite.modify_order("regular", order_id, price=1291.0) == order_id
+    assert kite.cancel_order("regular", order_id) == order_id
+    log = kite.order_history(order_id)
+    assert [step["status"] for step in log] == [
+        "PUT ORDER REQ RECEIVED",
+        "VALIDATION PENDING",
+        "OPEN PENDING",
+        "OPEN",
+        "MODIFY VALIDATION PENDING",
+        "MODIFY PENDING",
+        "MODIFIED",
+        "OPEN",
+        "CANCEL PENDING",
+        "CANCELLED",
+    ]
+    assert [step["price"] for step in log] == [1290] * 6 + [1291] * 4
+    assert [step["exchange_order_id"] is None for step in log] == [True] * 3 + [False] * 7
+    last = log[-1]
+    assert (last["cancelled_quantity"], last["pending_quantity"], last["filled_quantity"]) == (10, 10, 0)
+    assert last["exchange_timestamp"] == datetime(2026, 11, 20, 9, 15)
+    assert last == order(kite, order_id)
+
+
+def test_a_fill_is_in_the_log(scripted_market: Any) -> None:
+    kite = client(scripted_market())
+    log = kite.order_history(buy(kite, 150, 1300.2))
+    assert [(step["status"], step["filled_quantity"]) for step in log[3:]] == [
+        ("OPEN", 0),
+        ("OPEN", 100),
+        ("COMPLETE", 150),
+    ]
+    assert log[-1]["average_price"] == pytest.approx((1300.1 * 100 + 1300.2 * 50) / 150, abs=1e-4)
+
+
+def test_orders_and_trades_have_the_recorded_fields(scripted_market: Any) -> None:
+    market = scripted_market()
+    kite = client(market)
+    buy(kite, 10, 1290.0, tag=None)
+    buy(kite, 10, 1301.0)
+    want = next(each for each in recorded("orders") if each["order_id"] == "1953341975595868160")
+    untagged, tagged = raw(market, "/orders")["data"]
+    assert "tags" not in untagged
+    assert untagged["tag"] is None
+    assert tagged["tags"] == ["A1"]
+    same_fields(tagged, want)
+    [trade] = raw(market, "/trades")["data"]
+    same_fields(trade, recorded("trades")[0])
+    assert list(trade) == list(recorded("trades")[0])
+    for one, kept in (("price", 1290), ("average_price", 0)):
+        assert untagged[one] == kept
+        assert type(untagged[one]) is int  # whole rupees have no point
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "but"),
+    [
+        ("profile", "/user/profile", set()),
+        ("margins", "/user/margins", set()),
+        ("positions", "/portfolio/positions", set()),
+        ("holdings", "/portfolio/holdings", set()),
+        ("quote", "/quote?i=NSE:RELIANCE", {"NSE:INFY", "NSE:RELIANCE"}),
+    ],
+)
+def test_answers_have_the_recorded_fields(scripted_market: Any, name: str, path: str, but: set[str]) -> None:
+    market = scripted_market(account=Account(holdings={"NSE_EQ:RELIANCE": 25}))
+    buy(client(market), 10, 1301.0)
+    ours, theirs = raw(market, path)["data"], recorded(name)
+    same_fields(ours, theirs, but=but)
+    if but:
+        same_fields(ours["NSE:RELIANCE"], theirs["NSE:INFY"])
+        assert set(ours["NSE:RELIANCE"]) == set(theirs["NSE:INFY"])
+
+
+def test_positions_and_money_follow_the_trades(scripted_market: Any) -> None:
+    kite = client(scripted_market())
+    buy(kite, 50)
+    buy(kite, 20, transaction_type="SELL")
+    positions = kite.positions()
+    assert positions["net"] == positions["day"]
+    [position] = positions["net"]
+    assert (position["quantity"], position["buy_quantity"], position["sell_quantity"]) == (30, 50, 20)
+    assert (position["average_price"], position["last_price"], position["product"]) == (1300.1, 1300, "MIS")
+    assert position["pnl"] == pytest.approx(20 * 1299.9 - 50 * 1300.1 + 30 * 1300.0)
+    equity = kite.margins("equity")
+    assert equity == kite.margins()["equity"]
+    assert equity["utilised"]["span"] == pytest.approx(30 * 1299.9 / 5, rel=1e-3)
+    assert equity["net"] == pytest.approx(1_00_00_000 + equity["utilised"]["m2m_realised"] - equity["utilised"]["span"])
+    with pytest.raises(InputException):
+        kite.margins("stocks")
+
+
+def test_a_position_is_converted(scripted_market: Any) -> None:
+    kite = client(scripted_market())
+    buy(kite, 50)
+    move = {
+        "exchange": "NSE", "tradingsymbol": "RELIANCE", "transaction_type": "BUY", "position_type": "day",
+        "old_product": "MIS", "new_product": "CNC",
+    }  # fmt: skip
+    with pytest.raises(OrderException):
+        kite.convert_position(**move, quantity=51)
+    assert kite.convert_position(**move, quantity=20) is True
+    assert {row["product"]: row["quantity"] for row in kite.positions()["net"]} == {"MIS": 30, "CNC": 20}
+
+
+def test_holdings_are_sold_and_authorised(scripted_market: Any) -> None:
+    kite = client(scripted_market(account=Account(holdings={"NSE_EQ:RELIANCE": 25})))
+    buy(kite, 10, product="CNC", transaction_type="SELL")
+    [holding] = kite.holdings()
+    assert (holding["quantity"], holding["used_quantity"], holding["opening_quantity"]) == (15, 10, 25)
+    assert holding["authorised_quantity"] == 0
+    assert kite.get_auction_instruments() == []
+    url = f"{kite.root}/portfolio/holdings/authorise"
+    asked = kite.reqsession.post(url, data={"isin": "INE002A01018", "quantity": 25}, headers=_headers())
+    same_fields(asked.json()["data"], recorded("holdings_auth"))
+    assert kite.holdings()[0]["authorised_quantity"] == 25
+    with pytest.raises(GeneralException, match="only 15 shares") as refusal:  # HoldingException: the client lacks it
+        buy(kite, 30, product="CNC", transaction_type="SELL")
+    assert refusal.value.code == 400
+
+
+def _headers(token: str = ACCOUNT.kite_token) -> dict[str, str]:
+    return {"Authorization": f"token {ACCOUNT.kite_key}:{token}", "X-Kite-Version": "3"}
+
+
+def test_short_money_is_refused_late(scripted_market: Any) -> None:
+    market = scripted_market(account=Account(capital=1_000_00))
+    kite = client(market)
+    rejected = order(kite, buy(kite, 50, 1300.0))
+    assert (rejected["status"], rejected["pending_quantity"], rejected["exchange_order_id"]) == ("REJECTED", 0, None)
+    assert rejected["status_message"].startswith("Insufficient funds.")
+    assert rejected["status_message_raw"].startswith("RMS:Margin Exceeds,")
+    assert [step["status"] for step in kite.order_history(rejected["order_id"])][-1] == "REJECTED"
+    with pytest.raises(OrderException, match="REJECTED"):
+        kite.cancel_order("regular", rejected["order_id"])
+    assert market.exchange.core.orders == {}
+
+
+Call = Callable[[Any], object]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda kite: buy(kite, 1, 1300.05), InputException, "tick"),
+        (lambda kite: buy(kite, 1, 1300.001), InputException, "price"),
+        (lambda kite: buy(kite, 1, 2000.0), InputException, "band"),
+        (lambda kite: buy(kite, 0, 1300.0), InputException, "quantity"),
+        (lambda kite: buy(kite, -1, 1300.0), InputException, "failed to decode quantity"),
+        (lambda kite: buy(kite, 1.5, 1300.0), InputException, "failed to decode quantity"),
+        (lambda kite: buy(kite, 1, "nan"), InputException, "failed to decode price"),
+        (lambda kite: buy(kite, 1, -5.0), InputException, "price"),
+        (lambda kite: buy(kite, 1, order_type="LIMIT"), InputException, "Missing or empty field `price`"),
+        (lambda kite: buy(kite, 1, 1300.0, order_type="SL"), InputException, "trigger_price"),
+        (lambda kite: buy(kite, 1, 1300.0, order_type="BRACKET"), InputException, "order_type"),
+        (lambda kite: buy(kite, 1, 1300.0, product="NRML"), InputException, "MARGIN is not offered"),
+        (lambda kite: buy(kite, 1, 1300.0, tradingsymbol="NOSUCH"), InputException, "expired or does not exist"),
+        (lambda kite: buy(kite, 1, 1300.0, tradingsymbol="NIFTY 50"), InputException, "index"),
+        (lambda kite: buy(kite, 1, 1300.0, tag="T" * 21), InputException, "Invalid `tag`"),
+        (lambda kite: buy(kite, 1, 1300.0, variety="bo"), InputException, "variety"),
+        (lambda kite: buy(kite, 1, 1300.0, variety="iceberg"), OrderException, "iceberg"),
+        (lambda kite: buy(kite, 1, 1300.0, variety="amo"), OrderException, "Markets are closed"),
+        (lambda kite: buy(kite, 100_001, 1300.0), InputException, "freeze"),
+        (lambda kite: buy(kite, 1, 1300.0, validity="TTL"), InputException, "validity_ttl"),
+        (lambda kite: kite.cancel_order("regular", "1"), GeneralException, "Couldn't find that `order_id`."),
+        (lambda kite: kite.order_history("1"), GeneralException, "Couldn't find that `order_id`."),
+        (lambda kite: kite.mf_orders(), GeneralException, "Route not found"),
+    ],
+)
+def test_bad_requests_are_named_and_do_nothing(
+    scripted_market: Any, call: Call, error: type[Exception], text: str
+) -> None:
+    kite = client(scripted_market())
+    with pytest.raises(error, match=text) as refusal:
+        call(kite)
+    assert type(refusal.value) is error
+    assert kite.orders() == []
+
+
+def test_a_cancel_needs_the_variety_and_a_living_order(scripted_market: Any) -> None:
+    kite = client(scripted_market())
+    order_id = buy(kite, 1, 1290.0)
+    with pytest.raises(GeneralException, match="Couldn't find"):
+        kite.cancel_order("amo", order_id)
+    kite.cancel_order("regular", order_id)
+    with pytest.raises(OrderException, match="CANCELLED"):
+        kite.cancel_order("regular", order_id)
+    done = buy(kite, 1)
+    with pytest.raises(OrderException, match="COMPLETE"):
+        kite.modify_order("regular", done, price=1290.0)
+
+
+def test_an_order_is_modified_twenty_five_times(scripted_market: Any) -> None:
+    kite = client(scripted_market(writes_per_second=0))
+    order_id = buy(kite, 10, 1290.0)
+    with pytest.raises(OrderException, match="band"):
+        kite.modify_order("regular", order_id, price=2000.0)
+    for number in range(25):
+        kite.modify_order("regular", order_id, price=1270.0 + number, quantity=11 + number)
+    with pytest.raises(NetworkException, match="Maximum allowed order modifications exceeded"):
+        kite.modify_order("regular", order_id, price=1250.0)
+    still = order(kite, order_id)
+    assert (still["price"], still["quantity"], still["modified"]) == (1294, 35, True)
+
+
+def test_a_stop_is_shown_as_it_was_sent_and_fills_when_touched(scripted_market: Any) -> None:
+    market = scripted_market(prices=(1_300_00, 1_300_00, 1_310_00, 1_310_00))
+    kite = client(market)
+    order_id = buy(kite, 10, order_type="SL-M", trigger_price=1305.0, market_protection=3.0)
+    waiting = order(kite, order_id)
+    assert (waiting["status"], waiting["order_type"], waiting["price"]) == ("TRIGGER PENDING", "SL-M", 0)
+    assert (waiting["trigger_price"], waiting["market_protection"]) == (1305, 3)
+    kite.modify_order("regular", order_id, trigger_price=1306.0)
+    assert order(kite, order_id)["trigger_price"] == 1306
+    market.step(2)
+    done = order(kite, order_id)
+    assert (done["status"], done["average_price"]) == ("COMPLETE", 1310.1)
+
+
+def test_an_after_market_order_waits_for_the_morning(scripted_market: Any) -> None:
+    market = scripted_market(prices=(1_300_00,))
+    kite = client(market)
+    market.exchange.core.advance(market.exchange.core.now + 9 * 3600 * 10**9)
+    market.exchange.core.drain()
+    with pytest.raises(OrderException, match="Markets are closed right now"):
+        buy(kite, 1, 1290.0)
+    order_id = buy(kite, 5, 1290.0, variety="amo")
+    waiting = order(kite, order_id)
+    assert (waiting["status"], waiting["variety"], waiting["exchange_order_id"]) == ("AMO REQ RECEIVED", "amo", None)
+    kite.modify_order("amo", order_id, price=1291.0)
+    kite.cancel_order("amo", order_id)
+    assert [step["status"] for step in kite.order_history(order_id)] == [
+        "PUT ORDER REQ RECEIVED", "AMO REQ RECEIVED", "AMO REQ RECEIVED", "CANCELLED AMO",
+    ]  # fmt: skip
+
+
+def test_a_ttl_order_ends_in_time(scripted_market: Any) -> None:
+    market = scripted_market(prices=(1_300_00,) * 70)
+    kite = client(market)
+    order_id = buy(kite, 1, 1290.0, validity="TTL", validity_ttl=1)
+    market.step(58)
+    alive = order(kite, order_id)
+    assert (alive["status"], alive["validity"], alive["validity_ttl"]) == ("OPEN", "TTL", 1)
+    market.step(4)
+    assert order(kite, order_id)["status"] == "CANCELLED"
+
+
+def test_an_immediate_order_does_not_rest(scripted_market: Any) -> None:
+    kite = client(scripted_market())
+    done = order(kite, buy(kite, 150, 1300.1, validity="IOC"))
+    assert (done["status"], done["filled_quantity"], done["cancelled_quantity"]) == ("CANCELLED", 100, 50)
+
+
+def test_a_large_order_is_sliced(scripted_market: Any) -> None:
+    kite = client(scripted_market(account=Account(capital=10**12)))
+    words = {
+        "variety": "regular", "exchange": "NSE", "tradingsymbol": "IDEA", "transaction_type": "BUY",
+        "product": "MIS", "order_type": "LIMIT", "price": 9.9,
+    }  # fmt: skip
+    answer = kite.place_autoslice_order(**words, quantity=2_500)
+    children = [child["order_id"] for child in answer["children"]]
+    assert [order(kite, each)["quantity"] for each in children] == [1_000, 1_000, 500]
+    assert order(kite, children[0])["tags"] == ["autoslice", f"autoslice:{answer['order_id']}"]
+    assert answer["order_id"] not in {each["order_id"] for each in kite.orders()}
+    with pytest.raises(InputException, match="slices"):
+        kite.place_autoslice_order(**words, quantity=10_001)
+
+
+def test_a_slice_without_money_says_so(scripted_market: Any) -> None:
+    kite = client(scripted_market(account=Account(capital=3_000_00)))
+    answer = kite.place_autoslice_order("regular", "NSE", "IDEA", "BUY", 2_000, "MIS", "LIMIT", price=9.9)
+    placed, refused = answer["children"]
+    assert set(placed) == {"order_id"}
+    assert (refused["error"]["code"], refused["error"]["error_type"]) == (400, "MarginException")
+
+
+def test_market_data(scripted_market: Any) -> None:
+    kite = client(scripted_market())
+    assert kite.ltp(["NSE:RELIANCE", "NSE:NIFTY 50", "NSE:NOSUCH"]) == {
+        "NSE:RELIANCE": {"instrument_token": RELIANCE, "last_price": 1300},
+        "NSE:NIFTY 50": {"instrument_token": NIFTY, "last_price": 24010},
+    }
+    assert kite.ohlc("NSE:RELIANCE")["NSE:RELIANCE"]["ohlc"] == {"open": 1300, "high": 1300, "low": 1300, "close": 1290}
+    quote = kite.quote(f"{RELIANCE}")[f"{RELIANCE}"]
+    assert quote["depth"]["buy"][0] == {"price": 1299.9, "quantity": 100, "orders": 1}
+    assert (quote["lower_circuit_limit"], quote["upper_circuit_limit"]) == (1032, 1548)
+    assert quote["last_trade_time"] == datetime(2026, 11, 20, 9, 15)
+    assert set(kite.quote("NSE:NIFTY 50")["NSE:NIFTY 50"]) == {
+        "instrument_token", "timestamp", "last_price", "net_change", "ohlc"
+    }  # fmt: skip
+    with pytest.raises(InputException):
+        kite.ltp([])
+
+
+def test_candles(scripted_market: Any) -> None:
+    market = scripted_market()
+    kite = client(market)
+    path = f"/instruments/historical/{RELIANCE}/minute?from=2026-11-19+09:15:00&to=2026-11-19+09:17:00&oi=0"
+    rows = raw(market, path)["data"]["candles"]
+    assert rows[0] == ["2026-11-19T09:15:00+0530", 100, 101, 99, 100.5, 10]
+    assert len(rows) == 3  # the candle that starts at `to` is one of them
+    same_fields(rows, recorded("historical_minute")["candles"])
+    [first, *_] = kite.historical_data(RELIANCE, "2026-11-19", "2026-11-20", "minute", oi=True)
+    assert (first["date"].isoformat(), first["volume"], first["oi"]) == ("2026-11-19T09:15:00+05:30", 10, 0)
+    for wrong, text in (
+        ((RELIANCE, "2026-09-19", "2026-11-20", "minute"), "interval exceeds max limit: 60 days"),
+        ((RELIANCE, "2026-11-20", "2026-11-19", "minute"), "invalid from date"),
+        ((RELIANCE, "20-11-2026", "2026-11-19", "minute"), "invalid from date"),
+        ((RELIANCE, "2026-11-19", "2026-11-19", "7minute"), "invalid interval"),
+        ((1, "2026-11-19", "2026-11-19", "minute"), "invalid token"),
+    ):
+        with pytest.raises(InputException, match=text):
+            kite.historical_data(*wrong)
+
+
+def test_the_instruments_file_is_the_one_that_the_master_reads(scripted_market: Any) -> None:
+    market = scripted_market()
+    kite = client(market)
+    [reliance, idea, nifty] = kite.instruments()
+    assert (reliance["instrument_token"], reliance["exchange_token"], reliance["tick_size"]) == (RELIANCE, "2885", 0.1)
+    assert (nifty["segment"], nifty["tick_size"], nifty["tradingsymbol"]) == ("INDICES", 0, "NIFTY 50")
+    assert kite.instruments("NSE") == [reliance, idea, nifty]
+    with pytest.raises(InputException):
+        kite.instruments("MCX")
+    with urlopen(f"{root(market)}/instruments", timeout=5) as answer:
+        text = answer.read()
+    reading = read_kite(text)
+    assert {row.symbol for row in reading.rows} == {"RELIANCE", "IDEA", "NIFTY"}
+    path = RECORDED / "instruments_nse.csv"
+    if path.exists():
+        assert text.splitlines()[0].decode() == path.read_text().splitlines()[0]
+
+
+def test_margins_and_charges_are_calculated(scripted_market: Any) -> None:
+    kite = client(scripted_market())
+    asked = {
+        "exchange": "NSE", "tradingsymbol": "RELIANCE", "transaction_type": "BUY", "variety": "regular",
+        "product": "MIS", "order_type": "LIMIT", "quantity": 10, "price": 1300.0,
+    }  # fmt: skip
+    [margin] = kite.order_margins([asked])
+    assert (margin["total"], margin["var"], margin["leverage"]) == (2600.0, 2600.0, 5)
+    basket = kite.basket_order_margins([asked, asked | {"product": "CNC"}])
+    assert (basket["final"]["total"], [row["total"] for row in basket["orders"]]) == (15600.0, [2600.0, 13000.0])
+    sold = asked | {"transaction_type": "SELL", "average_price": 1300.0, "order_id": "1"}
+    [note] = kite.get_virtual_contract_note([sold])
+    assert note["charges"]["transaction_tax"] == pytest.approx(13_000 * 0.00025)
+    assert note["charges"]["brokerage"] == pytest.approx(3.9)
+    parts = ("transaction_tax", "exchange_turnover_charge", "sebi_turnover_charge", "brokerage", "stamp_duty")
+    whole = sum(note["charges"][part] for part in parts) + note["charges"]["gst"]["total"]
+    assert note["charges"]["total"] == pytest.approx(whole)
+    for wrong in ({"quantity": 0}, {"product": "XX"}, {"tradingsymbol": "NOSUCH"}, {"quantity": "ten"}):
+        with pytest.raises(InputException):
+            kite.order_margins([asked | wrong])
+
+
+def _log_in(market: Any, query: str) -> tuple[int, str]:
+    """Status and target of the login page."""
+    connection = HTTPConnection("127.0.0.1", market.exchange.ports.kite, timeout=5)
+    with closing(connection):
+        connection.request("GET", f"/connect/login?{query}")
+        answer = connection.getresponse()
+        return answer.status, answer.headers.get("Location", "")
+
+
+def test_a_login_gives_a_new_token_and_ends_the_old_one(scripted_market: Any) -> None:
+    market = scripted_market()
+    old, kite = client(market), client(market, None)
+    with pytest.raises(TokenException) as refusal:
+        kite.profile()
+    assert (refusal.value.code, str(refusal.value)) == (403, "Incorrect `api_key` or `access_token`.")
+    assert old.profile()["user_id"] == ACCOUNT.kite_user
+    status, url = _log_in(market, f"v=3&api_key={ACCOUNT.kite_key}&redirect_url=http://127.0.0.1:9/back")
+    target = urlsplit(url)
+    assert status == 302
+    assert (target.netloc, target.path) == ("127.0.0.1:9", "/back")
+    [request_token] = parse_qs(target.query)["request_token"]
+    with pytest.raises(TokenException):
+        kite.generate_session(request_token, "not the secret")
+    session = kite.generate_session(request_token, ACCOUNT.kite_secret)
+    assert session["login_time"] == datetime(2026, 11, 20, 9, 15)
+    same_fields(session, recorded("generate_session") | {"login_time": session["login_time"]})
+    assert kite.profile()["broker"] == "ZERODHA"
+    with pytest.raises(TokenException):
+        old.profile()
+    with pytest.raises(TokenException):
+        kite.generate_session(request_token, ACCOUNT.kite_secret)  # good for one exchange
+    assert kite.invalidate_access_token() is True
+    with pytest.raises(TokenException):
+        kite.orders()
+
+
+def test_the_login_page_sends_nobody_elsewhere(scripted_market: Any) -> None:
+    market = scripted_market()
+    assert _log_in(market, f"api_key={ACCOUNT.kite_key}")[1].startswith(ACCOUNT.kite_redirect)
+    for query in (f"api_key={ACCOUNT.kite_key}&redirect_url=http://example.org/", "api_key=other"):
+        assert _log_in(market, query) == (400, "")
+
+
+def test_the_token_ends_at_six_in_the_morning(scripted_market: Any) -> None:
+    market = scripted_market(prices=(1_300_00,))
+    kite = client(market)
+    assert kite.profile()
+    core = market.exchange.core
+    core.advance(core.now + 20 * 3600 * 10**9 + 2_699 * 10**9)  # 05:59:59
+    assert kite.profile()
+    core.advance(core.now + 10**9)
+    with pytest.raises(TokenException):
+        kite.profile()
+
+
+def test_an_operator_can_end_the_token_and_refuse_the_address(scripted_market: Any) -> None:
+    market = scripted_market()
+    kite = client(market)
+    ended: list[bool] = []
+    kite.set_session_expiry_hook(lambda: ended.append(True))
+    switches = market.exchange.switches["kite"]
+    switches.wrong_ip = True
+    with pytest.raises(PermissionException):
+        buy(kite, 1, 1290.0)
+    assert kite.orders() == []  # reading is allowed from anywhere
+    switches.wrong_ip = False
+    switches.expired = True
+    with pytest.raises(TokenException):
+        kite.orders()
+    assert ended == [True]
+    switches.expired = False
+    market.exchange.kite.session.renew("another")
+    with pytest.raises(TokenException):
+        kite.orders()
+    kite.set_access_token("another")
+    assert kite.orders() == []
+
+
+def test_ten_writes_in_a_second_of_the_market(scripted_market: Any) -> None:
+    market = scripted_market()
+    kite = client(market)
+    for _ in range(10):
+        buy(kite, 1, 1290.0)
+    with pytest.raises(NetworkException, match="Too many requests") as refusal:
+        buy(kite, 1, 1290.0)
+    assert refusal.value.code == 429
+    assert len(kite.orders()) == 10
+    market.step()
+    buy(kite, 1, 1290.0)
+
+
+def refused_within(call: Callable[[], object], times: int) -> bool:
+    """Whether one of so many calls meets the limit."""
+    for _ in range(times):
+        try:
+            call()
+        except NetworkException:
+            return True
+    return False
+
+
+def test_reads_are_counted_where_asked(scripted_market: Any) -> None:
+    kite = client(scripted_market(read_limits=True))
+    for call, within_two_seconds in (
+        (lambda: kite.ltp("NSE:RELIANCE"), 2),
+        (lambda: kite.historical_data(RELIANCE, "2026-11-19", "2026-11-19", "minute"), 6),
+        (kite.orders, 20),
+    ):
+        assert refused_within(call, within_two_seconds + 1)
+
+
+def test_faults_strike_before_and_after_the_order_is_taken(scripted_market: Any) -> None:
+    rules = [
+        {"kind": kind, "endpoint": "kite.orders.place", "count": count}
+        for kind, count in (("drop_before_accept", 1), ("drop_after_accept", 1), ("429", 3), ("garbled", 1))
+    ]
+    kite = client(scripted_market(faults={"rules": rules}))
+    outcomes = []
+    for _ in range(7):
+        try:
+            outcomes.append(buy(kite, 1, 1290.0))
+        except Exception as error:  # the client's own classes and those of `requests`
+            outcomes.append((type(error).__name__, len(kite.orders())))
+    assert outcomes[0] == ("ConnectionError", 0)
+    assert outcomes[1] == ("ConnectionError", 1)  # taken, and nobody was told
+    assert outcomes[2:5] == [("NetworkException", 1), ("DataException", 1), ("TypeError", 1)]  # JSON, HTML, no class
+    assert outcomes[5] == ("DataException", 2)
+    assert isinstance(outcomes[6], str)
+
+
+def test_every_word_has_a_place() -> None:
+    assert set(STATUS) == set(OrderStatus)
+    assert set(ORDER_TYPE) == set(OrderType)
+    assert set(PRODUCT) == set(Product)
+    assert set(EXCHANGE) == set(Segment)
+    assert set(REFUSALS) == REFUSAL_CODES
+    assert set(REFUSALS.values()) <= set(STATUSES)
+    assert DataException.__name__ in STATUSES
