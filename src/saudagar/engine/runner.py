@@ -7,6 +7,7 @@ engine sees one ordered stream of inputs, whatever the sockets do.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -134,6 +135,13 @@ class Runner:
         InvariantError
             The engine found itself wrong.
         """
+        gc.freeze()  # what is here now stays all day, and looking it over again stops the desk for 50 ms and more
+        try:
+            await self._drain(first)
+        finally:
+            gc.unfreeze()
+
+    async def _drain(self, first: Step | None) -> None:
         if first is not None:
             self._settle(first, 0)
         while True:
