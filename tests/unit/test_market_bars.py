@@ -272,6 +272,7 @@ def screen(**options: int) -> TickScreen:
         (tick("10:00:00", 0, 10), "price"),
         (tick("10:00:00", -5, 10), "price"),
         (tick("10:00:00", 100, -1), "volume"),
+        (tick("10:00:00", 100, 2**62), "volume"),
         (tick("10:00:03", 100, 10), "future"),
         (tick("10:00:00", 100, 10, date(2026, 11, 19)), "day"),
         (Tick(STOCK.id, 0, 100, 10), "day"),

@@ -14,8 +14,9 @@ from saudagar.model import SECOND, Instrument, InstrumentId, InstrumentKind, Nan
 from saudagar.model.errors import DataError
 
 REFUSALS = ("unknown", "price", "volume", "future", "day", "session", "late", "jump")
-"""Why a tick is refused: an instrument nobody asked for; a price that is not positive; a negative volume; a time after
-now, before today, or in closed hours; a time before the newest tick's; a price too far from the last one."""
+"""Why a tick is refused: an instrument nobody asked for; a price that is not positive; a volume below zero or beyond
+all measure; a time after now, before today, or in closed hours; a time before the newest tick's; a price too far from
+the last one."""
 
 JUMP_PERCENT: Mapping[InstrumentKind, int] = {
     InstrumentKind.EQUITY: 20,
@@ -26,6 +27,9 @@ JUMP_PERCENT: Mapping[InstrumentKind, int] = {
 """The largest step from the last price: the widest circuit band (20 %), which no share can cross in a day."""
 
 _CONFIRMATIONS = 3
+_MOST = 10**12
+"""Units in a day that nothing reaches (the busiest trade some 10**10). Volume only grows: one wrong giant, once
+believed, would make every true volume after it look like a fall."""
 
 
 class _Seen:
@@ -109,7 +113,7 @@ class TickScreen:
         ts = tick.ts
         if price <= 0:
             return self._refuse("price")
-        if tick.volume < 0:
+        if not 0 <= tick.volume < _MOST:
             return self._refuse("volume")
         if ts > now + self._skew:
             return self._refuse("future")
