@@ -400,6 +400,8 @@ class Engine:
     def _link(self, link: LinkReported) -> None:
         core = self._core
         if link.blocks_entries:
+            if link.link in core.blocked:
+                return  # every request may say so again
             core.blocked[link.link] = f"{link.link}: {link.detail}"
         elif link.up:
             core.blocked.pop(link.link, None)
