@@ -133,7 +133,7 @@ class LiveVenue:
             await asyncio.sleep(_BEAT)
 
     def refusals(self) -> dict[str, int]:
-        return dict(self._feed.refusals)
+        return self._feed.refusals | getattr(self._broker, "refusals", {})
 
     async def close(self) -> None:
         for client in (getattr(self, "_feed", None), getattr(self, "_broker", None)):

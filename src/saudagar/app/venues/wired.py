@@ -147,7 +147,7 @@ class WiredVenue:
             self._pace.done.set()  # the exchange has gone; there will be no more ticks
 
     def refusals(self) -> dict[str, int]:
-        return dict(self.feed.refusals)
+        return self.feed.refusals | self._broker.refusals
 
     async def close(self) -> None:
         if self._pace is not None:
