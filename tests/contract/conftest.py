@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date
 from typing import Any
@@ -31,6 +31,8 @@ RELIANCE = Instrument(
     closing_auction=True,
     dhan_id="2885",
     upstox_id="NSE_EQ|INE002A01018",
+    kite_id="738561",
+    kite_symbol="RELIANCE",
 )
 IDEA = Instrument(
     segment=Segment.NSE_EQ,
@@ -43,6 +45,8 @@ IDEA = Instrument(
     closing_auction=True,
     dhan_id="14366",
     upstox_id="NSE_EQ|INE669E01016",
+    kite_id="3677697",
+    kite_symbol="IDEA",
 )
 NIFTY = Instrument(
     segment=Segment.NSE_INDEX,
@@ -53,6 +57,8 @@ NIFTY = Instrument(
     closing_auction=True,
     dhan_id="13",
     upstox_id="NSE_INDEX|Nifty 50",
+    kite_id="256265",
+    kite_symbol="NIFTY 50",
 )
 
 
@@ -137,11 +143,13 @@ class Market:
 
 @pytest.fixture
 def scripted_market() -> Iterator[Any]:
-    """Makes markets: ``scripted_market(prices=…, faults=…, …)``; they end with the test."""
+    """Makes markets: ``scripted_market(prices=…, around=…, faults=…, …)``; they end with the test."""
     with ExitStack() as stack:
 
-        def make(prices: Sequence[int] = (1_300_00,) * 20, **options: Any) -> Market:
-            market = Market(ScriptedDay(prices), **options)
+        def make(
+            prices: Sequence[int] = (1_300_00,) * 20, around: Callable[[Any], Any] = lambda day: day, **options: Any
+        ) -> Market:
+            market = Market(around(ScriptedDay(prices)), **options)
             stack.callback(market.close)
             return market
 

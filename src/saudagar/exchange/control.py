@@ -25,6 +25,7 @@ class Tokens(msgspec.Struct, forbid_unknown_fields=True):
 
     dhan: str | None = None
     upstox: str | None = None
+    kite: str | None = None
 
 
 class Control:
