@@ -108,8 +108,8 @@ class Desk:
 
     def __init__(self, start: Callable[[list[str], Path, Path, Path], Running], arguments: list[str], folder: Path):
         self._out, self._errors = folder / "stdout", folder / "stderr"
+        self._folder = folder
         self._process = start(arguments, folder, self._out, self._errors)
-        self.family: set[int] = set()
         self.report: dict[str, Any] = {}
 
     @property
@@ -118,13 +118,16 @@ class Desk:
 
     def kill(self) -> None:
         """-9, and nothing of it may be left."""
-        self.family |= descendants(self._process.pid)
         with suppress(ProcessLookupError):
             os.kill(self._process.pid, signal.SIGKILL)
         self._process.wait(10)
+        self._gone()
+
+    def _gone(self) -> None:
+        """Its children work in the same folder, which is how they are known."""
         deadline = time.monotonic() + 5
-        while left := [pid for pid in self.family if alive(pid)]:
-            assert time.monotonic() < deadline, f"outlived a killed desk: {left}"
+        while left := at_work_in(self._folder):
+            assert time.monotonic() < deadline, f"outlived their desk: {left}"
             time.sleep(0.002)
 
     def finish(self, seconds: float = 120) -> dict[str, Any]:
@@ -135,6 +138,7 @@ class Desk:
             self.kill()
             raise
         assert code == 0, (code, self._errors.read_text()[-2000:])
+        self._gone()
         self.report = msgspec.json.decode(self._out.read_bytes())
         return self.report
 
@@ -325,18 +329,11 @@ def trading_day(tmp_path: Path) -> Iterator[Callable[..., TradingDay]]:
         yield make
 
 
-def descendants(pid: int) -> set[int]:
-    """All children of `pid`, theirs included."""
-    found: set[int] = set()
-    with suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in map(int, (task / "children").read_text().split()):
-                found |= {child} | descendants(child)
+def at_work_in(folder: Path) -> list[int]:
+    """The processes whose working directory is `folder`."""
+    found = []
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):  # it has just ended, or is another user's
+            if process.name.isdigit() and (process / "cwd").readlink() == folder:
+                found.append(int(process.name))
     return found
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except OSError:
-        return False
