@@ -1,0 +1,56 @@
+"""A simulated exchange that is already running, for commands that otherwise speak to brokers (``--exchange-ports``)."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from saudagar.exchange.process import ExchangeConfig, ExchangeProcess, Ports
+from saudagar.market.master import Master, merge, read_dhan, read_upstox
+from saudagar.model import Nanos
+from saudagar.model.errors import BrokerError, ConfigError
+
+_SECONDS = 10
+
+
+class Simulated:
+    """The exchange at three ports; its account is the one every simulated exchange has."""
+
+    def __init__(self, ports: str) -> None:
+        self.exchange = ExchangeProcess(ExchangeConfig())
+        self.exchange.ports = _ports(ports)
+        self.account = self.exchange.config.account
+
+    def state(self) -> dict[str, Any]:
+        """What the exchange knows. Raises `BrokerError` if it does not answer."""
+        try:
+            return self.exchange.state()
+        except OSError as error:
+            raise BrokerError(f"the simulated exchange does not answer: {error}.") from None
+
+    def now(self) -> Nanos:
+        """The market's time."""
+        return int(self.state()["now"])
+
+    def master(self) -> Master:
+        """The instruments of its day, from the brokers' own files."""
+        exchange, day = self.exchange, date.fromisoformat(self.state()["day"])
+        return merge([read_upstox(_get(exchange.upstox_master_url)), read_dhan(_get(exchange.dhan_master_url))], day)
+
+
+def _get(url: str) -> bytes:
+    try:
+        with urlopen(url, timeout=_SECONDS) as reply:  # noqa: S310  # our own exchange on loopback
+            return bytes(reply.read())
+    except URLError as error:
+        raise BrokerError(f"the simulated exchange gave no instrument file: {error.reason}.") from None
+
+
+def _ports(text: str) -> Ports:
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 3 or not all(part.isdigit() and 0 < int(part) < 65_536 for part in parts):
+        raise ConfigError(f"--exchange-ports wants three port numbers UPSTOX,DHAN,CONTROL, got {text!r}.")
+    upstox, dhan, control = map(int, parts)
+    return Ports(upstox=upstox, dhan=dhan, control=control)
