@@ -137,6 +137,7 @@ class World:
 
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.settings = settings
+        self.foreign: dict[InstrumentId, int] = {}  # units that somebody else has bought or sold
         self.now = OPEN
         self.price = {SBIN.id: 80_000, FUTURE.id: 2_400_000}
         self.volume = 0
@@ -231,6 +232,7 @@ class World:
     # -- what the adversary may do -------------------------------------------------------------------------------
 
     def want(self, strategy: str, instrument: Instrument, direction: Direction, lots: int) -> None:
+        """A strategy asks for so many lots (25 shares make one here), with `STOP` for its exits."""
         size = 25 if instrument is SBIN else 65
         self.say(
             Intent(
@@ -246,11 +248,15 @@ class World:
 
     def tick(self, which: int, move: int) -> None:
         """A second passes and one instrument trades, up to 0.4 % away."""
-        self.now += SECOND
-        self._late_acceptances()
         instrument = FUTURE if which % 2 else SBIN
         grid, last = instrument.tick_size, self.price[instrument.id]
-        self.price[instrument.id] = (last + last * move // 1000) // grid * grid
+        self.at(instrument, (last + last * move // 1000) // grid * grid)
+
+    def at(self, instrument: Instrument, price: int) -> None:
+        """A second passes and `instrument` trades at `price`."""
+        self.now += SECOND
+        self._late_acceptances()
+        self.price[instrument.id] = price
         self.volume += 1
         ticks = [Tick(i, self.now, price, self.volume) for i, price in self.price.items()]
         self.say(TickFrame(self.now, ticks))
@@ -272,9 +278,7 @@ class World:
         lot = 65 if order.new.instrument == FUTURE.id else 1
         quantity = min(order.remaining, max(lot, order.remaining * part // 8 // lot * lot))
         price = order.terms.price + 5 * part if order.terms.price else self.price[order.new.instrument]
-        order.trades.append(TradeReport(f"T{len(order.trades)}", quantity, price, self.now))
-        order.status = OrderStatus.FILLED if not order.remaining else OrderStatus.PARTIALLY_FILLED
-        self._tell(order)
+        self.fill_at(order, quantity, price)
 
     def end(self, which: int, status: OrderStatus) -> None:
         """The exchange ends a working order by itself."""
@@ -346,7 +350,7 @@ class World:
             self._snapshot()
 
     def _snapshot(self) -> None:
-        net: dict[InstrumentId, int] = {}
+        net = dict(self.foreign)
         for order in self.book.values():
             key = order.new.instrument
             net[key] = net.get(key, 0) + order.new.side.sign * order.filled
@@ -412,9 +416,9 @@ class World:
         """The broker behaves, and the market stands still: everything must come to rest."""
         self.switch(TradingState.ACTIVE, flatten=False)
         for _ in range(seconds):
-            self._drain()
+            self.trade()
             self.tick(0, 0)
-        self._drain()
+        self.trade()
         state, truth = self.engine.state, self.truth()
         assert {p.id: p.quantity for p in state.positions.values() if p.quantity} == {
             name: quantity for name, quantity in truth.items() if quantity
@@ -435,19 +439,26 @@ class World:
         assert not state.frozen
         assert State.replay(self.events).digest() == state.digest()
 
-    def _drain(self) -> None:
+    def talk(self) -> None:
+        """Carry out and deliver everything, in order; nothing trades by itself."""
         while self.pending or self.wire:
             while self.wire:
                 self.hear(0)
             self.carry("ok")
-            for order in [o for o in self.book.values() if o.remaining]:
-                if order.terms.order_type is OrderType.LIMIT:
-                    self._fill_whole(order)
             self.check()
 
-    def _fill_whole(self, order: Book) -> None:
-        order.trades.append(TradeReport("T", order.remaining, order.terms.price, self.now))
-        order.status = OrderStatus.FILLED
+    def trade(self) -> None:
+        """The same, and whatever can be filled is filled."""
+        self.talk()
+        while ready := [o for o in self.book.values() if o.remaining and o.terms.order_type is OrderType.LIMIT]:
+            for order in ready:
+                self.fill_at(order, order.remaining, order.terms.price)
+            self.talk()
+
+    def fill_at(self, order: Book, quantity: int, price: int) -> None:
+        """One execution of `order`."""
+        order.trades.append(TradeReport(f"T{len(order.trades)}", quantity, price, self.now))
+        order.status = OrderStatus.PARTIALLY_FILLED if order.remaining else OrderStatus.FILLED
         self._tell(order)
 
 

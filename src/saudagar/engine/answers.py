@@ -74,6 +74,8 @@ class Answers:
         if resting and position.target * position.quantity > 0:
             core.set_target(position, 0, self._watch.stop_reason(position), Source.PROTECTION)
         core.emit(event)
+        if position.instrument in core.broker_holds:
+            core.broker_holds[position.instrument] += order.new.side.sign * event.quantity
         self._desk.forgive(order.new.position)
         self._watch.filled(core.state.position(order.new.position))
 

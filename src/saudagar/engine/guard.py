@@ -61,7 +61,7 @@ class Guard:
         stop = _on_grid(plan.stop.of(self.entry), tick) if plan.stop else 0
         target = _on_grid(plan.target.of(self.entry), tick) if plan.target else 0
         self.stop, self.target = protection.first_levels(self.sign, self.entry, stop, target, self.trail)
-        if self.stop < 0:
+        if self.stop <= 0 and (plan.stop or plan.trail):
             self.stop = tick  # wider than the price itself: the lowest price there is
         self.target = max(0, self.target)
         self.best: Paise = self.entry
@@ -113,7 +113,7 @@ class Guard:
         """What a stop at the present level is called in the report."""
         if not self.trailed:
             return "stop"
-        return "break-even" if self.stop == self.entry else "trailing stop"
+        return "break-even" if self.break_even and self.stop == self.entry else "trailing stop"
 
 
 def _on_grid(distance: Paise, tick: Paise) -> Paise:

@@ -1,0 +1,401 @@
+"""The day's limits, the switches, the restart, and the comparison with the broker's book."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from msgspec.structs import replace
+from tests.adversary import DAY, FUTURE, OPEN, SBIN, SETTINGS, Lookup, World
+from tests.unit.test_engine_intents import A, ask, denied, target
+from tests.unit.test_engine_orders import QUIET, alerts, effects, entered, held
+
+from saudagar.engine.engine import Engine
+from saudagar.engine.settings import Hours
+from saudagar.engine.state import State
+from saudagar.execution.effects import CancelOrder, FindOrder, ModifyOrder, SubmitOrder, TakeSnapshot
+from saudagar.market.ist import at
+from saudagar.market.sessions import Calendar
+from saudagar.model import (
+    SECOND,
+    AccountSnapshot,
+    BrokerOrderId,
+    BrokerPosition,
+    ClientOrderId,
+    DayEnded,
+    Direction,
+    LinkReported,
+    Offset,
+    OrderReport,
+    OrderStatus,
+    Product,
+    Protection,
+    StrategyId,
+    Tick,
+    TickFrame,
+    TradingState,
+)
+
+LONG, SHORT, FLAT = Direction.LONG, Direction.SHORT, Direction.FLAT
+ACTIVE, REDUCING, HALTED = TradingState
+
+
+# -- limits of the day -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("limit", "price"), [({"day_loss": 22_000}, 79_900), ({"day_profit": 20_000}, 80_900)])
+def test_a_limit_of_the_day_closes_everything_and_keeps_it_closed(limit, price):
+    world = World(replace(QUIET, limits=replace(SETTINGS.limits, **limit)))
+    ask(world, LONG, protection=Protection())
+    world.trade()  # at 80_400
+    ask(world, LONG, strategy=StrategyId("b"), quantity=1)
+    world.at(SBIN, price)
+    assert world.engine.state.trading is REDUCING
+    assert "day" in alerts(world, "critical")[0]
+    world.trade()
+    assert not any(world.truth().values())
+    ask(world, LONG)
+    assert denied(world) == {"reducing": 1}
+    world.kill()
+    assert world.engine.state.trading is REDUCING
+
+
+def test_charges_count_once_and_a_restart_does_not_forget_them():
+    world = World(replace(QUIET, limits=replace(SETTINGS.limits, max_trades=2)))
+    for _ in range(2):
+        ask(world, LONG)
+        world.trade()
+        ask(world, FLAT)
+        world.trade()
+    seen = world.engine.watch
+    numbers = (seen.realised, seen.charges, seen.trades, seen.profit)
+    assert numbers[1:3] == (200, 2)
+    assert numbers[3] == numbers[0] - 200
+    world.kill()
+    again = world.engine.watch
+    assert (again.realised, again.charges, again.trades, again.profit) == numbers
+    ask(world, LONG)
+    assert denied(world) == {"trades": 1}
+
+
+def test_what_is_open_counts_at_the_last_price():
+    world = World(QUIET)
+    ask(world, LONG, protection=Protection())
+    world.trade()
+    world.at(SBIN, 80_500)
+    assert world.engine.watch.open_profit == 50 * 100
+    ask(world, LONG, 20)  # part of it leaves, at 80_095
+    world.trade()
+    assert world.engine.watch.open_profit == 20 * 80_500 + 30 * 80_095 - 50 * 80_400
+    ask(world, SHORT, 20)
+    world.trade()
+    assert world.engine.watch.open_profit == 20 * (80_095 - 80_500)
+
+
+# -- protective exits ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("plan", "prices", "reason"),
+    [
+        (Protection(target=Offset(points=500)), (80_895, 80_900), "target"),
+        (Protection(max_age=3 * SECOND), (80_400,) * 3, "time"),
+        (Protection(stop=Offset(points=500)), (79_905, 79_900), "stop"),
+        (Protection(trail=Offset(points=500)), (80_900, 80_405, 80_400), "trailing stop"),
+        (Protection(stop=Offset(points=900), break_even=Offset(points=300)), (80_700, 80_400), "break-even"),
+    ],
+)
+def test_the_desk_runs_the_exits_that_do_not_rest(plan, prices, reason):
+    world = World(replace(QUIET, tactics=replace(SETTINGS.tactics, rest_stop=False)))
+    ask(world, LONG, protection=plan)
+    world.trade()
+    for price in prices:
+        assert not world.engine.state.trades
+        world.at(SBIN, price)
+        world.trade()
+    assert [t.exit_reason for t in world.engine.state.trades] == [reason]
+
+
+def test_a_trailing_stop_moves_its_order_in_steps_and_survives_a_restart():
+    world = World()
+    held(world)
+    for price in (80_500, 80_600, 80_700, 81_200, 81_600):
+        world.at(SBIN, price)
+        world.talk()
+    position = world.engine.state.positions[A]
+    assert position.trailed
+    assert position.stop == 81_600 - 965  # 1.2 % of the entry at 80,400, on the grid
+    level = position.stop
+    world.kill()
+    world.settle(3)
+    assert world.engine.state.positions[A].stop == level
+
+
+def test_touching_the_stop_once_is_forgiven_when_the_price_comes_back():
+    world = World(QUIET)
+    stop = held(world)
+    for price in (stop.terms.trigger_price, 80_000, stop.terms.trigger_price, 80_000):
+        world.at(SBIN, price)
+        world.wait(4)
+    assert target(world) == 50
+
+
+# -- switches --------------------------------------------------------------------------------------------------------
+
+
+def test_halted_sends_only_cancels_and_resuming_goes_on():
+    world = World(QUIET)
+    held(world)
+    ask(world, LONG, 100)
+    world.talk()
+    world.switch(HALTED, flatten=False)
+    assert {type(e) for e in world.pending} == {CancelOrder}
+    world.talk()
+    assert [o.new.purpose.value for o in world.book.values() if o.remaining] == ["STOP"]
+    assert target(world) == 50
+    world.at(SBIN, 79_000)
+    world.wait(10)
+    assert not effects(world, ModifyOrder)
+    world.switch(ACTIVE, flatten=False)
+    world.trade()
+    assert world.truth() == {A: 0}
+
+
+def test_halted_waits_for_an_order_in_flight_before_it_cancels():
+    world = World(QUIET)
+    ask(world, LONG)
+    world.switch(HALTED, flatten=False)
+    assert not effects(world, CancelOrder)
+    world.talk()
+    assert not [o for o in world.book.values() if o.remaining]
+
+
+def test_the_kill_switch_with_flatten_is_flat_first_and_then_halted():
+    world = World(QUIET)
+    held(world, 100)
+    world.fill_at(entered_more(world), 20, 80_400)
+    world.switch(HALTED, flatten=True)
+    assert world.engine.state.trading is REDUCING
+    for _ in range(10):
+        world.trade()
+        world.tick(0, 0)
+    assert world.truth() == {A: 0}
+    assert world.engine.state.trading is HALTED
+    world.switch(ACTIVE, flatten=False)
+    world.switch(HALTED, flatten=True)  # nothing to wait for
+    assert world.engine.state.trading is HALTED
+
+
+def entered_more(world: World):
+    ask(world, LONG, 150)
+    world.talk()
+    return next(o for o in world.book.values() if o.remaining and o.new.purpose.value == "ENTRY")
+
+
+def test_reducing_drops_the_half_that_would_open():
+    world = World(QUIET)
+    held(world)
+    ask(world, SHORT)
+    world.switch(REDUCING, flatten=False)
+    world.trade()
+    assert world.truth() == {A: 0}
+
+
+def test_a_link_that_comes_back_asks_for_the_book_and_one_refused_blocks():
+    world = World(QUIET)
+    world.pending.clear()
+    world.say(LinkReported(ts=world.now, link="orders", up=False, detail="lost"))
+    assert "orders is down: lost" in alerts(world, "warning")
+    ask(world, LONG)
+    world.trade()
+    world.say(LinkReported(ts=world.now, link="orders", up=False, blocks_entries=True, detail="token"))
+    ask(world, LONG, strategy=StrategyId("b"))
+    assert denied(world) == {"frozen": 1}
+    world.say(LinkReported(ts=world.now, link="feed", up=True))
+    assert effects(world, TakeSnapshot)
+    world.talk()  # the book came: the token is good after all
+    ask(world, LONG, strategy=StrategyId("b"))
+    assert denied(world) == {"frozen": 1}
+
+
+def test_the_days_end_says_what_is_left():
+    world = World(replace(QUIET, hours=Hours(square_off="15:10")))
+    held(world)
+    world.say(DayEnded(world.now + SECOND))
+    assert "still open with 50" in alerts(world, "critical")[-1]
+    quiet = World(QUIET)
+    held(quiet)
+    quiet.say(DayEnded(quiet.now + SECOND))
+    assert not alerts(quiet, "critical")
+
+
+# -- restart ---------------------------------------------------------------------------------------------------------
+
+
+def test_after_a_restart_nothing_is_sent_before_the_broker_has_spoken():
+    world = World(QUIET)
+    held(world)
+    world.kill()
+    world.at(SBIN, 79_000)
+    assert {type(e) for e in world.pending} <= {TakeSnapshot, FindOrder}
+    world.talk()
+    world.wait(6)
+    assert effects(world, ModifyOrder)
+    world.settle(5)
+    assert world.truth() == {A: 0}
+
+
+def test_after_a_restart_a_silent_broker_is_not_waited_for_for_ever():
+    world = World(QUIET)
+    held(world)
+    world.kill()
+    world.at(SBIN, 81_600)  # the stop wants to follow
+    world.pending.clear()
+    world.wait(2)
+    assert not effects(world, ModifyOrder)
+    world.wait(3)
+    assert effects(world, ModifyOrder)
+
+
+def test_an_exit_without_a_price_goes_out_with_the_first_one():
+    world = World(QUIET)
+    held(world)
+    ask(world, FLAT)
+    world.pending.clear()
+    state = State.replay(world.events)
+    engine = Engine(QUIET, Lookup(SBIN, FUTURE), Calendar(), state, lambda _: 0, watched=(SBIN.id,))
+    world.engine = engine
+    world.pending = []
+    world._take(engine.start(DAY, world.now))
+    world.talk()
+    assert not effects(world, ModifyOrder)
+    world.settle(5)
+    assert world.truth() == {A: 0}
+
+
+def test_the_orders_of_another_day_are_over_and_its_positions_are_not_sold_twice():
+    world = World(QUIET)
+    held(world)
+    next_day = date(2026, 11, 23)
+    now = at(next_day, "09:20")
+    state = State.replay(world.events)
+    engine = Engine(QUIET, Lookup(SBIN, FUTURE), Calendar(), state, lambda _: 0, watched=(SBIN.id,))
+    engine.start(next_day, now)
+    assert {o.status for o in state.orders.values()} == {OrderStatus.FILLED, OrderStatus.EXPIRED}
+    engine.process(AccountSnapshot(ts=now, reports=(), positions=()))  # squared off by the broker
+    assert SBIN.id in state.frozen
+    for n in range(1, 20):
+        ts = now + n * SECOND
+        step = engine.process(TickFrame(ts, [Tick(SBIN.id, ts, 79_000 - 5 * n, n)]))
+        assert not [e for e in step.effects if isinstance(e, SubmitOrder)]
+
+
+# -- the broker's book -----------------------------------------------------------------------------------------------
+
+
+def test_a_hand_made_sale_freezes_the_share_and_shrinks_the_stop():
+    world = World()
+    stop = held(world)
+    world.foreign[SBIN.id] = -20
+    for _ in range(125):
+        world.talk()
+        world.tick(0, 0)
+    assert SBIN.id in world.engine.state.frozen
+    assert stop.remaining == 30  # what is not there cannot be sold
+    ask(world, LONG, 80)
+    assert "frozen" in denied(world)
+    ask(world, FLAT)
+    world.trade()
+    assert world.truth()[A] == 20
+    assert not [o for o in world.book.values() if o.remaining]
+    world.foreign[SBIN.id] = 0
+    for _ in range(65):
+        world.trade()
+        world.tick(0, 0)
+    assert not world.engine.state.frozen
+    assert world.truth()[A] == 0
+
+
+@pytest.mark.parametrize(("b", "foreign", "closed"), [(30, -20, 60), (-30, -20, 80)])
+def test_two_strategies_share_what_the_broker_holds(b, foreign, closed):
+    world = World()
+    held(world)
+    ask(world, LONG if b > 0 else SHORT, abs(b), strategy=StrategyId("b"))
+    world.trade()
+    world.foreign[SBIN.id] = foreign
+    for _ in range(125):
+        world.talk()
+        world.tick(0, 0)
+    assert sum(o.remaining for o in world.book.values()) == closed
+
+
+def test_a_difference_seen_once_may_be_a_message_under_way():
+    world = World()
+    entered(world)
+    world.foreign[SBIN.id] = 5
+    world._snapshot()
+    assert not world.engine.state.frozen
+    world.foreign[SBIN.id] = 0
+    world._snapshot()
+    world._snapshot()
+    assert not world.engine.state.frozen
+
+
+def test_orders_of_others_are_shown_once_and_left_alone():
+    world = World(QUIET)
+    report = OrderReport(
+        order_id=ClientOrderId(""), status=OrderStatus.OPEN, ts=1, broker_id=BrokerOrderId("F1"), instrument=SBIN.id
+    )
+    world.pending.clear()
+    for _ in range(3):
+        world.say(report)
+    world.say(replace(report, broker_id=BrokerOrderId("")))
+    world.say(AccountSnapshot(ts=1, reports=(report,), positions=()))
+    assert len(alerts(world, "warning")) == 1
+    assert not world.pending
+
+
+def test_an_order_changed_by_hand_is_taken_as_it_is_and_put_right():
+    world = World()
+    stop = held(world)
+    stop.terms = replace(stop.terms, quantity=120)
+    world.check = lambda: None  # the person has broken the rule, not the desk
+    for _ in range(70):
+        world.talk()
+        world.tick(0, 0)
+    assert stop.terms.quantity == 50
+    assert any("was changed at the broker" in text for text in alerts(world, "warning"))
+
+
+def test_an_order_that_ended_here_and_lives_there_is_taken_back():
+    world = World()
+    order = entered(world)
+    world.end(0, OrderStatus.CANCELLED)
+    world.talk()
+    order.status = OrderStatus.OPEN
+    for _ in range(70):
+        world.talk()
+        world.tick(0, 0)
+    assert order.status is OrderStatus.CANCELLED
+    assert len([a for a in alerts(world, "critical") if "lives at the broker" in a]) == 1
+
+
+def test_other_products_and_flat_lines_are_not_ours():
+    world = World(QUIET)
+    lines = tuple(
+        BrokerPosition(instrument=SBIN.id, product=p, quantity=q)
+        for p, q in ((Product.DELIVERY, 9), (Product.INTRADAY, 0))
+    )
+    for _ in range(3):
+        world.say(AccountSnapshot(ts=1, reports=(), positions=lines))
+    assert not world.engine.state.frozen
+
+
+def test_the_state_tells_itself():
+    world = World(QUIET)
+    held(world)
+    told = world.engine.state.as_dict()
+    assert told["day"] == DAY
+    assert told["positions"][A].quantity == 50
+    assert world.engine.now == world.now > OPEN
+    assert State.replay(world.events).digest() == world.engine.state.digest() != State().digest()
