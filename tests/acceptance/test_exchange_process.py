@@ -242,8 +242,8 @@ def test_faults_and_tokens_are_changed_while_it_runs() -> None:
             exchange.set_faults({"rules": [{"kind": "earthquake"}]})
         exchange.set_tokens(dhan="tomorrow")
         assert (funds(exchange), funds(exchange, "tomorrow")) == (400, 200)
-        with pytest.raises(DataError, match="kite"):
-            exchange._call("POST", "/tokens", {"kite": "x"})
+        with pytest.raises(DataError, match="lse"):
+            exchange._call("POST", "/tokens", {"lse": "x"})
         exchange.disconnect()
 
 

@@ -278,7 +278,7 @@ def test_429_and_an_unknown_path(scripted_market: Any) -> None:
         upstox_client.UserApi(api(market)).get_profile("2.0")
     assert (refused.value.status, json.loads(refused.value.body)["errors"][0]["errorCode"]) == (429, "UDAPI10005")
     with pytest.raises(ApiException) as refused:
-        upstox_client.OrderApi(api(market)).get_order_book("2.0")
+        upstox_client.UserApi(api(market)).get_payin_history()
     assert (refused.value.status, json.loads(refused.value.body)["errors"][0]["errorCode"]) == (404, "UDAPI100060")
 
 

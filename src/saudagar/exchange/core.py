@@ -166,10 +166,12 @@ class MatchingCore:
         product: Product,
         validity: Validity = Validity.DAY,
         after_market: bool = False,
+        protection_ppm: int | None = None,
     ) -> ExchangeOrder:
         """Take a new order and match it at once.
 
-        Two orders with one `tag` are two orders: no broker removes duplicates.
+        Two orders with one `tag` are two orders: no broker removes duplicates. `protection_ppm` is a market order's
+        own protection; None takes the core's.
 
         Raises
         ------
@@ -181,7 +183,7 @@ class MatchingCore:
         check_terms(book.instrument, side, terms, product, validity)
         check_session(phase, terms, validity, after_market)
         check_band(book, terms, self._band)
-        limit = self._limit(book, side, terms)
+        limit = self._limit(book, side, terms, protection_ppm)
         self._account.reserve(book.instrument, product, side, terms.quantity, _margin_price(book, terms))
         self._counter += 1
         order = ExchangeOrder(
@@ -197,6 +199,7 @@ class MatchingCore:
             created=self.now,
             rank=self._counter,
             limit=limit,
+            protection_ppm=protection_ppm,
         )
         self.orders[order.exchange_id] = order
         self._tags.setdefault(tag, order)
@@ -222,7 +225,7 @@ class MatchingCore:
         check_session(phase, terms, order.validity, order.status is OrderStatus.PENDING)
         check_band(book, terms, self._band)
         self._check_change(order, terms)
-        limit = self._limit(book, order.side, terms)
+        limit = self._limit(book, order.side, terms, order.protection_ppm)
         more = terms.quantity - order.terms.quantity
         self._account.reserve(book.instrument, order.product, order.side, more, _margin_price(book, terms))
         self._yield_priority(order, terms, limit)
@@ -307,9 +310,10 @@ class MatchingCore:
             if traded > 0:
                 self._floor.close_auction(book, tick.ltp, traded)
 
-    def _limit(self, book: Book, side: Side, terms: OrderTerms) -> Paise:
+    def _limit(self, book: Book, side: Side, terms: OrderTerms, protection_ppm: int | None) -> Paise:
         auction = book.collecting or book.reference > 0
-        return working_limit(book, side, terms, self._protection, self._band, auction=auction)
+        ppm = self._protection if protection_ppm is None else protection_ppm
+        return working_limit(book, side, terms, ppm, self._band, auction=auction)
 
     def _change_sessions(self, ts: Nanos) -> None:
         for change in self._clock.advance(ts):

@@ -20,7 +20,8 @@ import msgspec
 
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_orders import Refusal, Update
-from saudagar.model import Instrument, InstrumentId, Nanos, OrderTerms, Paise, Product, Side, Tick
+from saudagar.exchange.core_rules import check_terms
+from saudagar.model import Instrument, InstrumentId, Nanos, OrderTerms, Paise, Product, Side, Tick, Validity
 
 
 class When(StrEnum):
@@ -67,6 +68,8 @@ class Leg(msgspec.Struct, kw_only=True):
     terms: OrderTerms
     entry: bool = False
     jump: Paise = 0
+    protection_ppm: int | None = None
+    validity: Validity = Validity.DAY
     status: LegStatus = LegStatus.ACTIVE
     order_id: str = ""  # of the order it placed
     reason: str = ""
@@ -120,7 +123,8 @@ class Conditionals:
 
     def __init__(self, core: MatchingCore) -> None:
         self.all: dict[str, Conditional] = {}
-        self.changed: list[Conditional] = []  # since somebody last emptied it; for the order streams
+        self.placed: dict[str, Conditional] = {}  # by the id of an order that it fired
+        self.changed: list[Conditional] = []  # since `take_changes`; for the order streams
         self._core = core
         self._live: dict[InstrumentId, list[Conditional]] = {}
         self._counter = 0
@@ -144,7 +148,7 @@ class Conditionals:
             ``price`` for a trigger that is none, ``quantity`` for no legs, and whatever the exchange says to an
             immediate entry. Nothing was done.
         """
-        self._check(instrument, legs)
+        self._check(instrument, product, legs)
         self._counter += 1
         now = self._core.now
         made = Conditional(
@@ -182,7 +186,7 @@ class Conditionals:
         """
         found = self.get(conditional_id)
         new = list(legs)
-        self._check(found.instrument, new)
+        self._check(found.instrument, found.product, new)
         for leg in new:
             if not found.leg(leg.name).status.live:
                 raise Refusal("state", f"{leg.name} of {conditional_id} is {found.leg(leg.name).status}.")
@@ -224,6 +228,11 @@ class Conditionals:
     def of(self, *kinds: str) -> list[Conditional]:
         """All orders of these kinds, oldest first."""
         return [each for each in self.all.values() if each.kind in kinds]
+
+    def take_changes(self) -> list[Conditional]:
+        """What changed since the last call."""
+        changes, self.changed = self.changed, []
+        return changes
 
     def advance(self, ticks: Iterable[Tick]) -> list[Update]:
         """Look at the newest prices; call after `MatchingCore.advance`. Returns the updates of what was placed."""
@@ -272,9 +281,16 @@ class Conditionals:
 
     def _send(self, each: Conditional, leg: Leg) -> None:
         order = self._core.place(
-            tag=each.tag, instrument=each.instrument.id, side=leg.side, terms=leg.terms, product=each.product
+            tag=each.tag,
+            instrument=each.instrument.id,
+            side=leg.side,
+            terms=leg.terms,
+            product=each.product,
+            validity=leg.validity,
+            protection_ppm=leg.protection_ppm,
         )
         leg.status, leg.order_id, leg.fired = LegStatus.TRIGGERED, order.exchange_id, self._core.now
+        self.placed[order.exchange_id] = each
 
     def _follow(self, each: Conditional) -> None:
         """Let the exits live, or die, by what became of the entry."""
@@ -316,10 +332,11 @@ class Conditionals:
         self.changed.append(each)
 
     @staticmethod
-    def _check(instrument: Instrument, legs: Sequence[Leg]) -> None:
+    def _check(instrument: Instrument, product: Product, legs: Sequence[Leg]) -> None:
         if not legs:
             raise Refusal("quantity", "a conditional order needs a leg.")
         for leg in legs:
+            check_terms(instrument, leg.side, leg.terms, product, leg.validity)
             if leg.when is not When.IMMEDIATE and not instrument.on_tick(leg.trigger):
                 raise Refusal("tick", f"{instrument.id}: trigger {leg.trigger} paise is off the tick.")
             if leg.jump < 0:

@@ -79,7 +79,8 @@ class Floor:
     def _trigger(self, book: Book, order: ExchangeOrder) -> None:
         order.triggered = True
         if order.terms.order_type is OrderType.SL_M:
-            order.limit = protected(book, order.side, book.last, self._protection, self._band)
+            ppm = self._protection if order.protection_ppm is None else order.protection_ppm
+            order.limit = protected(book, order.side, book.last, ppm, self._band)
 
     def _sweep(self, book: Book, order: ExchangeOrder) -> None:
         for price, quantity in book.take(order.side, order.limit, order.remaining):

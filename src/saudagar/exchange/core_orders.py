@@ -93,6 +93,7 @@ class ExchangeOrder(msgspec.Struct, kw_only=True, eq=False):
     limit: Paise = 0
     triggered: bool = False  # a stop that has woken up
     rank: int = 0  # place in time priority: smaller was first
+    protection_ppm: int | None = None  # of a market order, where the member named it
 
     @property
     def remaining(self) -> int:

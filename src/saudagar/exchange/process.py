@@ -27,6 +27,7 @@ class SyntheticSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     instruments: int = 0
     start: str | None = None  # IST, HH:MM; None is the opening
     end: str | None = None
+    options: int = 0  # strikes of NIFTY's option chain each side of the money; 0 lists none
 
 
 class RecordedSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="recorded"):
@@ -40,6 +41,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     upstox: int = 0
     dhan: int = 0
+    kite: int = 0
     control: int = 0
 
 
@@ -54,6 +56,17 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     client_id: str = "1000000001"
     dhan_token: str = "simulated-dhan-token"  # noqa: S105  # opens the simulated exchange only
     upstox_token: str = "simulated-upstox-token"  # noqa: S105
+    upstox_key: str = "simulated-upstox-key"
+    upstox_secret: str = "simulated-upstox-secret"  # noqa: S105
+    dhan_key: str = "simulated-dhan-key"
+    dhan_secret: str = "simulated-dhan-secret"  # noqa: S105
+    dhan_pin: str = "111111"
+    dhan_redirect: str = "http://127.0.0.1:5010/"  # where Dhan's login page sends the browser
+    kite_user: str = "SIM001"
+    kite_key: str = "simulatedkitekey"
+    kite_secret: str = "simulated-kite-secret"  # noqa: S105
+    kite_token: str = "simulated-kite-token"  # noqa: S105
+    kite_redirect: str = "http://127.0.0.1:5010/"  # where Kite's login page sends the browser
 
 
 class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,7 +81,9 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     hold
         Do not begin before somebody is subscribed to the feed.
     writes_per_second
-        Dhan's limit on order writes, in market seconds; 0 switches it off.
+        Each broker's limit on order writes, in market seconds; 0 switches it off.
+    read_limits
+        Whether the brokers count reads too, on the wall.
     faults
         A fault plan as `faults.FaultPlan.from_json` reads it.
     """
@@ -81,6 +96,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ports: Ports = Ports()
     account: Account = Account()
     writes_per_second: int = 10
+    read_limits: bool = False
     faults: dict[str, Any] = {}
 
 
@@ -157,6 +173,23 @@ class ExchangeProcess:
         return f"ws://{self.config.host}:{self.ports.upstox}/v3/feed/market-data-feed"
 
     @property
+    def kite_url(self) -> str:
+        """Root of Kite's REST; its library takes no path in it."""
+        return f"http://{self.config.host}:{self.ports.kite}"
+
+    @property
+    def kite_ticker_url(self) -> str:
+        return f"ws://{self.config.host}:{self.ports.kite}"
+
+    @property
+    def kite_login_url(self) -> str:
+        return f"{self.kite_url}/connect/login"
+
+    @property
+    def kite_master_url(self) -> str:
+        return f"{self.kite_url}/instruments"
+
+    @property
     def pace_url(self) -> str:
         return f"ws://{self.config.host}:{self.ports.control}/pace"
 
@@ -176,9 +209,9 @@ class ExchangeProcess:
         """Replace the faults in force."""
         self._call("POST", "/faults", plan)
 
-    def set_tokens(self, *, dhan: str | None = None, upstox: str | None = None) -> None:
+    def set_tokens(self, *, dhan: str | None = None, upstox: str | None = None, kite: str | None = None) -> None:
         """Change the tokens that are good from now on."""
-        self._call("POST", "/tokens", {"dhan": dhan, "upstox": upstox})
+        self._call("POST", "/tokens", {"dhan": dhan, "upstox": upstox, "kite": kite})
 
     def set_switches(self, **switches: dict[str, bool]) -> None:
         """Expire a face's token or refuse its caller's address, e.g. ``set_switches(dhan={"expired": True})``."""

@@ -25,12 +25,17 @@ from aiohttp import web
 from saudagar.exchange.control import Control, Tokens, book
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_conditional import Conditionals
-from saudagar.exchange.dhan.limits import WriteLimit
+from saudagar.exchange.core_orders import Update
 from saudagar.exchange.dhan.rest import DhanFace
 from saudagar.exchange.dhan.updates import OrderUpdates
 from saudagar.exchange.face import Switches, Wire, listen
 from saudagar.exchange.faults import FaultPlan
+from saudagar.exchange.kite.limits import call_limits
+from saudagar.exchange.kite.rest import KiteFace
+from saudagar.exchange.kite.session import KiteSession
+from saudagar.exchange.limits import CallLimit
 from saudagar.exchange.market_feed import DaySource
+from saudagar.exchange.order_desk import OrderDesk
 from saudagar.exchange.pace import MarketSign, Pacer
 from saudagar.exchange.process import (
     Account,
@@ -45,6 +50,8 @@ from saudagar.exchange.tape import Tape
 from saudagar.exchange.upstox.feed import UpstoxFeed
 from saudagar.exchange.upstox.masters import segment_word
 from saudagar.exchange.upstox.rest import UpstoxFace
+from saudagar.exchange.upstox.site import UpstoxSite
+from saudagar.exchange.upstox.site import limits as upstox_limits
 from saudagar.market.ist import midnight
 from saudagar.market.session_tables import PhaseKind
 from saudagar.market.sessions import Calendar
@@ -100,7 +107,7 @@ class RunningExchange:
         self.wire = Wire(FaultPlan.from_json(msgspec.json.encode(config.faults)))
         self.tape = Tape(source.instruments, closes.__getitem__, midnight(source.day))
         self.conditionals = Conditionals(self.core)
-        self.switches = {"dhan": Switches(), "upstox": Switches()}
+        self.switches = {"dhan": Switches(), "upstox": Switches(), "kite": Switches()}
         self._dhan_updates = OrderUpdates(
             self.wire,
             client_id=account.client_id,
@@ -108,28 +115,70 @@ class RunningExchange:
             last=self.core.last,
             changed=self._look,
             joined=self._joined,
+            foreign=self._foreign,
         )
-        self.updates = OrderStreams(self._dhan_updates)
+        self.feed = UpstoxFeed(
+            self.tape,
+            self.wire,
+            token=account.upstox_token,
+            statuses=self._statuses,
+            switches=self.switches["upstox"],
+        )
+        self.upstox = UpstoxFace(
+            UpstoxSite(
+                self.core,
+                self.wire,
+                self.tape,
+                self.conditionals,
+                source,
+                publish=self._tell,
+                limits=upstox_limits(config.writes_per_second, self._second, reads=config.read_limits),
+                switches=self.switches["upstox"],
+                holdings=account.holdings,
+                token=account.upstox_token,
+            ),
+            self.feed,
+            key=account.upstox_key,
+            secret=account.upstox_secret,
+            renew=lambda token: self._renew(Tokens(upstox=token)),
+            changed=self._look,
+            joined=self._joined,
+        )
+        self.kite = KiteFace(
+            self.core,
+            self.wire,
+            self.tape,
+            self.conditionals,
+            session=KiteSession(
+                key=account.kite_key,
+                secret=account.kite_secret,
+                token=account.kite_token,
+                redirect=account.kite_redirect,
+                now=lambda: self.core.now,
+            ),
+            user=account.kite_user,
+            history=source.history,
+            limits=call_limits(config.writes_per_second, self._second, reads=config.read_limits),
+            switches=self.switches["kite"],
+            holdings=account.holdings,
+            subscribed=self.feed.subscribed.set,
+            changed=self._look,
+            joined=self._joined,
+        )
+        self.feed.others.append(self.kite.ticker.collect)
+        self.updates = OrderStreams(self._dhan_updates, self.kite.ticker, self.upstox.portfolio)
         self.pacer = Pacer(lockstep=config.lockstep, speed=config.speed, sent=lambda: self.updates.sent)
-        self.feed = UpstoxFeed(self.tape, self.wire, token=account.upstox_token, statuses=self._statuses)
         self.dhan = DhanFace(
             self.core,
             self.wire,
             self._dhan_updates,
-            publish=self.updates.publish,
+            publish=self._tell,
             tape=self.tape,
-            limit=WriteLimit(config.writes_per_second, self._second),
+            limit=CallLimit(((1, config.writes_per_second),) if config.writes_per_second else (), self._second),
             client_id=account.client_id,
             token=account.dhan_token,
             holdings=account.holdings,
-        )
-        self.upstox = UpstoxFace(
-            self.tape,
-            self.wire,
-            self.feed,
-            history=source.history,
-            funds=self.core.funds,
-            token=account.upstox_token,
+            desk=OrderDesk(self.core, self.conditionals, name="dhan", mark="9", foreign=self._foreign),
         )
         self.control = Control(
             self.wire,
@@ -160,6 +209,7 @@ class RunningExchange:
         faces = (
             (self.upstox.application(), wanted.upstox),
             (self.dhan.application(), wanted.dhan),
+            (self.kite.application(), wanted.kite),
             (self.control.application(), wanted.control),
         )
         ports = []
@@ -171,7 +221,7 @@ class RunningExchange:
                 raise SaudagarError(f"cannot listen on {self.config.host}:{port}: {error.strerror}.") from None
             self._runners.append(runner)
             ports.append(got)
-        self.ports = Ports(upstox=ports[0], dhan=ports[1], control=ports[2])
+        self.ports = Ports(upstox=ports[0], dhan=ports[1], kite=ports[2], control=ports[3])
         self._market = asyncio.create_task(self._run())
         self._market.add_done_callback(self._ended)
 
@@ -211,14 +261,28 @@ class RunningExchange:
     async def _step(self, ts: Nanos, ticks: Sequence[Tick]) -> None:
         await self.pacer.before(ts)
         updates = [*self.core.advance(ts, ticks), *self.conditionals.advance(ticks)]
-        if updates:
-            self.updates.publish(updates)
+        self.kite.orders.advance()
+        if updates or self.conditionals.changed:
+            self._tell(updates)
             await self.pacer.settle()
         self.steps += 1
-        if await self.feed.publish(ts, ticks):
+        arrived = await self.feed.publish(ts, ticks)
+        if await self.kite.ticker.send() and arrived:
+            self._check_lockstep(ts)
             await self.pacer.settle(ts)
         else:
             await asyncio.sleep(0)  # nothing was sent, nobody will answer; but the sockets must be read
+
+    def _check_lockstep(self, ts: Nanos) -> None:
+        if self.config.lockstep and ts % SECOND and self.kite.ticker.feeding:
+            raise DataError(f"a desk fed by Kite can only follow steps of whole seconds, got one at {ts} ns.")
+
+    def _tell(self, updates: Sequence[Update]) -> None:
+        self.updates.publish(updates)
+        self.upstox.publish_gtt(self.conditionals.take_changes())
+
+    def _foreign(self, exchange_id: str) -> bool:
+        return self.kite.ticker.owns(exchange_id) or self.upstox.portfolio.owns(exchange_id)
 
     def _look(self) -> None:
         self.pacer.look()
@@ -244,6 +308,8 @@ class RunningExchange:
             self.dhan.token = self._dhan_updates.token = tokens.dhan
         if tokens.upstox is not None:
             self.upstox.token = self.feed.token = tokens.upstox
+        if tokens.kite is not None:
+            self.kite.session.renew(tokens.kite)
 
     def _disconnect(self) -> None:
         self.feed.disconnect()
@@ -259,6 +325,7 @@ class RunningExchange:
             "attached": self.pacer.attached,
             "steps": self.steps,
             "frames": self.feed.frames,
+            "kite_frames": self.kite.ticker.frames,
             "updates": self.updates.total,
             "acks": self.pacer.acks,
             "calls": dict(self.wire.calls),
@@ -276,6 +343,7 @@ async def serve(
     ports: Ports | None = None,
     account: Account | None = None,
     writes_per_second: int = 10,
+    read_limits: bool = False,
     faults: dict[str, Any] | None = None,
     calendar: Calendar | None = None,
 ) -> RunningExchange:
@@ -291,6 +359,7 @@ async def serve(
         ports=ports or Ports(),
         account=account or Account(),
         writes_per_second=writes_per_second,
+        read_limits=read_limits,
         faults=faults or {},
     )
     exchange = RunningExchange(source, config, calendar or Calendar())
@@ -318,7 +387,12 @@ def open_source(config: SyntheticSource | RecordedSource) -> DaySource:
     except ValueError:
         raise DataError(f"expected a day such as 2026-11-20, got {config.day!r}.") from None
     chosen = universe(config.instruments) if config.instruments else universe()
-    return SyntheticDay(config.seed, day, chosen, start=config.start, end=config.end)
+    made = SyntheticDay(config.seed, day, chosen, start=config.start, end=config.end)
+    if not config.options:
+        return made
+    from saudagar.exchange.options import WithOptions
+
+    return WithOptions(made, config.options)
 
 
 async def _main(config: ExchangeConfig, with_parent: bool) -> None:

@@ -14,18 +14,17 @@ from typing import Any
 from aiohttp import web
 
 from saudagar.exchange.core import MatchingCore
-from saudagar.exchange.core_orders import ExchangeOrder, Refusal, Update, snapshot
+from saudagar.exchange.core_orders import ExchangeOrder, Refusal, Update
 from saudagar.exchange.dhan import errors, shapes
-from saudagar.exchange.dhan.limits import WriteLimit
 from saudagar.exchange.dhan.requests import BAD_INPUT, BadInput, ModifyBody, PlaceBody, look_up, read_body
 from saudagar.exchange.dhan.updates import OrderUpdates
 from saudagar.exchange.face import Handler, Route, Wire, json_response
+from saudagar.exchange.limits import CallLimit
+from saudagar.exchange.order_desk import OrderDesk
 from saudagar.exchange.tape import Tape
-from saudagar.market.ist import ist
 from saudagar.model import (
     Instrument,
     InstrumentId,
-    OrderStatus,
     Product,
 )
 
@@ -57,10 +56,11 @@ class DhanFace:
         *,
         publish: Callable[[Sequence[Update]], None],
         tape: Tape,
-        limit: WriteLimit,
+        limit: CallLimit,
         client_id: str,
         token: str,
         holdings: Mapping[InstrumentId, int],
+        desk: OrderDesk,
     ) -> None:
         self.token = token
         self.killed = False
@@ -75,8 +75,7 @@ class DhanFace:
         self._by_id = {(shapes.SEGMENT[each.segment], each.dhan_id): each for each in instruments}
         self._holdings = holdings
         self._modifications: Counter[str] = Counter()
-        self._rejected: dict[str, ExchangeOrder] = {}  # by the risk desk; the exchange never saw them
-        self._late: list[Update] = []
+        self._desk = desk
 
     def application(self) -> web.Application:
         """The face as an application, the order-update socket included."""
@@ -135,8 +134,7 @@ class DhanFace:
             try:
                 return json_response(await handler(request))
             finally:
-                late, self._late = self._late, []
-                self._publish([*self._core.drain(), *late])
+                self._publish(self._desk.drain())
 
         return write
 
@@ -163,24 +161,7 @@ class DhanFace:
         instrument = self._instrument(body)
         if self.killed:
             raise Refusal("state", "Kill switch is active; orders are not allowed today.")
-        order = body.order(quantity)
-        try:
-            return self._core.place(instrument=instrument.id, **order)
-        except Refusal as refusal:
-            if refusal.code not in errors.LATE:
-                raise
-            return self._reject(
-                ExchangeOrder(exchange_id="", instrument=instrument, status=OrderStatus.REJECTED, **order), refusal
-            )
-
-    def _reject(self, order: ExchangeOrder, refusal: Refusal) -> ExchangeOrder:
-        now = self._core.now
-        order.exchange_id = f"{ist(now):%y%m%d}9{len(self._rejected) + 1:06d}"
-        order.reason = f"RMS:{order.exchange_id}:{refusal.message}"
-        order.created = order.updated = now
-        self._rejected[order.exchange_id] = order
-        self._late.append(snapshot(order))
-        return order
+        return self._desk.place(instrument, errors.LATE, **body.order(quantity))
 
     def _instrument(self, body: PlaceBody) -> Instrument:
         return look_up(self._by_id, (body.exchange_segment, str(body.security_id)), "securityId")
@@ -200,23 +181,19 @@ class DhanFace:
         return {"orderId": order.exchange_id, "orderStatus": "CANCELLED"}
 
     async def _list(self, request: web.Request) -> web.Response:
-        orders = sorted([*self._core.orders.values(), *self._rejected.values()], key=lambda order: order.created)
-        return json_response([shapes.order_row(order, self._client_id) for order in orders])
+        return json_response([shapes.order_row(order, self._client_id) for order in self._desk.orders()])
 
     async def _get(self, request: web.Request) -> web.Response:
         """An array of one; recorded as an empty array for an id that is not there."""
-        wanted = request.match_info["id"]
-        order = self._core.orders.get(wanted) or self._rejected.get(wanted)
+        order = self._desk.find(request.match_info["id"])
         return json_response([shapes.order_row(order, self._client_id)] if order else [])
 
     async def _find(self, request: web.Request) -> web.Response:
         """One object (documentation v2); an id that is not there is an error here."""
-        tag = request.match_info["id"]
-        rejected = (order for order in self._rejected.values() if order.tag == tag)
-        order = self._core.by_tag(tag) or next(rejected, None)
-        if order is None:
+        found = self._desk.by_tag(request.match_info["id"])
+        if not found:
             return errors.error("DH-906", errors.NO_SUCH_ORDER, 404)
-        return json_response(shapes.order_row(order, self._client_id))
+        return json_response(shapes.order_row(found[0], self._client_id))
 
     async def _trades(self, request: web.Request) -> web.Response:
         wanted = request.match_info.get("id", "")

@@ -72,6 +72,8 @@ class OrderUpdates:
         Called when a socket goes: lock-step has to look again.
     joined
         Called when a socket has logged in: lock-step needs a new word of the desk.
+    foreign
+        Whether an order came in through another broker's face.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class OrderUpdates:
         last: Callable[[InstrumentId], Tick | None],
         changed: Callable[[], None],
         joined: Callable[[], None],
+        foreign: Callable[[str], bool] = lambda exchange_id: False,
     ) -> None:
         self.token = token
         self.total = 0  # messages over all sockets
@@ -91,6 +94,7 @@ class OrderUpdates:
         self._last = last
         self._changed = changed
         self._joined = joined
+        self._foreign = foreign
         self._sockets: list[_Socket] = []
         self._cut = False  # we hung up on somebody who has not tried again
 
@@ -106,6 +110,8 @@ class OrderUpdates:
         for update in updates:
             if not self._sockets:
                 return
+            if self._foreign(update.exchange_id):
+                continue
             fault = self._wire.next(ENDPOINT)
             body = alert(update, self._client_id, self._last(update.instrument.id))
             self._send(msgspec.json.encode(body).decode(), fault)

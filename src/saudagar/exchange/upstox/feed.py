@@ -8,16 +8,18 @@ only the last carries the step's own `currentTs`, each one before it a milliseco
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import msgspec
 from aiohttp import WSMsgType, web
 
-from saudagar.exchange.face import Wire, abort
+from saudagar.exchange.face import Switches, Wire, abort
 from saudagar.exchange.faults import FaultKind
 from saudagar.exchange.tape import Tape
 from saudagar.exchange.upstox.encode import MODES, MS, InstrumentFeed, frame, market_info
 from saudagar.exchange.upstox.errors import unauthorised
+from saudagar.exchange.upstox.site import redirect, success
 from saudagar.model import Nanos, Tick
 
 ENDPOINT = "upstox.feed"
@@ -69,7 +71,15 @@ class UpstoxFeed:
         The phase of each segment in Upstox's words, now.
     """
 
-    def __init__(self, tape: Tape, wire: Wire, *, token: str, statuses: Callable[[], dict[str, str]]) -> None:
+    def __init__(
+        self,
+        tape: Tape,
+        wire: Wire,
+        *,
+        token: str,
+        statuses: Callable[[], dict[str, str]],
+        switches: Switches,
+    ) -> None:
         self.token = token
         self.frames = 0  # published, however many subscribers they went to
         self.subscribed = asyncio.Event()  # somebody is, or was
@@ -77,6 +87,8 @@ class UpstoxFeed:
         self._tape = tape
         self._wire = wire
         self._statuses = statuses
+        self._switches = switches
+        self._codes: set[str] = set()
         self._told: dict[str, str] = {}
         self._feeds = {line.instrument.upstox_id: InstrumentFeed(line) for line in tape.lines.values()}
         self._keys = {line.instrument.id: line.instrument.upstox_id for line in tape.lines.values()}
@@ -134,10 +146,20 @@ class UpstoxFeed:
             for subscriber in tuple(self._subscribers):
                 await self._send(subscriber, market_info(statuses, ts))
 
+    async def authorize(self, request: web.Request) -> web.Response:
+        """An address that opens the feed once, without a header."""
+        code = secrets.token_urlsafe(12)
+        self._codes.add(code)
+        address = f"ws://{request.host}/v3/feed/market-data-feed?code={code}"
+        return success(redirect(address))
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The WebSocket endpoint."""
-        if request.headers.get("Authorization") != f"Bearer {self.token}":
+        code = request.query.get("code", "")
+        bearer = request.headers.get("Authorization") == f"Bearer {self.token}"
+        if self._switches.expired or not (bearer or code in self._codes):
             return unauthorised()
+        self._codes.discard(code)
         ws = web.WebSocketResponse(compress=False)
         await ws.prepare(request)
         subscriber = _Subscriber(ws, request.transport)

@@ -26,10 +26,11 @@ def segment_word(segment: Segment) -> str:
 
 def instruments_gz(instruments: Iterable[Instrument]) -> bytes:
     """The whole file; the same instruments give the same bytes."""
-    return gzip.compress(msgspec.json.encode([_row(each) for each in instruments]), compresslevel=6, mtime=0)
+    return gzip.compress(msgspec.json.encode([instrument_row(each) for each in instruments]), compresslevel=6, mtime=0)
 
 
-def _row(instrument: Instrument) -> dict[str, Any]:
+def instrument_row(instrument: Instrument) -> dict[str, Any]:
+    """One object of the file."""
     row: dict[str, Any] = {
         "segment": segment_word(instrument.segment),
         "name": instrument.name or instrument.symbol,
