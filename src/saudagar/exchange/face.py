@@ -86,7 +86,10 @@ class Wire:
 
         @web.middleware
         async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
-            return await envelope(request, handler)
+            try:
+                return await envelope(request, handler)
+            except ConnectionResetError:  # the client has gone in the middle of its request
+                return web.Response()
 
         app = web.Application(middlewares=[around])
         for route in routes:
