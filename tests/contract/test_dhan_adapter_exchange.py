@@ -140,9 +140,9 @@ def order(number: int, kind=OrderType.LIMIT, price=0, trigger=0, side=Side.BUY, 
 
 async def run_steps(desk: Desk, pace: PaceClient, act, steps: int) -> None:
     """Drive the market in lock-step for `steps` frames; `act(step)` is what the desk does at each."""
-    seen = acked = -1
+    seen = 0
     while seen < steps:
-        if len(desk.frames) > max(seen, 0):
+        if len(desk.frames) > seen:
             seen = len(desk.frames)
             await act(seen)
         acked = desk.broker.updates_received
