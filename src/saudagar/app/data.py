@@ -202,22 +202,14 @@ class _Source:
 
     def client(self) -> DataClient:
         """Raises `ConfigError` for a broker without history here, or without a token."""
+        from saudagar.app.clients import data_client
         from saudagar.app.config.secrets import read_secrets
         from saudagar.app.errors import ConfigProblems
-        from saudagar.brokers.upstox.feed import UpstoxFeed, UpstoxSettings
-        from saudagar.model.errors import ConfigError
 
-        if self.broker != "upstox":
-            raise ConfigError(f"expected the history of upstox, got {self.broker!r}.")
-        if self._simulated is not None:
-            token, host = self._simulated.account.upstox_token, self._simulated.exchange.upstox_url
-            return UpstoxFeed(UpstoxSettings(token=token, rest_host=host))
         secrets, problems = read_secrets(os.environ, self._secrets)
         if problems:
             raise ConfigProblems(problems)
-        if not secrets.upstox_token:
-            raise ConfigError("there is no token of upstox.", hint="Run: saudagar login upstox")
-        return UpstoxFeed(UpstoxSettings(token=secrets.upstox_token.get_secret_value()))
+        return data_client(self.broker, secrets, self._simulated)
 
 
 async def _fetch(source: _Source, catalog: Catalog, pieces: list[Piece]) -> list[Outcome]:

@@ -16,7 +16,7 @@ _SECONDS = 10
 
 
 class Simulated:
-    """The exchange at three ports; its account is the one every simulated exchange has."""
+    """The exchange at these ports; its account is the one every simulated exchange has."""
 
     def __init__(self, ports: str) -> None:
         self.exchange = ExchangeProcess(ExchangeConfig())
@@ -49,8 +49,9 @@ def _get(url: str) -> bytes:
 
 
 def _ports(text: str) -> Ports:
+    """Three ports, or four with Kite's before the last."""
     parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 3 or not all(part.isdigit() and 0 < int(part) < 65_536 for part in parts):
-        raise ConfigError(f"--exchange-ports wants three port numbers UPSTOX,DHAN,CONTROL, got {text!r}.")
-    upstox, dhan, control = map(int, parts)
-    return Ports(upstox=upstox, dhan=dhan, control=control)
+    names = {3: ("upstox", "dhan", "control"), 4: ("upstox", "dhan", "kite", "control")}.get(len(parts))
+    if names is None or not all(part.isdigit() and 0 < int(part) < 65_536 for part in parts):
+        raise ConfigError(f"--exchange-ports wants port numbers UPSTOX,DHAN,CONTROL, got {text!r}.")
+    return Ports(**dict(zip(names, map(int, parts), strict=True)))
