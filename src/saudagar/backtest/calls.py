@@ -6,6 +6,7 @@ know (an order that works, a target not yet reached, limits on the day's profit)
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -65,7 +66,7 @@ class Calls:
         self._every_bar = every_bar
         self._rest_stop = settings.tactics.rest_stop
         self._day_limits = bool(settings.limits.day_loss or settings.limits.day_profit)
-        self._mornings = np.flatnonzero(np.diff(bars.day, prepend=-1))
+        self._mornings: list[int] = np.flatnonzero(np.diff(bars.day, prepend=-1)).tolist()
         around = _around(bars, settings.hours.square_off)
         self._whole = frozenset(around.tolist())
         self._acts: list[int] = np.union1d(acts, around).tolist()
@@ -137,13 +138,16 @@ class Calls:
     def _touched(self, position: Position, first: int, last: int) -> int:
         """The first bar of `[first, last)` that matters to an open position; `last` if none does."""
         bars, plan = self._bars, position.protection
-        k = int(np.searchsorted(self._mornings, first))
-        if k < len(self._mornings):  # day orders have ended overnight
-            last = min(last, int(self._mornings[k]))
+        mornings = self._mornings
+        k = bisect_left(mornings, first)
+        if k < len(mornings):  # day orders have ended overnight
+            last = min(last, mornings[k])
         if plan.max_age:
             last = min(last, max(first, int(np.searchsorted(bars.end, position.opened + plan.max_age, side="right"))))
+        if not (plan.stop or plan.target or plan.trail or plan.break_even):
+            return last
         low, high = band(position, self._instrument)
-        return scan(bars, first, last, low, high) if low > 0 or high < _FAR else last
+        return scan(bars, first, last, low, high)
 
 
 def band(position: Position, instrument: Instrument) -> tuple[float, float]:

@@ -79,7 +79,8 @@ class BarBroker:
 
     def busy(self, instrument: InstrumentId) -> bool:
         """Whether an order rests that is no sleeping stop: it may need care at any bar."""
-        return any(not order.asleep for order in self._resting.get(instrument, {}).values())
+        resting = self._resting.get(instrument)
+        return resting is not None and any(not order.asleep for order in resting.values())
 
     def end_day(self) -> None:
         """Day orders do not see the next morning."""
