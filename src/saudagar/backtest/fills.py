@@ -129,16 +129,13 @@ class BarBroker:
         return [accepted]
 
     def _reached(self, order: _Resting, price: Paise) -> OrderReport | None:
-        side, terms = order.new.side, order.terms
-        if order.asleep:
-            if not _touched(side, price, terms.trigger_price):
-                return None
-            order.asleep = False
-            at = price
-        else:
-            at = terms.price  # it was there first
+        side, terms, woken = order.new.side, order.terms, order.asleep
+        if order.asleep and not _touched(side, price, terms.trigger_price):
+            return None
+        order.asleep = False
         if not _can_trade(side, price, terms):
-            return self._report(order.new, OrderStatus.OPEN)
+            return self._report(order.new, OrderStatus.OPEN) if woken else None
+        at = price if woken else terms.price  # what rests was there first
         self._take(order.new.order_id)
         return self._fill(order.new, terms.quantity, at)
 
