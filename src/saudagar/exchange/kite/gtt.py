@@ -7,7 +7,7 @@ lower value is a stop and the upper a target. Rules: kite.trade/docs/connect/v3/
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,12 +15,12 @@ from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_conditional import Conditional, Conditionals, Leg, LegStatus, When
 from saudagar.exchange.core_orders import ExchangeOrder, Refusal
 from saudagar.exchange.kite.errors import KiteError, bad_input
-from saudagar.exchange.kite.requests import PRODUCTS, SIDES, Form, read_field
+from saudagar.exchange.kite.requests import LARGEST, PRODUCTS, SIDES, Form, read_field
 from saudagar.exchange.kite.shapes import ist_text
 from saudagar.exchange.kite.tickets import Ticket
 from saudagar.exchange.kite.words import PRODUCT, Directory, exchange_of, rupees, symbol_of, token_of
 from saudagar.market.ist import DAY
-from saudagar.model import Nanos, OrderStatus, OrderTerms, OrderType, Paise, Product, to_paise
+from saudagar.model import Instrument, Nanos, OrderStatus, OrderTerms, OrderType, Paise, Product, to_paise
 from saudagar.model.errors import DataError
 
 KIND = "kite.gtt"
@@ -44,6 +44,13 @@ class _Order(msgspec.Struct):
     order_type: str
     product: str
     price: float
+
+
+class _Wanted(NamedTuple):
+    instrument: Instrument
+    product: Product
+    legs: list[Leg]
+    detail: dict[str, object]
 
 
 class Gtt:
@@ -72,21 +79,34 @@ class Gtt:
 
     def place(self, form: Form) -> dict[str, int]:
         """`POST /gtt/triggers`. Raises `KiteError`; nothing was done then."""
-        return self._place(form)
+        wanted = self._read(form)
+        try:
+            made = self._conditionals.place(
+                kind=KIND,
+                instrument=wanted.instrument,
+                product=wanted.product,
+                legs=wanted.legs,
+                expires=self._core.now + YEAR,
+                detail=wanted.detail,
+            )
+        except Refusal as refusal:
+            raise bad_input(refusal.message) from None
+        return {"trigger_id": int(made.conditional_id)}
 
     def modify(self, trigger_id: str, form: Form) -> dict[str, int]:
         """`PUT /gtt/triggers/{id}`: everything is sent again. Raises `KiteError`; the trigger stands then."""
         found = self._get(trigger_id)
         if not found.live:
             raise KiteError("GeneralException", f"The trigger is {_status(found)} and cannot be modified.", 400)
-        kind, legs, product, detail = self._read(form)
-        if kind != found.detail["type"] or product is not found.product:
-            raise bad_input("Invalid `type`: it and the product cannot be changed.")
+        wanted = self._read(form)
+        same = wanted.detail["type"] == found.detail["type"] and wanted.instrument is found.instrument
+        if not same or wanted.product is not found.product:
+            raise bad_input("Invalid `type`: it, the instrument and the product cannot be changed.")
         try:
-            self._conditionals.modify(trigger_id, legs)
+            self._conditionals.modify(trigger_id, wanted.legs)
         except Refusal as refusal:
             raise bad_input(refusal.message) from None
-        found.detail.update(detail)
+        found.detail.update(wanted.detail)
         return {"trigger_id": int(trigger_id)}
 
     def delete(self, trigger_id: str) -> dict[str, int]:
@@ -114,21 +134,7 @@ class Gtt:
             return None
         return self._adopt(self._core.orders[exchange_id], ["gtt", f"gtt:{fired.conditional_id}"])
 
-    def _place(self, form: Form) -> dict[str, int]:
-        _, legs, product, detail = self._read(form)
-        condition = read_field(form.text("condition"), _Condition, "condition")
-        instrument = self._directory.tradable(condition.exchange, condition.tradingsymbol)
-        assert instrument is not None, "it was read a moment ago"
-        expires = self._core.now + YEAR
-        try:
-            made = self._conditionals.place(
-                kind=KIND, instrument=instrument, product=product, legs=legs, expires=expires, detail=detail
-            )
-        except Refusal as refusal:
-            raise bad_input(refusal.message) from None
-        return {"trigger_id": int(made.conditional_id)}
-
-    def _read(self, form: Form) -> tuple[str, list[Leg], Product, dict[str, object]]:
+    def _read(self, form: Form) -> _Wanted:
         kind = form.text("type")
         condition = read_field(form.text("condition"), _Condition, "condition")
         orders = read_field(form.text("orders"), list[_Order], "orders")
@@ -137,7 +143,8 @@ class Gtt:
             raise bad_input("Invalid `type`.")
         if len(condition.trigger_values) != count or len(orders) != count:
             raise bad_input(f"Invalid `condition`: a {kind} trigger has {count} value(s) and order(s).")
-        if self._directory.tradable(condition.exchange, condition.tradingsymbol) is None:
+        instrument = self._directory.tradable(condition.exchange, condition.tradingsymbol)
+        if instrument is None:
             raise bad_input("Invalid `tradingsymbol`.")
         last = _paise(condition.last_price, "last_price")
         triggers = [_paise(value, "trigger_values") for value in condition.trigger_values]
@@ -151,7 +158,7 @@ class Gtt:
         if len(products) != 1:
             raise bad_input("Invalid `product`: both orders must have the same.")
         product = Form({"product": products.pop()}).word("product", PRODUCTS)
-        return kind, legs, product, {"type": kind, "last_price": last}
+        return _Wanted(instrument, product, legs, {"type": kind, "last_price": last})
 
     def _get(self, trigger_id: str) -> Conditional:
         found = self._conditionals.all.get(trigger_id)
@@ -217,7 +224,7 @@ class Gtt:
 def _leg(place: int, when: When, trigger: Paise, order: _Order) -> Leg:
     if order.order_type != "LIMIT":
         raise bad_input("Invalid `order_type`: a trigger places LIMIT orders only.")
-    if order.quantity <= 0:
+    if not 0 < order.quantity <= LARGEST:
         raise bad_input("Invalid `quantity`.")
     return Leg(
         name=str(place),
@@ -242,7 +249,7 @@ def _paise(amount: float, name: str) -> Paise:
         paise = to_paise(amount)
     except DataError:
         paise = 0
-    if paise <= 0:
+    if not 0 < paise <= LARGEST:
         raise bad_input(f"Invalid `{name}`.")
     return paise
 

@@ -14,7 +14,7 @@ import msgspec
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_orders import Refusal
 from saudagar.exchange.kite.errors import KiteError, bad_input, refused
-from saudagar.exchange.kite.requests import PRODUCTS, SIDES, Form
+from saudagar.exchange.kite.requests import LARGEST, PRODUCTS, SIDES, Form
 from saudagar.exchange.kite.words import PRODUCT, Directory, exchange_of, rupees, symbol_of, token_of
 from saudagar.exchange.tape import Line, Tape
 from saudagar.market.charges import Charges, Rounding, charge
@@ -160,7 +160,7 @@ class Portfolio:
             "close_price": rupees(close),
             "pnl": rupees((last - close) * held),
             "day_change": (last - close) / 100,
-            "day_change_percentage": (last - close) * 100 / close,
+            "day_change_percentage": (last - close) * 100 / close if close else 0.0,
             "mtf": {"quantity": 0, "used_quantity": 0, "average_price": 0, "value": 0, "initial_margin": 0},
         }
 
@@ -238,7 +238,8 @@ class Portfolio:
 
     def _parts(self, order: QuotedOrder) -> tuple[Instrument, Product, Side]:
         form = Form({"product": order.product, "transaction_type": order.transaction_type})
-        if order.quantity <= 0 or order.price < 0 or order.average_price < 0:
+        prices = (order.price, order.average_price)
+        if not 0 < order.quantity <= LARGEST or not all(0 <= price <= LARGEST for price in prices):
             raise bad_input("Invalid `quantity` or price.")
         instrument = self._instrument(order.exchange, order.tradingsymbol)
         return instrument, form.word("product", PRODUCTS), form.word("transaction_type", SIDES)

@@ -17,6 +17,7 @@ from saudagar.exchange.kite.errors import bad_input
 from saudagar.exchange.kite.words import ORDER_TYPE, PRODUCT
 from saudagar.model import OrderType, Paise, Side
 
+LARGEST = 2**31 - 1  # of any quantity or amount in paise that a field may hold
 TAG_LENGTH = 20  # characters; a longer tag is rejected (kite.trade/forum 52970)
 
 T = TypeVar("T")
@@ -53,11 +54,14 @@ class Form:
         return table[word]
 
     def whole(self, name: str, default: int | None = None) -> int:
-        """A whole number that is not negative."""
+        """A whole number from 0 to `LARGEST`."""
         value = self.text(name, None if default is None else str(default))
         if not value.isdecimal():
             raise bad_input(f"Invalid request (failed to decode {name}, got: {value} (expected integer))")
-        return int(value)
+        number = int(value)
+        if number > LARGEST:
+            raise bad_input(f"Invalid `{name}`.")
+        return number
 
     def decimal(self, name: str, default: Decimal | None = None) -> Decimal:
         """A finite decimal number."""
@@ -71,9 +75,9 @@ class Form:
         return number
 
     def paise(self, name: str, default: Paise | None = None) -> Paise:
-        """Rupees that are whole paise."""
+        """Rupees that are whole paise, at most `LARGEST` of them."""
         amount = self.decimal(name, None if default is None else Decimal(default) / 100) * 100
-        if amount != int(amount) or amount < 0:
+        if amount != int(amount) or not 0 <= amount <= LARGEST:
             raise bad_input(f"Invalid `{name}`.")
         return int(amount)
 

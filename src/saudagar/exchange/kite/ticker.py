@@ -63,7 +63,8 @@ class _Socket:
         self._gone = False
 
     def put(self, data: bytes | str | None, delay: float = 0.0) -> None:
-        self._queue.put_nowait((data, delay))
+        if not self._gone:
+            self._queue.put_nowait((data, delay))
 
     async def flush(self) -> None:
         """Wait until everything put so far is written; a client that does not read is cut off."""
@@ -77,11 +78,13 @@ class _Socket:
         """Write the queue until cancelled; what comes after the client has gone is thrown away."""
         try:
             while True:
-                await self._write(*await self._queue.get())
-                self._queue.task_done()
+                item = await self._queue.get()
+                try:
+                    await self._write(*item)
+                finally:
+                    self._queue.task_done()
         finally:
             self._gone = True
-            self._queue.task_done()  # the one that was being written
             while not self._queue.empty():
                 self._queue.get_nowait()
                 self._queue.task_done()
