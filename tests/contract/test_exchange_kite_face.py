@@ -226,6 +226,9 @@ Call = Callable[[Any], object]
         (lambda kite: buy(kite, 1, 1300.0, variety="amo"), OrderException, "Markets are closed"),
         (lambda kite: buy(kite, 100_001, 1300.0), InputException, "freeze"),
         (lambda kite: buy(kite, 1, 1300.0, validity="TTL"), InputException, "validity_ttl"),
+        (lambda kite: buy(kite, 10**30, 1300.0), InputException, "quantity"),
+        (lambda kite: buy(kite, 1, 1e30), InputException, "price"),
+        (lambda kite: kite.modify_order("regular", "1", price=1290.0), GeneralException, "Couldn't find"),
         (lambda kite: kite.cancel_order("regular", "1"), GeneralException, "Couldn't find that `order_id`."),
         (lambda kite: kite.order_history("1"), GeneralException, "Couldn't find that `order_id`."),
         (lambda kite: kite.mf_orders(), GeneralException, "Route not found"),
@@ -252,6 +255,23 @@ def test_a_cancel_needs_the_variety_and_a_living_order(scripted_market: Any) -> 
     done = buy(kite, 1)
     with pytest.raises(OrderException, match="COMPLETE"):
         kite.modify_order("regular", done, price=1290.0)
+
+
+def test_a_modification_changes_only_what_it_names(scripted_market: Any) -> None:
+    kite = client(scripted_market())
+    order_id = buy(kite, 10, 1290.0, disclosed_quantity=5)
+    kite.modify_order("regular", order_id, quantity=12)
+    changed = order(kite, order_id)
+    assert (changed["quantity"], changed["price"], changed["disclosed_quantity"]) == (12, 1290, 5)
+    kite.modify_order("regular", order_id, order_type="SL", trigger_price=1310.0, price=1311.0)
+    assert order(kite, order_id)["status"] == "TRIGGER PENDING"
+    with pytest.raises(InputException, match="validity"):
+        kite.modify_order("regular", order_id, validity="IOC")
+    with pytest.raises(InputException, match="without market protection"):
+        kite.modify_order("regular", order_id, order_type="MARKET")
+    kite.modify_order("regular", order_id, order_type="MARKET", market_protection=-1)
+    done = order(kite, order_id)
+    assert (done["status"], done["order_type"], done["tags"]) == ("COMPLETE", "LIMIT", ["A1", "mktp", "mktp:0.50"])
 
 
 def test_an_order_is_modified_twenty_five_times(scripted_market: Any) -> None:

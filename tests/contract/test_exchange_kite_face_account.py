@@ -230,9 +230,15 @@ def test_margins_and_charges_are_calculated(scripted_market: Any) -> None:
     parts = ("transaction_tax", "exchange_turnover_charge", "sebi_turnover_charge", "brokerage", "stamp_duty")
     whole = sum(note["charges"][part] for part in parts) + note["charges"]["gst"]["total"]
     assert note["charges"]["total"] == pytest.approx(whole)
-    for wrong in ({"quantity": 0}, {"product": "XX"}, {"tradingsymbol": "NOSUCH"}, {"quantity": "ten"}):
+    wrongs: list[dict[str, Any]] = [
+        {"quantity": 0}, {"product": "XX"}, {"tradingsymbol": "NOSUCH"}, {"quantity": "ten"}, {"quantity": 10**12},
+        {"price": -1.0}, {"price": 1e300}, {"product": "NRML"}, {"tradingsymbol": "NIFTY 50"},
+    ]  # fmt: skip
+    for wrong in wrongs:
         with pytest.raises(InputException):
             kite.order_margins([asked | wrong])
+        with pytest.raises(InputException):
+            kite.get_virtual_contract_note([asked | wrong])
 
 
 def _log_in(market: Any, query: str) -> tuple[int, str]:
@@ -269,6 +275,19 @@ def test_a_login_gives_a_new_token_and_ends_the_old_one(scripted_market: Any) ->
     assert kite.invalidate_access_token() is True
     with pytest.raises(TokenException):
         kite.orders()
+
+
+@pytest.mark.parametrize("left_out", ["api_key", "request_token", "checksum"])
+def test_a_login_needs_all_its_parts(scripted_market: Any, left_out: str) -> None:
+    market = scripted_market()
+    kite = client(market, None)
+    fields = {"api_key": ACCOUNT.kite_key, "request_token": "r", "checksum": "c"}
+    url = f"{kite.root}/session/token"
+    answer = kite.reqsession.post(url, data={**fields, left_out: ""}).json()
+    assert (answer["error_type"], answer["message"]) == ("InputException", f"Missing or empty field `{left_out}`.")
+    assert kite.reqsession.post(url, data={**fields, "api_key": "other"}).json()["error_type"] == "InputException"
+    assert kite.reqsession.delete(url, params={"api_key": ACCOUNT.kite_key, "access_token": "x"}).status_code == 403
+    assert client(market).profile()
 
 
 def test_the_login_page_sends_nobody_elsewhere(scripted_market: Any) -> None:

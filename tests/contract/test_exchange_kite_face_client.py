@@ -7,13 +7,17 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
+import websocket
 from kiteconnect import KiteConnect
+from kiteconnect.exceptions import PermissionException, TokenException
 
-from saudagar.exchange.process import Account
+from saudagar.exchange.process import Account, ExchangeConfig, ExchangeProcess, SyntheticSource
 
 ACCOUNT = Account()
 RELIANCE, NIFTY = 738561, 256265
@@ -114,3 +118,37 @@ def test_the_real_ticker_is_refused_with_a_wrong_token(scripted_market: Any, sta
     code, reason = child.next("error")
     assert code == 1006
     assert "403" in reason
+
+
+def test_the_exchange_process_serves_kite() -> None:
+    config = ExchangeConfig(source=SyntheticSource(seed=3, instruments=3, end="09:16"), hold=True)
+    with ExchangeProcess(config) as exchange:
+        kite = KiteConnect(ACCOUNT.kite_key, ACCOUNT.kite_token, root=exchange.kite_url)
+        assert [row["tradingsymbol"] for row in kite.instruments()] == ["NIFTY 50", "RELIANCE", "HDFCBANK"]
+        with closing(websocket.create_connection(_address(exchange), timeout=10)) as line:
+            line.send('{"a": "subscribe", "v": [738561]}')
+            _wait(lambda: exchange.state()["done"])  # held until somebody subscribed
+        assert exchange.state()["kite_frames"] > 0
+        exchange.set_switches(kite={"wrong_ip": True})
+        with pytest.raises(PermissionException):
+            kite.place_order("regular", "NSE", "RELIANCE", "BUY", 1, "MIS", "LIMIT", 1400.0)
+        exchange.set_switches(kite={})
+        exchange.set_tokens(kite="another")
+        with pytest.raises(TokenException):
+            kite.profile()
+        kite.set_access_token("another")
+        assert kite.profile()["user_id"] == ACCOUNT.kite_user
+        answer = kite.reqsession.get(f"{exchange.kite_login_url}?api_key={ACCOUNT.kite_key}", allow_redirects=False)
+        assert answer.headers["Location"].startswith(f"{ACCOUNT.kite_redirect}?")
+        assert kite.reqsession.get(exchange.kite_master_url).text.startswith("instrument_token,")
+
+
+def _address(exchange: ExchangeProcess) -> str:
+    return f"{exchange.kite_ticker_url}?api_key={ACCOUNT.kite_key}&access_token={ACCOUNT.kite_token}"
+
+
+def _wait(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not ready():
+        assert time.monotonic() < deadline, "the day did not end"
+        time.sleep(0.05)

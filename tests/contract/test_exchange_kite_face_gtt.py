@@ -93,6 +93,11 @@ def test_triggers_are_modified_and_deleted(scripted_market: Any) -> None:
     assert kite.delete_gtt(trigger) == {"trigger_id": trigger}
     assert [each["id"] for each in kite.get_gtts()] == [other]
     assert kite.get_gtt(trigger)["status"] == "deleted"
+    with pytest.raises(GeneralException, match="deleted"):
+        kite.modify_gtt(trigger, "single", "RELIANCE", "NSE", [1312.0], 1300.0, [leg("BUY", 1313.0)])
+    with pytest.raises(InputException, match="tick"):
+        kite.modify_gtt(other, "two-leg", "RELIANCE", "NSE", [1280.05, 1320.0], 1300.0, [leg("SELL", 1279.0)] * 2)
+    assert kite.get_gtt(other)["condition"]["trigger_values"] == [1280, 1320]
     with pytest.raises(InputException, match="type"):
         kite.modify_gtt(other, "single", "RELIANCE", "NSE", [1312.0], 1300.0, [leg("BUY", 1313.0)])
 
@@ -104,6 +109,9 @@ def test_triggers_are_modified_and_deleted(scripted_market: Any) -> None:
         ("single", [1290.0], [leg("BUY", 1291.0, quantity=0)], "quantity"),
         ("single", [1290.0], [leg("BUY", 0.0)], "price"),
         ("single", [1290.05], [leg("BUY", 1291.0)], "tick"),
+        ("single", [1e300], [leg("BUY", 1291.0)], "trigger_values"),
+        ("single", [1290.0], [leg("BUY", 1e300)], "price"),
+        ("single", [1290.0], [leg("BUY", 1291.0, quantity=10**12)], "quantity"),
         ("single", [-1.0], [leg("BUY", 1291.0)], "trigger_values"),
         ("single", [1300.0], [leg("BUY", 1291.0)], "already met"),
         ("single", [1290.0], [leg("BUY", 1291.0), leg("BUY", 1.0)], "1 value"),

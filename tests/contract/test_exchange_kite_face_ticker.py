@@ -8,20 +8,27 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import websocket
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from kiteconnect import KiteConnect, KiteTicker
 
-from saudagar.exchange.kite.packets import frame
+from saudagar.exchange.faults import FaultPlan
+from saudagar.exchange.kite.packets import frame, packet
 from saudagar.exchange.process import Account
+from saudagar.exchange.tape import Line
+from saudagar.exchange.universe import by_symbol
+from saudagar.model import InstrumentId, OrderTerms, OrderType, Product, Side, Tick
 
 RECORDED = Path(__file__).resolve().parents[2] / "../shared/fixtures/kite/frames"
 ACCOUNT = Account()
 RELIANCE, IDEA, NIFTY = 738561, 3677697, 256265
+INSTRUMENT = by_symbol("RELIANCE")
 OPEN = 1795146300  # 2026-11-20 09:15:00 IST
 
 
@@ -116,7 +123,6 @@ def test_each_mode_has_its_packet(scripted_market: Any, connect: Any) -> None:
     assert full["exchange_timestamp"] == full["last_trade_time"] == datetime.fromtimestamp(OPEN)  # K5
     assert full["depth"]["buy"][0] == {"quantity": 100, "price": 1299.9, "orders": 1}
     assert [level["price"] for level in full["depth"]["sell"]] == [1300.1, 1300.2, 1300.3, 1300.4, 1300.5]
-    assert datetime.fromtimestamp(OPEN, UTC).isoformat() == "2026-11-20T03:45:00+00:00"
 
 
 def test_frames_are_as_long_as_the_recorded_ones(scripted_market: Any, connect: Any) -> None:
@@ -225,8 +231,6 @@ def test_a_byte_each_second_and_silence_as_a_fault(scripted_market: Any, connect
     market = scripted_market()
     line = connect(market)
     market.wait(lambda: line.beats >= 2, seconds=3.5)
-    from saudagar.exchange.faults import FaultPlan
-
     market.exchange.wire.plan = FaultPlan.from_json('{"rules": [{"kind": "stale_feed", "endpoint": "kite.heartbeat"}]}')
     time.sleep(0.1)
     before = line.beats
@@ -259,8 +263,6 @@ def test_other_brokers_orders_are_not_told(scripted_market: Any, connect: Any) -
     market = scripted_market()
     line = connect(market)
     core = market.exchange.core
-    from saudagar.model import InstrumentId, OrderTerms, OrderType, Product, Side
-
     terms = OrderTerms(quantity=1, order_type=OrderType.LIMIT, price=1_290_00)
     core.place(tag="", instrument=InstrumentId("NSE_EQ:RELIANCE"), side=Side.BUY, terms=terms, product=Product.INTRADAY)
     market.exchange.updates.publish(core.drain())
@@ -313,6 +315,24 @@ def test_faults_of_the_order_messages(scripted_market: Any, connect: Any, kind: 
 
 def test_two_packets_in_one_frame_have_their_lengths() -> None:
     assert frame([b"abc", b""]) == b"\x00\x02\x00\x03abc\x00\x00"
+
+
+PRICES = st.integers(1, 2**31)
+LEVELS = st.lists(st.tuples(PRICES, st.integers(0, 2**31)), max_size=7)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ltp=PRICES, volume=st.integers(-5, 2**40), ts=st.integers(-(10**18), 2**61), bids=LEVELS, asks=LEVELS)
+def test_the_real_client_reads_what_was_encoded(ltp: int, volume: int, ts: int, bids: Any, asks: Any) -> None:
+    line = Line(INSTRUMENT, 1_290_00, 0)
+    line.apply(Tick(INSTRUMENT.id, ts, ltp, volume, tuple(bids), tuple(asks)), OPEN * 10**9)
+    [full] = ticks(frame([packet(line, "full", OPEN * 10**9)]))
+    assert (full["instrument_token"], full["last_price"]) == (RELIANCE, ltp / 100)
+    assert full["volume_traded"] == min(max(volume, 0), 2**32 - 1)
+    assert full["exchange_timestamp"].timestamp() == OPEN
+    for shown, levels in ((full["depth"]["buy"], bids), (full["depth"]["sell"], asks)):
+        told = [(level["price"], level["quantity"]) for level in shown]
+        assert told == ([(price / 100, quantity) for price, quantity in levels] + [(0, 0)] * 5)[:5]
 
 
 class Desk:
