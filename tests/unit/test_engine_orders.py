@@ -14,6 +14,7 @@ from saudagar.model import (
     BrokerOrderId,
     CloseAll,
     Direction,
+    LinkReported,
     LookUpMissed,
     ModifyAccepted,
     OrderReport,
@@ -448,3 +449,62 @@ def test_the_broker_id_alone_is_kept():
     )  # fmt: skip
     assert order.broker_id == "B7"
     world.say(TimeAdvanced(world.now + 30 * MINUTE + SECOND))
+
+
+# -- risk at the last moment ------------------------------------------------------------------------------------------
+
+
+def test_an_entry_that_risk_refuses_at_the_last_moment_is_dropped():
+    world = World(replace(QUIET, limits=replace(SETTINGS.limits, orders_per_second=1, stale=SECOND)))
+    ask(world, LONG)
+    ask(world, LONG, strategy=StrategyId("b"))  # must wait for the next second, and by then its price is stale
+    world.say(TimeAdvanced(world.now + 2 * SECOND))
+    assert world.engine.state.denials == {"stale-price": 1}
+    assert target(world, "b@NSE_EQ:SBIN") == 0
+    assert target(world) == 50
+
+
+def test_what_cannot_be_closed_now_is_said_and_tried_again():
+    world = World(QUIET)
+    held(world)
+    world.now += 7 * 60 * MINUTE  # the market has closed
+    world.say(TimeAdvanced(world.now))
+    ask(world, FLAT)
+    for _ in range(200):
+        world.say(TimeAdvanced(world.now))
+        world.now += SECOND
+    assert 3 <= world.engine.state.denials["session"] <= 10
+    assert len(alerts(world, "critical")) == 3
+    assert not effects(world, ModifyOrder)
+
+
+def test_a_refused_token_sends_nothing_until_the_book_comes_through():
+    world = World(QUIET)
+    held(world)
+    world.say(LinkReported(ts=world.now, link="orders", up=False, blocks_entries=True, detail="token"))
+    world.say(LinkReported(ts=world.now, link="orders", up=False, blocks_entries=True, detail="token"))
+    assert len(alerts(world, "critical")) == 1
+    ask(world, FLAT)
+    assert not world.pending
+    world._snapshot()
+    assert effects(world, ModifyOrder)
+
+
+def test_a_cancel_and_a_modification_under_way_at_a_restart_are_in_doubt():
+    world = World(QUIET)
+    held(world)
+    ask(world, LONG, 80)
+    world.talk()
+    ask(world, FLAT)
+    assert effects(world, CancelOrder)
+    world.kill()
+    world.settle(10)
+    assert world.truth() == {A: 0}
+    again = World(QUIET)
+    stop = held(again)
+    ask(again, FLAT)
+    again.carry("ok")  # the broker has it; the desk dies before it hears
+    again.kill()
+    assert again.engine.state.orders[stop.new.order_id].modify_sent is not None
+    again.settle(10)
+    assert again.truth() == {A: 0}

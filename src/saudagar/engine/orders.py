@@ -162,9 +162,8 @@ class OrderDesk:
         hold = self._hold.get(position.id)
         if hold and hold.until > core.now and hold.target == position.target:
             return
-        if "orders" in core.blocked:  # a refused token: so would be every request, until a snapshot comes through
-            self.wait(position, core.now + _LONGEST_BACK_OFF * SECOND)
-            return
+        if "orders" in core.blocked:
+            return  # a refused token: so would be every request, until a snapshot comes through and looks here again
         view = self._confirmed(position)
         if core.state.trading is TradingState.HALTED:
             requests: list[Request] = [

@@ -71,6 +71,7 @@ class Runner:
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._quiet = asyncio.Event()
+        self._taken = asyncio.Event()
         self._stopping = False
         self._failure: BaseException | None = None
         self.last_frame: Nanos = 0
@@ -105,7 +106,8 @@ class Runner:
     async def taken(self) -> None:
         """Wait until what is queued now has been processed."""
         while self._queue:
-            await asyncio.sleep(0)
+            self._taken.clear()
+            await self._taken.wait()
 
     async def quiet(self) -> None:
         """Wait until nothing is queued and nothing in flight."""
@@ -147,6 +149,7 @@ class Runner:
         while True:
             while self._queue:
                 self._take(self._queue.popleft())
+            self._taken.set()
             if self._failure is not None:
                 raise self._failure
             if not self._tasks:
