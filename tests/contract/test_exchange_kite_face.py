@@ -361,11 +361,11 @@ def test_a_slice_without_money_says_so(scripted_market: Any) -> None:
 def test_faults_strike_before_and_after_the_order_is_taken(scripted_market: Any) -> None:
     rules = [
         {"kind": kind, "endpoint": "kite.orders.place", "count": count}
-        for kind, count in (("drop_before_accept", 1), ("drop_after_accept", 1), ("429", 3), ("garbled", 1))
+        for kind, count in (("drop_before_accept", 1), ("drop_after_accept", 1), ("429", 3), ("garbled", 1), ("5xx", 3))
     ]
     kite = client(scripted_market(faults={"rules": rules}))
     outcomes = []
-    for _ in range(7):
+    for _ in range(10):
         try:
             outcomes.append(buy(kite, 1, 1290.0))
         except Exception as error:  # the client's own classes and those of `requests`
@@ -374,7 +374,8 @@ def test_faults_strike_before_and_after_the_order_is_taken(scripted_market: Any)
     assert outcomes[1] == ("ConnectionError", 1)  # taken, and nobody was told
     assert outcomes[2:5] == [("NetworkException", 1), ("DataException", 1), ("TypeError", 1)]  # JSON, HTML, no class
     assert outcomes[5] == ("DataException", 2)
-    assert isinstance(outcomes[6], str)
+    assert outcomes[6:9] == [("NetworkException", 3), ("DataException", 4), ("GeneralException", 5)]
+    assert isinstance(outcomes[9], str)
 
 
 def test_every_word_has_a_place() -> None:

@@ -50,8 +50,8 @@ class Wire:
         self.calls[endpoint] += 1
         return self.plan.next(endpoint)
 
-    def guard(self, route: Route, too_many: Callable[[], web.Response]) -> Handler:
-        """`route`'s handler with the faults around it; `too_many` makes the face's own 429."""
+    def guard(self, route: Route, too_many: Callable[[], web.Response], broken: Callable[[], web.Response]) -> Handler:
+        """`route`'s handler with the faults around it; `too_many` makes the face's own 429, `broken` its 5xx."""
         done = 0
 
         async def guarded(request: web.Request) -> web.StreamResponse:
@@ -67,6 +67,8 @@ class Wire:
                 return response
             if kind is FaultKind.DROP_AFTER_ACCEPT:
                 return reset(request)
+            if kind is FaultKind.SERVER_ERROR:
+                return broken()
             if kind is FaultKind.GARBLED:
                 done += 1
                 return web.Response(body=_GARBAGE[done % len(_GARBAGE)], content_type="application/json")
@@ -81,6 +83,7 @@ class Wire:
         routes: Iterable[Route],
         too_many: Callable[[], web.Response],
         envelope: Callable[[web.Request, Handler], Awaitable[web.StreamResponse]],
+        broken: Callable[[], web.Response] | None = None,
     ) -> web.Application:
         """An application of guarded routes; `envelope` goes around them all."""
 
@@ -93,8 +96,13 @@ class Wire:
 
         app = web.Application(middlewares=[around])
         for route in routes:
-            app.router.add_route(route.method, route.path, self.guard(route, too_many))
+            app.router.add_route(route.method, route.path, self.guard(route, too_many, broken or bad_gateway))
         return app
+
+
+def bad_gateway() -> web.Response:
+    """What a gateway says whose backend has gone."""
+    return web.Response(text=_GARBAGE[-1].decode(), status=502, content_type="text/html")
 
 
 def reset(request: web.Request) -> web.Response:

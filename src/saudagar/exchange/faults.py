@@ -23,6 +23,7 @@ class FaultKind(StrEnum):
     DUPLICATE = "duplicate"  # the order update is sent twice
     DISCONNECT = "disconnect"  # the socket is closed
     TOO_MANY = "429"  # refused for speed, nothing done
+    SERVER_ERROR = "5xx"  # done, and the broker's own answer is that something failed
     GARBLED = "garbled"  # the answer's body is no JSON, or empty
     STALE_FEED = "stale_feed"  # the frame is not sent, the socket stays open
 

@@ -108,6 +108,16 @@ def odd_too_many() -> Callable[[], web.Response]:
     return odd
 
 
+def server_errors() -> Callable[[], web.Response]:
+    """Makes the 5xx of a fault: the order system is away, its answer is not understood, anything else."""
+    kinds = cycle(("NetworkException", "DataException", "GeneralException"))
+
+    def broken() -> web.Response:
+        return answer(KiteError(next(kinds), "Something went wrong. The status of the request is not known."))
+
+    return broken
+
+
 def _page() -> web.Response:
     return web.Response(text=_HTML, status=429, content_type="text/html")
 

@@ -96,7 +96,7 @@ class KiteFace:
 
     def application(self) -> web.Application:
         """The face as an application, the ticker's WebSocket included."""
-        app = self._wire.application(self._routes(), errors.odd_too_many(), self._envelope)
+        app = self._wire.application(self._routes(), errors.odd_too_many(), self._envelope, errors.server_errors())
         app.router.add_get("/", self.ticker.handle)
         return app
 
