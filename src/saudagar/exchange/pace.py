@@ -4,9 +4,9 @@ In lock-step the market moves on only when the desk has said that it is done wit
 WebSocket on the control port: ``{"ts": the step's UTC ns, "updates": order messages received on its present socket}``.
 A desk fed by Upstox knows a step by the frame's `currentTs`. Kite's frames have no time of their own: the desk takes
 the highest exchange timestamp in them (full packets only, whole seconds), so such a desk is led through steps that
-lie on whole seconds, over one ticker socket, and the market waits only in steps that held a full packet for it. Kite's order messages
-come on the ticker's socket and are counted there, those of type ``order``; a desk with several brokers sums the counts
-of its newest sockets.
+lie on whole seconds, over one ticker socket, and the market waits only in steps that held a full packet for it.
+Kite's order messages come on the ticker's socket and are counted there, those of type ``order``; a desk with several
+brokers sums the counts of its newest sockets.
 
 `Pacer` lives in the exchange, `PaceClient` in the desk's composition.
 """
