@@ -257,10 +257,12 @@ def test_a_login_gives_a_new_token_and_ends_the_old_one(scripted_market: Any) ->
         kite.profile()
     assert (refusal.value.code, str(refusal.value)) == (403, "Incorrect `api_key` or `access_token`.")
     assert old.profile()["user_id"] == ACCOUNT.kite_user
-    status, url = _log_in(market, f"v=3&api_key={ACCOUNT.kite_key}&redirect_url=http://127.0.0.1:9/back")
+    where = "redirect_url=http://127.0.0.1:9/back&redirect_params=state%3Dabc"
+    status, url = _log_in(market, f"v=3&api_key={ACCOUNT.kite_key}&{where}")
     target = urlsplit(url)
     assert status == 302
     assert (target.netloc, target.path) == ("127.0.0.1:9", "/back")
+    assert parse_qs(target.query)["state"] == ["abc"]
     [request_token] = parse_qs(target.query)["request_token"]
     with pytest.raises(TokenException):
         kite.generate_session(request_token, "not the secret")

@@ -175,7 +175,8 @@ class KiteFace:
 
     async def _login_page(self, request: web.Request) -> web.Response:
         query = request.query
-        target = self.session.login(query.get("api_key", ""), query.get("redirect_url", ""))
+        wanted = (query.get(name, "") for name in ("api_key", "redirect_url", "redirect_params"))
+        target = self.session.login(*wanted)
         return web.Response(status=302, headers={"Location": target})
 
     async def _log_in(self, request: web.Request) -> object:

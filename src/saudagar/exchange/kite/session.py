@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from saudagar.exchange.kite import errors
 from saudagar.exchange.kite.errors import KiteError, bad_input
@@ -63,8 +63,8 @@ class KiteSession:
             self._expires = expiry(now)
         return now < self._expires
 
-    def login(self, key: str, redirect: str) -> str:
-        """The address that the login page redirects to."""
+    def login(self, key: str, redirect: str, params: str) -> str:
+        """The address that the login page redirects to, with what its ``redirect_params`` held added."""
         if key != self.key:
             raise bad_input("Invalid `api_key`.")
         target = redirect or self._redirect
@@ -73,7 +73,9 @@ class KiteSession:
         self._logins += 1
         made = sha256(f"request {self._logins} {self._secret}".encode()).hexdigest()[:32]
         self._requests.add(made)
-        query = urlencode({"action": "login", "type": "login", "status": "success", "request_token": made})
+        query = urlencode(
+            {"action": "login", "type": "login", "status": "success", "request_token": made, **dict(parse_qsl(params))}
+        )
         return f"{target}{'&' if '?' in target else '?'}{query}"
 
     def exchange(self, form: Form) -> str:
