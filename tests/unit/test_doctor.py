@@ -225,6 +225,7 @@ class Client:
 def streams(
     config: DeskConfig, monkeypatch: pytest.MonkeyPatch, feed: Client, desk: Client, open_now: bool = True
 ) -> list[str]:
+    monkeypatch.setattr(doctor_broker, "_SETTLE", 0.01)
     monkeypatch.setattr(doctor_broker, "data_client", lambda *_: feed)
     monkeypatch.setattr(doctor_broker, "execution_client", lambda *_: desk)
     found = asyncio.run(streams_of(room(config), Master(FRIDAY, (SBIN,)), SBIN, open_now, True))
@@ -244,6 +245,8 @@ UP, DOWN, AUTH = LinkState.UP, LinkState.DOWN, LinkState.AUTH
         ([DOWN], False, True, "FAIL did not connect: why"),
         ([], False, True, "FAIL did not connect"),
         ([AUTH], False, True, "FAIL the token is refused: why"),
+        ([UP, AUTH], False, True, "FAIL the token is refused: why"),
+        ([UP, DOWN, UP], True, True, "OK a tick of NSE_EQ:SBIN came"),
     ],
 )
 def test_feed(
@@ -258,7 +261,7 @@ def test_feed(
     [
         ([UP], 1_00_000_00, ["OK connected", "OK ₹1,00,000.00 available"]),
         ([UP], 99_999_99, ["OK connected", "WARN ₹99,999.99 available, less than the desk's capital of ₹1,00,000.00"]),
-        ([AUTH], AuthError("no."), ["FAIL the token is refused: why", "FAIL no."]),
+        ([UP, AUTH], AuthError("no."), ["FAIL the token is refused: why", "FAIL no."]),
         ([UP], BrokerError("garbled."), ["OK connected", "FAIL garbled."]),
     ],
 )

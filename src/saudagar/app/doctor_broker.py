@@ -27,6 +27,7 @@ from saudagar.model.errors import AuthError, BrokerError, ConfigError, RateLimit
 _CLOSE = "15:30"
 _SKEW_WARN, _SKEW_FAIL = 1 * SECOND, 5 * SECOND
 _HOSTS = {"dhan": "api.dhan.co", "upstox": "api.upstox.com", "kite": "api.kite.trade"}
+_SETTLE = 0.5  # seconds; a stream is let in first and thrown out a moment later when its token is bad
 _CLOCK_ADVICE = "Let the system keep its clock by NTP: sudo timedatectl set-ntp true"
 
 
@@ -153,14 +154,14 @@ async def _one_tick(room: Room, watched: Instrument, open_now: bool) -> list[Fin
         return [fail(check, error.message, error.hint)]
     try:
         await feed.start([watched], on_frame, links.append)
-        if open_now and LinkState.UP in _states(links):
+        if _is_up(links):
             with suppress(TimeoutError):
-                await asyncio.wait_for(ticked.wait(), seconds)
+                await asyncio.wait_for(ticked.wait(), seconds if open_now else _SETTLE)
     except SaudagarError as error:
         return [fail(check, error.message, error.hint)]
     finally:
         await feed.stop()
-    if LinkState.UP not in _states(links):
+    if not _is_up(links):
         return [_not_up(check, links, login)]
     if ticked.is_set():
         return [ok(check, f"a tick of {watched.id} came")]
@@ -179,7 +180,9 @@ async def _order_stream(room: Room, master: Master) -> list[Finding]:
         return [fail(check, error.message, error.hint)]
     try:
         await desk.start(lambda _: None, links.append)
-        stream = ok(check, "connected") if LinkState.UP in _states(links) else _not_up(check, links, login)
+        if _is_up(links):
+            await asyncio.sleep(_SETTLE)
+        stream = ok(check, "connected") if _is_up(links) else _not_up(check, links, login)
         return [stream, await _funds(room, broker, desk)]
     finally:
         await desk.stop()
@@ -200,8 +203,8 @@ async def _funds(room: Room, broker: str, desk: ExecutionClient) -> Finding:
     return ok(check, words)
 
 
-def _states(links: Sequence[LinkStatus]) -> set[LinkState]:
-    return {link.state for link in links}
+def _is_up(links: Sequence[LinkStatus]) -> bool:
+    return bool(links) and links[-1].state is LinkState.UP
 
 
 def _not_up(check: str, links: Sequence[LinkStatus], login: str) -> Finding:
