@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saudagar.app.errors import told
-from saudagar.app.login_redirect import DEFAULT, Redirect, pasted
 from saudagar.app.tokens import BROKERS, StoredToken, TokenStore, store_of
 from saudagar.model import SECOND, Nanos
 from saudagar.model.errors import AuthError, ConfigError, SaudagarError
@@ -38,6 +37,9 @@ class Method(StrEnum):
     PIN = "pin"  # Dhan: PIN and a time-based code
     TOKEN = "token"  # noqa: S105  # one that was got elsewhere
 
+
+REDIRECT = "http://127.0.0.1:8722/saudagar"
+"""Where the browser comes back to, unless told otherwise."""
 
 Ask = Callable[[str], str]
 """Asks a person for something that is not shown while it is typed."""
@@ -86,7 +88,7 @@ def login(
         bool, typer.Option("--paste", help="Paste the address you are sent to; no port is opened.")
     ] = False,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page, or only print it.")] = True,
-    redirect: Annotated[str, typer.Option(help="The redirect address registered with your app.")] = DEFAULT,
+    redirect: Annotated[str, typer.Option(help="The redirect address registered with your app.")] = REDIRECT,
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long to wait for the browser.")] = 180.0,
     file: Annotated[Path | None, typer.Option("--secrets", help="A file of NAME=value lines, mode 0600.")] = None,
     keyring: Annotated[bool, typer.Option("--keyring", help="Keep the token in the desktop's keyring.")] = False,
@@ -167,6 +169,8 @@ def with_pin(access: Access, given: Mapping[str, str], ask: Ask) -> Grant:
 
 def with_browser(access: Access, redirect: str, *, seconds: float, paste: bool, open_browser: bool, ask: Ask) -> Grant:
     """The broker's page, then the code that its redirect brings, caught on loopback or pasted."""
+    from saudagar.app.login_redirect import Redirect, pasted
+
     state = secrets.token_urlsafe(24)
     expected = "" if access.name == "dhan" else state  # Dhan returns none
     if paste:

@@ -15,7 +15,6 @@ from urllib.parse import parse_qs, urlsplit
 
 from saudagar.model.errors import AuthError, ConfigError
 
-DEFAULT = "http://127.0.0.1:8722/saudagar"
 _LOOPBACK = {"127.0.0.1": "127.0.0.1", "localhost": "127.0.0.1"}
 _PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>saudagar</title>'
@@ -132,7 +131,7 @@ def _parsed(address: str) -> tuple[str, tuple[str, int]]:
     host = _LOOPBACK.get(parts.hostname or "")
     if parts.scheme != "http" or host is None or not port or parts.query:
         raise ConfigError(
-            f"expected an address on this machine such as {DEFAULT}, got {address!r}.",
+            f"expected an address on this machine such as http://127.0.0.1:8722/saudagar, got {address!r}.",
             hint="If the broker has another address registered, use --paste.",
         )
     return parts.path.rstrip("/"), (host, port)
