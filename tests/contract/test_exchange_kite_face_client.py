@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import queue
 import subprocess
@@ -17,6 +18,7 @@ import websocket
 from kiteconnect import KiteConnect
 from kiteconnect.exceptions import PermissionException, TokenException
 
+from saudagar.exchange.kite import ticker
 from saudagar.exchange.process import Account, ExchangeConfig, ExchangeProcess, SyntheticSource
 
 ACCOUNT = Account()
@@ -152,3 +154,40 @@ def _wait(ready: Callable[[], bool]) -> None:
     while not ready():
         assert time.monotonic() < deadline, "the day did not end"
         time.sleep(0.05)
+
+
+class _Deaf:
+    """A socket that never finishes a write until it is aborted."""
+
+    def __init__(self) -> None:
+        self.aborted = asyncio.Event()
+
+    async def send_bytes(self, data: bytes) -> None:
+        await self.aborted.wait()
+        raise ConnectionResetError
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_extra_info(self, name: str) -> None:
+        return None
+
+
+def test_a_client_that_does_not_read_is_cut_off(monkeypatch: Any) -> None:
+    monkeypatch.setattr(ticker, "_SLOW_SECONDS", 0.05)
+    monkeypatch.setattr(ticker, "abort", lambda transport: transport.aborted.set())
+
+    async def run() -> bool:
+        deaf: Any = _Deaf()
+        line = ticker._Socket(deaf, deaf)
+        pump = asyncio.create_task(line.pump())
+        line.put(b"first")
+        line.put(b"second")
+        await line.flush()
+        await asyncio.wait_for(line.flush(), 1)  # nothing is left to wait for
+        line.put(b"third")  # goes nowhere
+        pump.cancel()
+        await asyncio.wait([pump])
+        return bool(deaf.aborted.is_set())
+
+    assert asyncio.run(run())
