@@ -508,3 +508,14 @@ def test_a_cancel_and_a_modification_under_way_at_a_restart_are_in_doubt():
     assert again.engine.state.orders[stop.new.order_id].modify_sent is not None
     again.settle(10)
     assert again.truth() == {A: 0}
+
+
+def test_an_exit_that_falls_silent_is_asked_about():
+    world = World(QUIET)
+    held(world)
+    ask(world, FLAT)
+    world.talk()
+    world.fill(0, 8)
+    world.wire.clear()  # its fill is never told
+    world.settle(10)
+    assert world.truth() == {A: 0}

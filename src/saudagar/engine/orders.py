@@ -12,6 +12,7 @@ from saudagar.execution.effects import CancelOrder, ModifyOrder, SubmitOrder
 from saudagar.execution.steering import IN_FLIGHT, Cancel, Modify, Request, Steered, Submit, steer
 from saudagar.model import (
     SECOND,
+    ClientOrderId,
     Nanos,
     NewOrder,
     Order,
@@ -63,6 +64,7 @@ class OrderDesk:
         self._refusals: dict[PositionId, int] = {}
         self.look_ups = LookUps(core)
         self._awake: set[PositionId] = set()
+        self._asked: dict[ClientOrderId, Nanos] = {}  # when a silent order was last asked about
         self._books_by: Nanos = 0  # until then nothing is sent
 
     def steer_touched(self) -> None:
@@ -300,8 +302,14 @@ class OrderDesk:
             self._core.later(self._core.now + SECOND, lambda: self._wake(position))
 
     def _wake(self, position: PositionId) -> None:
+        core = self._core
         self._awake.discard(position)
-        self._core.touch(position)
+        core.touch(position)
+        for order in core.state.working_orders(position):
+            heard = max(order.last_change, self._asked.get(order.id, 0))
+            if not order.terms.order_type.has_trigger and core.now - heard >= core.settings.tactics.chase:
+                self._asked[order.id] = core.now  # it should have traded: perhaps it has, and the message was lost
+                self.look_ups.ask(order.id)
 
 
 def _opens(position: Position) -> bool:
