@@ -62,7 +62,7 @@ def desk(instruments: Sequence[Instrument], restless: int = 0) -> NotedEngine:
             Plan(
                 id=StrategyId("Follow"),
                 strategy=Follow(),
-                instruments=tuple(tradable[:restless]),
+                instruments=tuple(tradable[:: len(tradable) // restless][:restless]),
                 interval=5 * SECOND,
                 sizing=one,
             )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks.desk import DAY, desk
@@ -38,7 +39,7 @@ def start_up(rounds: int) -> Iterator[Figure]:
         ('python -c "import saudagar"', [sys.executable, "-c", "import saudagar"]),
         ("python -c pass, for comparison", [sys.executable, "-c", "pass"]),
     ):
-        seconds = timed(rounds, lambda command=command: subprocess.run(command, check=True, capture_output=True))  # type: ignore[misc]
+        seconds = timed(rounds, partial(subprocess.run, command, check=True, capture_output=True))
         yield least(START, what, [each * 1e3 for each in seconds], "ms")
 
 

@@ -32,7 +32,7 @@ GROUP = "Latency: 1,000 instruments, 50 frames of 20 ticks a second, real SDKs, 
 _COUNT = 1_000
 _PER_FRAME = 20
 _STEP: Nanos = SECOND * _PER_FRAME // _COUNT
-_RESTLESS = 150
+_RESTLESS = 60
 _BEGIN = "10:00:45"  # a minute ends on the way
 
 
