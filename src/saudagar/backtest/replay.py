@@ -67,7 +67,7 @@ def replay_bars(
     costs
         Charges of one round trip, e.g. `flat_costs(300)` for 0.03 % a side, or the statutory ones.
     every_bar
-        Call the engine at every bar: the plain form, some fifty times slower.
+        Call the engine at every bar: the plain form, several times slower.
     on_events
         Told the events of every step, in order.
 
