@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.adversary import NAMES, play
+from msgspec.structs import replace
+from tests.adversary import NAMES, SETTINGS, play
+
+from saudagar.execution.steering import Tactics
+from saudagar.model import OrderType
 
 ACTIONS = st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 7), st.integers(0, 7)), min_size=20, max_size=90)
+DESKS = st.sampled_from(
+    [
+        SETTINGS,
+        replace(SETTINGS, tactics=Tactics(stop_type=OrderType.SL_M)),
+        replace(SETTINGS, limits=replace(SETTINGS.limits, orders_per_second=1)),
+        replace(SETTINGS, reconcile=0),  # no look at the broker's book heals anything
+    ]
+)
 
 
 @settings(max_examples=2_000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(ACTIONS)
-def test_whatever_the_broker_does_the_book_stays_true_and_comes_to_rest(actions):
-    play(actions).settle()
+@given(ACTIONS, DESKS)
+def test_whatever_the_broker_does_the_book_stays_true_and_comes_to_rest(actions, desk):
+    play(actions, desk).settle()
