@@ -27,15 +27,14 @@ from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_conditional import Conditionals
 from saudagar.exchange.core_orders import Update
 from saudagar.exchange.dhan.rest import DhanFace
+from saudagar.exchange.dhan.site import DhanLimits, DhanSite
 from saudagar.exchange.dhan.updates import OrderUpdates
 from saudagar.exchange.face import Switches, Wire, listen
 from saudagar.exchange.faults import FaultPlan
 from saudagar.exchange.kite.limits import call_limits
 from saudagar.exchange.kite.rest import KiteFace
 from saudagar.exchange.kite.session import KiteSession
-from saudagar.exchange.limits import CallLimit
 from saudagar.exchange.market_feed import DaySource
-from saudagar.exchange.order_desk import OrderDesk
 from saudagar.exchange.pace import MarketSign, Pacer
 from saudagar.exchange.process import (
     Account,
@@ -116,6 +115,7 @@ class RunningExchange:
             changed=self._look,
             joined=self._joined,
             foreign=self._foreign,
+            switches=self.switches["dhan"],
         )
         self.feed = UpstoxFeed(
             self.tape,
@@ -169,17 +169,29 @@ class RunningExchange:
         self.updates = OrderStreams(self._dhan_updates, self.kite.ticker, self.upstox.portfolio)
         self.pacer = Pacer(lockstep=config.lockstep, speed=config.speed, sent=lambda: self.updates.sent)
         self.dhan = DhanFace(
-            self.core,
-            self.wire,
+            DhanSite(
+                self.core,
+                self.wire,
+                self.tape,
+                self.conditionals,
+                source,
+                publish=self._tell,
+                foreign=self._foreign,
+                limits=DhanLimits(config.writes_per_second, self._second, reads=config.read_limits),
+                switches=self.switches["dhan"],
+                holdings=account.holdings,
+                client_id=account.client_id,
+                token=account.dhan_token,
+            ),
             self._dhan_updates,
-            publish=self._tell,
-            tape=self.tape,
-            limit=CallLimit(((1, config.writes_per_second),) if config.writes_per_second else (), self._second),
-            client_id=account.client_id,
-            token=account.dhan_token,
-            holdings=account.holdings,
-            desk=OrderDesk(self.core, self.conditionals, name="dhan", mark="9", foreign=self._foreign),
+            key=account.dhan_key,
+            secret=account.dhan_secret,
+            pin=account.dhan_pin,
+            address=account.dhan_redirect,
+            renew=lambda token: self._renew(Tokens(dhan=token)),
+            subscribed=self.feed.subscribed.set,
         )
+        self.feed.others += [self.dhan.feed.publish, self.dhan.depth.publish]
         self.control = Control(
             self.wire,
             self.pacer,
@@ -260,7 +272,7 @@ class RunningExchange:
 
     async def _step(self, ts: Nanos, ticks: Sequence[Tick]) -> None:
         await self.pacer.before(ts)
-        updates = [*self.core.advance(ts, ticks), *self.conditionals.advance(ticks)]
+        updates = [*self.core.advance(ts, ticks), *self.conditionals.advance(ticks), *self.dhan.advance()]
         self.kite.orders.advance()
         if updates or self.conditionals.changed:
             self._tell(updates)
@@ -305,7 +317,7 @@ class RunningExchange:
 
     def _renew(self, tokens: Tokens) -> None:
         if tokens.dhan is not None:
-            self.dhan.token = self._dhan_updates.token = tokens.dhan
+            self.dhan.token = tokens.dhan
         if tokens.upstox is not None:
             self.upstox.token = self.feed.token = tokens.upstox
         if tokens.kite is not None:

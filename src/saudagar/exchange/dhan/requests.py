@@ -15,19 +15,22 @@ from aiohttp import web
 
 from saudagar.exchange.core_orders import Refusal
 from saudagar.exchange.dhan.shapes import ORDER_TYPE, PRODUCT
-from saudagar.model import OrderTerms, Paise, Side, Validity, to_paise
+from saudagar.model import OrderTerms, OrderType, Paise, Product, Side, Validity, to_paise
 from saudagar.model.errors import DataError
 
 BAD_INPUT = "Missing required fields, bad values for parameters etc."
 
 _CORRELATION = 25  # characters; documented as 30, but the 26th was refused (Dhan's sandbox, September 2026)
 
+# They all enter with the next session's first phase here: half an hour and an hour later are not simulated.
+_AMO_TIMES = (None, "OPEN", "OPEN_30", "OPEN_60", "PRE_OPEN")
+
 K = TypeVar("K")
 T = TypeVar("T")
 
 _ORDER_TYPE = {word: kind for kind, word in ORDER_TYPE.items()}
 _PRODUCT = {word: product for product, word in PRODUCT.items()}
-_SIDE = {side.value: side for side in Side}
+_SIDES = {side.value: side for side in Side}
 _VALIDITY = {validity.value: validity for validity in Validity}
 
 
@@ -55,8 +58,8 @@ class ModifyBody(msgspec.Struct, rename="camel"):
         return OrderTerms(
             quantity=quantity,
             order_type=kind,
-            price=_paise(self.price, "price") if kind.has_price else 0,
-            trigger_price=_paise(self.trigger_price, "triggerPrice") if kind.has_trigger else 0,
+            price=paise(self.price, "price") if kind.has_price else 0,
+            trigger_price=paise(self.trigger_price, "triggerPrice") if kind.has_trigger else 0,
         )
 
 
@@ -69,6 +72,7 @@ class PlaceBody(ModifyBody, rename="camel", kw_only=True):
     security_id: str | int
     validity: str = "DAY"
     after_market_order: bool = False
+    amo_time: str | None = None
     correlation_id: str = ""
 
     def order(self, quantity: int) -> dict[str, Any]:
@@ -81,9 +85,11 @@ class PlaceBody(ModifyBody, rename="camel", kw_only=True):
         """
         if len(self.correlation_id) > _CORRELATION:
             raise BadInput
+        if self.after_market_order and self.amo_time not in _AMO_TIMES:
+            raise BadInput(f"amoTime: {self.amo_time!r} is not known.")
         return {
             "tag": self.correlation_id,
-            "side": look_up(_SIDE, self.transaction_type, "transactionType"),
+            "side": look_up(_SIDES, self.transaction_type, "transactionType"),
             "terms": self.terms(quantity),
             "product": look_up(_PRODUCT, self.product_type, "productType"),
             "validity": look_up(_VALIDITY, self.validity, "validity"),
@@ -107,12 +113,28 @@ def look_up(table: Mapping[K, T], key: K, field: str) -> T:
         raise BadInput(f"{field}: {key!r} is not known.") from None
 
 
-def _paise(rupees: float | None, field: str) -> Paise:
+def paise(rupees: float | None, field: str) -> Paise:
+    """Whole paise. Raises `BadInput`, or `Refusal` for what is finer."""
     asked = rupees or 0.0
     try:
-        paise = to_paise(asked)
+        amount = to_paise(asked)
     except DataError as problem:
         raise BadInput(f"{field}: {problem}") from None
-    if not isclose(paise, asked * 100, abs_tol=1e-6):
+    if not isclose(amount, asked * 100, abs_tol=1e-6):
         raise Refusal("tick", f"{field} {asked} is finer than a paisa.")
-    return paise
+    return amount
+
+
+def product_of(word: str, field: str = "productType") -> Product:
+    """Raises `BadInput`."""
+    return look_up(_PRODUCT, word, field)
+
+
+def side_of(word: str) -> Side:
+    """Raises `BadInput`."""
+    return look_up(_SIDES, word, "transactionType")
+
+
+def order_type_of(word: str) -> OrderType:
+    """Raises `BadInput`."""
+    return look_up(_ORDER_TYPE, word, "orderType")

@@ -7,10 +7,12 @@ that were never recorded (positions, trades of the day, quotes, the order alert)
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from saudagar.exchange.core_orders import ExchangeOrder, ExchangeTrade, Update
 from saudagar.exchange.tape import Line
+from saudagar.market.charges import charge
 from saudagar.market.ist import ist
 from saudagar.model import (
     SECOND,
@@ -25,7 +27,6 @@ from saudagar.model import (
     Product,
     Right,
     Segment,
-    Tick,
 )
 
 NO_TIME = "0001-01-01 00:00:00"
@@ -63,9 +64,6 @@ SEGMENT: Mapping[Segment, str] = {
     Segment.BSE_FNO: "BSE_FNO",
     Segment.MCX_COMM: "MCX_COMM",
 }
-# The order-update socket has words of its own.
-ALERT_ORDER_TYPE = {OrderType.MARKET: "MKT", OrderType.LIMIT: "LMT", OrderType.SL: "SL", OrderType.SL_M: "SLM"}
-ALERT_PRODUCT = {Product.DELIVERY: "C", Product.INTRADAY: "I", Product.MARGIN: "M", Product.MTF: "F"}
 ALERT_SEGMENT = {
     Segment.NSE_EQ: "E",
     Segment.BSE_EQ: "E",
@@ -133,7 +131,7 @@ def order_row(order: ExchangeOrder, client_id: str) -> dict[str, Any]:
         "createTime": ist_text(order.created),
         "updateTime": ist_text(order.updated),
         "exchangeTime": ist_text(order.updated) if at_exchange else NO_TIME,
-        "drvExpiryDate": _expiry(instrument),
+        "drvExpiryDate": expiry_text(instrument),
         "drvOptionType": _RIGHT[instrument.right],
         "drvStrikePrice": rupees(instrument.strike),
         "omsErrorCode": "1" if rejected else "0",
@@ -165,9 +163,58 @@ def trade_row(trade: ExchangeTrade, order: ExchangeOrder, client_id: str) -> dic
         "createTime": when,
         "updateTime": when,
         "exchangeTime": when,
-        "drvExpiryDate": _expiry(instrument),
+        "drvExpiryDate": expiry_text(instrument),
         "drvOptionType": _RIGHT[instrument.right],
         "drvStrikePrice": rupees(instrument.strike),
+    }
+
+
+def past_trade_row(trade: ExchangeTrade, order: ExchangeOrder, client_id: str, day: date) -> dict[str, Any]:
+    """One execution as `GET /trades/{from}/{to}/{page}` has it (recorded 2025-03-15), with its charges."""
+    instrument = trade.instrument
+    costs = charge("dhan", day, instrument, trade.product, trade.side, trade.quantity, trade.quantity * trade.price)
+    return {
+        "dhanClientId": client_id,
+        "orderId": trade.exchange_id,
+        "exchangeOrderId": exchange_number(order),
+        "exchangeTradeId": "0",
+        "transactionType": trade.side.value,
+        "exchangeSegment": SEGMENT[instrument.segment],
+        "productType": PRODUCT[trade.product],
+        "orderType": ORDER_TYPE[order.terms.order_type],
+        "customSymbol": instrument.name or instrument.symbol,
+        "securityId": instrument.dhan_id,
+        "tradedQuantity": trade.quantity,
+        "tradedPrice": rupees(trade.price),
+        "isin": instrument.isin,
+        "instrument": instrument_word(instrument),
+        "sebiTax": float(costs.sebi),
+        "stt": float(costs.stt),
+        "brokerageCharges": float(costs.brokerage),
+        "serviceTax": float(costs.gst),
+        "exchangeTransactionCharges": float(costs.exchange + costs.ipft),
+        "stampDuty": float(costs.stamp),
+        "createTime": "NA",
+        "updateTime": "NA",
+        "exchangeTime": ist_text(trade.ts),
+        "drvExpiryDate": f"{instrument.expiry} 00:00:00" if instrument.expiry else "NA",
+        "drvOptionType": _RIGHT[instrument.right],
+        "drvStrikePrice": rupees(instrument.strike),
+    }
+
+
+def ledger_row(narration: str, client_id: str) -> dict[str, str]:
+    """A line of `GET /ledger` of an account on which nothing was booked (recorded 2025-03-15)."""
+    return {
+        "dhanClientId": client_id,
+        "narration": narration,
+        "voucherdate": "Jan 01, 1970",
+        "exchange": "NSE_CASH",
+        "voucherdesc": narration,
+        "vouchernumber": "",
+        "debit": "0.00",
+        "credit": "0.0",
+        "runbal": "0",
     }
 
 
@@ -214,7 +261,7 @@ def position_row(
         "daySellQty": sell_quantity,
         "dayBuyValue": rupees(buy_value),
         "daySellValue": rupees(sell_value),
-        "drvExpiryDate": _expiry(instrument),
+        "drvExpiryDate": expiry_text(instrument),
         "drvOptionType": _RIGHT[instrument.right],
         "drvStrikePrice": rupees(instrument.strike),
         "crossCurrency": False,
@@ -295,63 +342,6 @@ def profile_row(now: Nanos, client_id: str) -> dict[str, str]:
     }
 
 
-def alert(update: Update, client_id: str, last: Tick | None) -> dict[str, Any]:
-    """One message of the order-update socket (documentation v2: PascalCase, Title-case status)."""
-    instrument, terms = update.instrument, update.terms
-    when = ist_text(update.ts)
-    trade = update.trade
-    return {
-        "Data": {
-            "Exchange": instrument.segment.exchange.value,
-            "Segment": ALERT_SEGMENT[instrument.segment],
-            "Source": "P",
-            "SecurityId": instrument.dhan_id,
-            "ClientId": client_id,
-            "ExchOrderNo": exchange_number(update),
-            "OrderNo": update.exchange_id,
-            "Product": ALERT_PRODUCT[update.product],
-            "TxnType": update.side.value[0],
-            "OrderType": ALERT_ORDER_TYPE[terms.order_type],
-            "Validity": update.validity.value,
-            "DiscQuantity": 0,
-            "DiscQtyRem": 0,
-            "RemainingQuantity": terms.quantity - update.filled,
-            "Quantity": terms.quantity,
-            "TradedQty": update.filled,
-            "Price": rupees(terms.price),
-            "TriggerPrice": rupees(terms.trigger_price),
-            "TradedPrice": rupees(trade.price) if trade else 0.0,
-            "AvgTradedPrice": rupees(update.average_price),
-            "AlgoOrdNo": "",
-            "OffMktFlag": "1" if update.after_market else "0",
-            "OrderDateTime": ist_text(update.created),
-            "ExchOrderTime": when,
-            "LastUpdatedTime": when,
-            "Remarks": "NR",
-            "MktType": "NL",
-            "ReasonDescription": update.reason or ("TRADE CONFIRMED" if trade else "CONFIRMED"),
-            "LegNo": 1,
-            "Instrument": instrument_word(instrument),
-            "Symbol": instrument.symbol,
-            "ProductName": PRODUCT[update.product],
-            "Status": STATUS[update.status].title(),
-            "LotSize": instrument.lot_size,
-            "StrikePrice": rupees(instrument.strike) if instrument.strike else None,
-            "ExpiryDate": _expiry(instrument),
-            "OptType": instrument.right.value if instrument.right else "XX",
-            "DisplayName": instrument.name or instrument.symbol,
-            "Isin": instrument.isin or "NA",
-            "Series": "EQ" if instrument.kind is InstrumentKind.EQUITY else "XX",
-            "GoodTillDaysDate": when[:10],
-            "RefLtp": rupees(last.ltp) if last else 0.0,
-            "TickSize": rupees(instrument.tick_size),
-            "AlgoId": "0",
-            "Multiplier": 1,
-            "CorrelationId": update.tag or "NA",
-        },
-        "Type": "order_alert",
-    }
-
-
-def _expiry(instrument: Instrument) -> str:
+def expiry_text(instrument: Instrument) -> str:
+    """``2026-11-23``; "0001-01-01" for what does not expire."""
     return instrument.expiry.isoformat() if instrument.expiry else "0001-01-01"

@@ -13,8 +13,8 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from saudagar.exchange.core_orders import Update
-from saudagar.exchange.dhan.shapes import alert
-from saudagar.exchange.face import Wire, abort
+from saudagar.exchange.dhan.alerts import alert
+from saudagar.exchange.face import Switches, Wire, abort
 from saudagar.exchange.faults import Fault, FaultKind
 from saudagar.exchange.streams import CUT
 from saudagar.model import InstrumentId, Tick
@@ -85,7 +85,8 @@ class OrderUpdates:
         last: Callable[[InstrumentId], Tick | None],
         changed: Callable[[], None],
         joined: Callable[[], None],
-        foreign: Callable[[str], bool] = lambda exchange_id: False,
+        foreign: Callable[[str], bool],
+        switches: Switches,
     ) -> None:
         self.token = token
         self.total = 0  # messages over all sockets
@@ -95,6 +96,7 @@ class OrderUpdates:
         self._changed = changed
         self._joined = joined
         self._foreign = foreign
+        self._switches = switches
         self._sockets: list[_Socket] = []
         self._cut = False  # we hung up on somebody who has not tried again
 
@@ -157,6 +159,8 @@ class OrderUpdates:
         try:
             request = msgspec.json.decode(first.data, type=_Login).login_req
         except msgspec.DecodeError:
+            return False
+        if self._switches.expired:
             return False
         return request.msg_code == 42 and request.client_id == self._client_id and request.token == self.token
 

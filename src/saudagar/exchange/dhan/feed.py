@@ -1,0 +1,225 @@
+"""Dhan's market feed v2 and its twenty-level depth on WebSockets: JSON requests in, stacked binary packets out.
+
+All packets of a step that one socket wants go out in one frame. Five sockets per client: the sixth throws the oldest
+out (805). In lock-step a desk fed from here knows a step by the highest last-trade time in its frame, so the market
+waits for it only in steps that held a packet for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from saudagar.exchange.dhan.packets import FULL, QUOTE, TICKER, LinePackets, disconnect, market_status
+from saudagar.exchange.dhan.site import DhanSite
+from saudagar.exchange.face import abort
+from saudagar.exchange.faults import FaultKind
+from saudagar.exchange.options import underlying_of
+from saudagar.model import InstrumentId, InstrumentKind, Nanos, Paise, Tick
+
+FEED, DEPTH = "dhan.feed", "dhan.depth"
+
+_SOCKETS = 5
+_PER_MESSAGE = 100
+_MODES = (TICKER, QUOTE, FULL)
+_DEPTH_CODE = 23
+_LEAVE = 12
+_HEARTBEAT = 10.0  # seconds between the server's pings
+_SLOW_SECONDS = 10.0
+_CUT = (FaultKind.DISCONNECT, FaultKind.DROP_BEFORE_ACCEPT)
+
+TOO_MANY_INSTRUMENTS, TOO_MANY_SOCKETS, EXPIRED, BAD_CLIENT, BAD_TOKEN = 804, 805, 807, 808, 809
+
+
+class _Wanted(msgspec.Struct, rename="pascal"):
+    exchange_segment: str
+    security_id: str | int
+
+
+class _Request(msgspec.Struct, rename="pascal"):
+    request_code: int
+    instrument_list: list[_Wanted] = []
+
+
+class _Socket:
+    def __init__(self, ws: web.WebSocketResponse, transport: asyncio.BaseTransport | None) -> None:
+        self.ws = ws
+        self.transport = transport
+        self.modes: dict[InstrumentId, int] = {}
+
+    async def send(self, data: bytes) -> None:
+        async with asyncio.timeout(_SLOW_SECONDS):
+            await self.ws.send_bytes(data)
+
+
+class DhanFeed:
+    """One kind of feed: its endpoint and its publisher.
+
+    Parameters
+    ----------
+    depth
+        Twenty levels instead of ticker, quote and full packets.
+    subscribed
+        Called when somebody has subscribed to something.
+    """
+
+    def __init__(self, site: DhanSite, *, depth: bool, subscribed: Callable[[], None]) -> None:
+        self.frames = 0
+        self._site = site
+        self._subscribed = subscribed
+        self._endpoint = DEPTH if depth else FEED
+        self._codes = (_DEPTH_CODE,) if depth else _MODES
+        self._most = 50 if depth else 5_000
+        self._packets = {each: LinePackets(line) for each, line in site.tape.lines.items()}
+        self._sockets: list[_Socket] = []
+        self._open: bool | None = None
+
+    async def publish(self, ts: Nanos, ticks: Sequence[Tick]) -> bool | None:
+        """Send what each socket wants of `ticks`; see `upstox.feed.Publisher`."""
+        if not any(socket.modes for socket in self._sockets):
+            return None
+        if self._site.switches.expired:
+            await self._throw_out(self._sockets, EXPIRED)
+            return None
+        fault = self._site.wire.next(self._endpoint)
+        kind = fault.kind if fault else None
+        if kind is FaultKind.STALE_FEED:
+            return False
+        if kind in _CUT:
+            self.disconnect()
+            return False
+        if fault and fault.delay:
+            await asyncio.sleep(fault.delay)
+        arrived = False
+        for socket in tuple(self._sockets):
+            data = b"".join(
+                self._packet(tick.instrument, socket.modes[tick.instrument])
+                for tick in ticks
+                if tick.instrument in socket.modes
+            )
+            if not data:
+                continue
+            if kind is FaultKind.GARBLED:
+                data = b"\xff" + data[: len(data) // 2]
+            for _ in range(2 if kind is FaultKind.DUPLICATE else 1):
+                await self._send(socket, data)
+            arrived = kind is not FaultKind.GARBLED
+        if kind is FaultKind.DROP_AFTER_ACCEPT:
+            self.disconnect()
+        return arrived
+
+    def _packet(self, instrument: InstrumentId, mode: int) -> bytes:
+        packets = self._packets[instrument]
+        if mode == _DEPTH_CODE:
+            return packets.depth()
+        return packets.of(mode, self._spot(packets))
+
+    def _spot(self, packets: LinePackets) -> Paise:
+        instrument = packets.line.instrument
+        if instrument.kind not in (InstrumentKind.OPTION, InstrumentKind.FUTURE):
+            return 0
+        line = self._site.tape.lines[underlying_of(instrument, self._site.source.instruments).id]
+        return line.tick.ltp if line.tick else line.previous_close
+
+    async def _send(self, socket: _Socket, data: bytes) -> None:
+        self.frames += 1
+        try:
+            await socket.send(data)
+        except (ConnectionError, TimeoutError):
+            self._drop(socket)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """The WebSocket endpoint."""
+        ws = web.WebSocketResponse(compress=False, heartbeat=_HEARTBEAT)
+        await ws.prepare(request)
+        socket = _Socket(ws, request.transport)
+        reason = self._stranger(request)
+        if reason:
+            await self._throw_out([socket], reason)
+            return ws
+        self._sockets.append(socket)
+        await self._throw_out(self._sockets[:-_SOCKETS], TOO_MANY_SOCKETS)
+        try:
+            async for message in ws:
+                if message.type is WSMsgType.TEXT and not await self._request(socket, message.data):
+                    break
+        except (ConnectionError, TimeoutError):
+            pass  # the client went away while it was being answered
+        finally:
+            if socket in self._sockets:
+                self._sockets.remove(socket)
+        await ws.close()
+        return ws
+
+    def _stranger(self, request: web.Request) -> int:
+        if request.query.get("clientId") != self._site.client_id:
+            return BAD_CLIENT
+        if request.query.get("token") != self._site.token:
+            return BAD_TOKEN
+        return EXPIRED if self._site.switches.expired else 0
+
+    async def _request(self, socket: _Socket, text: str) -> bool:
+        """Do what a client asks; False ends the connection."""
+        try:
+            request = msgspec.json.decode(text, type=_Request)
+        except msgspec.DecodeError:
+            return True
+        if request.request_code == _LEAVE:
+            return False
+        by_id = self._site.by_id
+        keys = [(each.exchange_segment, str(each.security_id)) for each in request.instrument_list]
+        known = [by_id[key].instrument.id for key in keys if key in by_id]
+        if request.request_code in self._codes:
+            if len(keys) > _PER_MESSAGE or len(socket.modes.keys() | set(known)) > self._most:
+                await self._throw_out([socket], TOO_MANY_INSTRUMENTS)
+                return False
+            await self._subscribe(socket, request.request_code, known)
+        elif request.request_code - 1 in self._codes:
+            for each in known:
+                if socket.modes.get(each) == request.request_code - 1:
+                    del socket.modes[each]
+        return True
+
+    async def _subscribe(self, socket: _Socket, mode: int, known: list[InstrumentId]) -> None:
+        socket.modes.update(dict.fromkeys(known, mode))
+        data = b""
+        for each in known:
+            if mode != _DEPTH_CODE:
+                data += self._packets[each].previous()
+            if self._site.tape.lines[each].tick:
+                data += self._packet(each, mode)
+        if data:
+            await socket.send(data)
+        if known:
+            self._subscribed()
+
+    async def tell_status(self, is_open: bool) -> None:
+        """The market has opened or closed: packet 7, which does not say which."""
+        if self._open not in (None, is_open):
+            for socket in tuple(self._sockets):
+                await self._send(socket, market_status(1))
+        self._open = is_open
+
+    async def _throw_out(self, sockets: Sequence[_Socket], reason: int) -> None:
+        for socket in tuple(sockets):
+            if socket in self._sockets:
+                self._sockets.remove(socket)
+            try:
+                await socket.send(disconnect(reason))
+                await socket.ws.close()
+            except (ConnectionError, TimeoutError):
+                self._drop(socket)
+
+    def _drop(self, socket: _Socket) -> None:
+        if socket in self._sockets:
+            self._sockets.remove(socket)
+        if socket.transport is not None:
+            abort(socket.transport)
+
+    def disconnect(self) -> None:
+        """Reset every socket, as on a bad day."""
+        for socket in tuple(self._sockets):
+            self._drop(socket)
