@@ -447,7 +447,7 @@ def test_a_stopped_desk_takes_the_switch_too(saudagar: Run, tmp_path: Path) -> N
 def test_the_exchange_alone(process: Callable[..., Any]) -> None:
     child = process("exchange", "--symbols", "2", "--speed", "60")
     ports = json.loads(child.stdout.readline())
-    assert sorted(ports) == ["control", "dhan", "upstox"]
+    assert {"control", "dhan", "upstox"} <= set(ports)
     taken = process("exchange", "--symbols", "2", "--dhan-port", str(ports["dhan"]))
     assert taken.wait(20) == 1
     assert taken.stderr.read().startswith(f"cannot listen on 127.0.0.1:{ports['dhan']}")

@@ -27,7 +27,7 @@ def settings_of(config: DeskConfig, resolve: Resolve) -> Settings:
         Instruments that the master does not hold or that cannot be traded; all of them at once.
     """
     names = dict.fromkeys((*config.names, *config.risk.allowed))
-    found = _resolve_all(names, resolve)
+    found = resolve_all(names, resolve)
     allowed = config.risk.allowed or config.names
     orders, session = config.orders, config.session
     return Settings(
@@ -68,7 +68,8 @@ def costs_of(
     return charges, lambda trade: charges(trade).total_paise
 
 
-def _resolve_all(names: Iterable[str], resolve: Resolve) -> dict[str, Instrument]:
+def resolve_all(names: Iterable[str], resolve: Resolve) -> dict[str, Instrument]:
+    """The tradable instrument of each name; `ConfigError` names all that are not."""
     found: dict[str, Instrument] = {}
     problems: list[str] = []
     for name in names:

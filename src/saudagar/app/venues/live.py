@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from saudagar.app.compose import resolve_all
 from saudagar.app.config import DeskConfig, Mode
 from saudagar.app.venues.base import day_span
 from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
@@ -55,6 +56,8 @@ class LiveVenue:
         ------
         DataError
             If the instrument master is not today's.
+        ConfigError
+            If it does not hold all instruments of the strategies.
         CalendarError
             If today is no session.
         """
@@ -65,7 +68,7 @@ class LiveVenue:
                 f"the instrument master is of {self._master.day}, today is {self.day}.",
                 hint="Run: saudagar instruments sync --upstox … --dhan …",
             )
-        traded = [self.resolve(name) for name in config.names]
+        traded = list(resolve_all(config.names, self.resolve).values())
         if not any(self.calendar.is_session(each.segment, self.day) for each in traded):
             raise CalendarError(f"{self.day:%A %d %B %Y} is not a trading day.")
         self.span = day_span(self.calendar, traded, self.day)
