@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -43,7 +44,18 @@ app()
 def exchange() -> Iterator[ExchangeProcess]:
     source = SyntheticSource(instruments=4)
     with ExchangeProcess(ExchangeConfig(source=source, speed=2.0, hold=True)) as exchange:
+        _register(exchange, "127.0.0.1")
         yield exchange
+
+
+def _register(exchange: ExchangeProcess, address: str) -> None:
+    """The static address for orders, as a person would at the broker."""
+    account, port = exchange.config.account, exchange.ports.dhan
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    body = json.dumps({"dhanClientId": account.client_id, "ip": address, "ipFlag": "PRIMARY"})
+    connection.request("POST", "/v2/ip/setIP", body, {"access-token": account.dhan_token})
+    assert connection.getresponse().status == 200
+    connection.close()
 
 
 def start(folder: Path, exchange: ExchangeProcess, *arguments: str) -> subprocess.Popen[str]:
@@ -78,6 +90,7 @@ def test_a_healthy_exchange(tmp_path: Path, exchange: ExchangeProcess) -> None:
     assert code == 0, found
     expected = ("upstox token", "dhan token", "instruments", "upstox feed", "dhan order stream", "dhan funds")
     assert [found[check][0] for check in expected] == ["OK"] * len(expected)
+    assert found["dhan address"] == ("OK", "127.0.0.1 is registered (this machine's own address)")
     assert found["upstox feed"][1] == "a tick of NSE_EQ:RELIANCE came"
     assert found["clock against dhan"][0] == "OK", "one machine, one clock"
     assert not (tmp_path / "var").exists(), "looking makes nothing"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 from datetime import date
@@ -13,8 +14,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
-from saudagar.app import doctor, doctor_broker, doctor_machine
+from saudagar.app import clients, doctor, doctor_broker, doctor_machine
 from saudagar.app.config import DeskConfig, parse
 from saudagar.app.desk import JOURNAL
 from saudagar.app.doctor_broker import Room, address_of, standing_of, streams_of
@@ -28,7 +31,7 @@ from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
 from saudagar.model import SECOND, Funds, Instrument, InstrumentKind, Segment, Tick, TickFrame
 from saudagar.model import events as ev
-from saudagar.model.errors import AuthError, BrokerError, RateLimited
+from saudagar.model.errors import AuthError, BrokerError, CalendarError, ConfigError, RateLimited
 from saudagar.storage.journal import SqliteJournal
 from saudagar.storage.master import save
 
@@ -415,3 +418,42 @@ def test_an_instrument_that_is_not_there_ends_the_looking(ready: Path) -> None:
     *_, last = doctor.examine(ready)
     assert last.check == "instruments"
     assert last.verdict is Verdict.FAIL
+
+
+def test_on_screen_and_by_exit_code(file: Path) -> None:
+    cli = typer.Typer()
+    cli.command()(doctor.doctor)
+    file.write_text(CONFIG.replace("live", "simulation"))
+    result = CliRunner().invoke(cli, [str(file)])
+    assert result.exit_code == 0
+    assert "OK    brokers: a simulation needs none" in result.output
+    file.write_text(CONFIG.replace("live", "lively"))
+    result = CliRunner().invoke(cli, [str(file)])
+    assert result.exit_code == 1
+    assert "FAIL  configuration:" in result.output
+    assert f"\n       → Run: saudagar config check {file}" in result.output
+    result = CliRunner().invoke(cli, [str(file), "--json"])
+    assert json.loads(result.output.splitlines()[0])["verdict"] == "FAIL"
+
+
+def test_a_year_without_a_calendar(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object) -> bool:
+        raise CalendarError("the NSE holidays of 2030 are not known.")
+
+    monkeypatch.setattr(Calendar, "is_continuous", unknown)
+    save(Master(FRIDAY, (SBIN,)), ready.parent / "var/instruments")
+    found = {finding.check: told(finding) for finding in doctor.examine(ready)}
+    assert found["calendar"] == "WARN the NSE holidays of 2030 are not known."
+    assert found["upstox feed"].startswith("OK")
+
+
+def test_each_broker_s_door_and_clients(tmp_path: Path) -> None:
+    kite = {"SAUDAGAR_KITE_API_KEY": "k", "SAUDAGAR_KITE_TOKEN": "t"}
+    secrets = parse(CONFIG, tmp_path / "desk.toml", TOKENS | kite).secrets
+    for broker, token in (("dhan", "d"), ("upstox", "u"), ("kite", "t")):
+        made, given = clients.access(broker, secrets, None, lambda: NOW)
+        assert (made.name, given) == (broker, token)
+    assert clients.data_client("upstox", secrets).refusals == {}
+    assert clients.execution_client("dhan", secrets, Master(FRIDAY, ())).capabilities.name == "dhan"
+    with pytest.raises(ConfigError, match="expected the orders of dhan"):
+        clients.execution_client("nobody", secrets, Master(FRIDAY, ()))
