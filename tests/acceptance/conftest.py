@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -130,7 +131,7 @@ class Desk:
             assert time.monotonic() < deadline, f"outlived their desk: {left}"
             time.sleep(0.002)
 
-    def finish(self, seconds: float = 120) -> dict[str, Any]:
+    def finish(self, seconds: float = 300) -> dict[str, Any]:
         """Wait for the end of the day; the report."""
         try:
             code = self._process.wait(seconds)
@@ -154,10 +155,16 @@ class Running(Protocol):
     def wait(self, timeout: float | None = None) -> int: ...
 
 
-def by_command(arguments: list[str], folder: Path, out: Path, errors: Path) -> Running:
-    """Start ``saudagar`` as a user does."""
+def by_command(arguments: list[str], folder: Path, out: Path, errors: Path, *, doomed: bool = False) -> Running:
+    """Start ``saudagar`` as a user does. `doomed`: without coverage, for -9 would only leave a torn file of it."""
+    environment = without_coverage() if doomed else None
     with out.open("wb") as stdout, errors.open("wb") as stderr:
-        return subprocess.Popen([str(SAUDAGAR), *arguments], cwd=folder, stdout=stdout, stderr=stderr)
+        return subprocess.Popen([str(SAUDAGAR), *arguments], cwd=folder, stdout=stdout, stderr=stderr, env=environment)
+
+
+def without_coverage() -> dict[str, str]:
+    """The environment, less what starts coverage in a new process."""
+    return {key: value for key, value in os.environ.items() if "COVERAGE" not in key}
 
 
 FORGE = """
@@ -197,9 +204,12 @@ class Forge:
     """A process that has loaded the desk and forks one for each start: a twentieth of a second instead of a whole."""
 
     def __init__(self) -> None:
-        environment = {key: value for key, value in os.environ.items() if "COVERAGE" not in key}  # -9 loses it anyway
         self._process = subprocess.Popen(
-            [sys.executable, "-c", FORGE], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+            [sys.executable, "-c", FORGE],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=without_coverage(),
         )
         self._line()
 
@@ -208,6 +218,9 @@ class Forge:
         line: bytes = self._process.stdout.readline()
         assert line, "the forge has died"
         return line
+
+    typed = staticmethod(partial(by_command, doomed=True))
+    """Starts a desk by the command instead."""
 
     def start(self, arguments: list[str], folder: Path, out: Path, errors: Path) -> Running:
         """Fork a desk; one at a time."""

@@ -59,11 +59,12 @@ def test_speed_changes_nothing(trading_day: Callable[..., Any], forge: Any, in_p
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_demo_is_the_same_without_its_wire(saudagar: Path, tmp_path: Path) -> None:
     found = []
     for name, more in (("wire", []), ("direct", ["--in-process"])):
         command = [str(saudagar), "demo", "--json", "--directory", name, *more]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=200, check=False)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=400, check=False)
         assert done.returncode == 0, done.stderr[-2000:]
         report = json.loads(done.stdout)
         found.append({key: report[key] for key in ("trades", "total", "open", "orders")})

@@ -114,7 +114,7 @@ class Desk:
 
     async def _until(self, runner: Runner, ready: Callable[[], bool]) -> None:
         """The market moves on by itself whenever the desk is idle."""
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(240):
             while not ready():  # noqa: ASYNC110  # what is waited for is spread over the whole state
                 await asyncio.sleep(0.001)
 
