@@ -321,6 +321,17 @@ def test_a_failure_is_clear_and_repeats_no_secret(
         assert SEED not in text
 
 
+@pytest.mark.parametrize("name", [name for name in TRIES if name != "dhan addresses"])
+def test_nobody_there_is_told_without_the_address(name: str) -> None:
+    """The libraries' own words repeat the whole address, at Dhan with the PIN in it."""
+    nowhere = Door()
+    nowhere.url = "http://127.0.0.1:9"
+    with pytest.raises(BrokerError, match="no answer") as caught:
+        TRIES[name][2](nowhere)
+    assert CANARY not in str(caught.value)
+    assert PIN not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", [name for name in TRIES if "dhan" not in name])
 def test_too_many_is_told_apart(door: Door, name: str) -> None:
     door.answers[TRIES[name][1]] = 429, REFUSAL
