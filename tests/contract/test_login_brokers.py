@@ -321,7 +321,7 @@ def test_a_failure_is_clear_and_repeats_no_secret(
         assert SEED not in text
 
 
-@pytest.mark.parametrize("name", [name for name in TRIES if name != "dhan addresses"])
+@pytest.mark.parametrize("name", TRIES)
 def test_nobody_there_is_told_without_the_address(name: str) -> None:
     """The libraries' own words repeat the whole address, at Dhan with the PIN in it."""
     nowhere = Door()

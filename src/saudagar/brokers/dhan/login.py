@@ -146,7 +146,9 @@ class DhanAccess:
                 fault = type(error).__name__
         hidden = (*secrets, *self._app)
         if wire.reply is None:
-            raise BrokerError(f"Dhan, {what}: no answer ({fault}).", hint="Check the connection and try again.")
+            raise BrokerError(
+                f"Dhan, {what}: no answer ({fault or 'nothing came'}).", hint="Check the connection and try again."
+            )
         body: Any = None
         with suppress(msgspec.DecodeError):
             body = msgspec.json.decode(wire.reply.body)
