@@ -240,7 +240,7 @@ def test_import(desk: Desk) -> None:
     renamed = ("--symbol", "NSE:SBIN", "--columns", "time=Day,volume=Qty")
     output = desk("import", str(file), *renamed)
     assert "NSE_EQ:SBIN 1d: 2 bars" in output
-    assert "missing days: 2026-01-06T00:00:00+05:30 … 2026-01-08T00:00:00+05:30, 2 sessions without a bar" in output
+    assert "missing days: 2026-01-06 … 2026-01-07: 2 sessions without a bar" in output
     assert "looks like a split or bonus, 2 shares for 1" in output
     assert "jump" in desk("check", "SBIN", code=1)
     file.write_text(file.read_text() + "2026-01-09,x,1,1,1,1\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -292,10 +292,19 @@ def _series_text(row: dict[str, Any]) -> str:
     if row.get("left_out"):
         lines.append(f"  {row['left_out']} bad rows left out")
     findings = row["findings"]
-    lines += [f"  {found['kind']}: {found['from']} … {found['to']}, {found['detail']}" for found in findings[:_SHOWN]]
+    lines += [f"  {found['kind']}: {_when(found)}: {found['detail']}" for found in findings[:_SHOWN]]
     if len(findings) > _SHOWN:
         lines.append(f"  … and {len(findings) - _SHOWN} more; --json prints all")
     return "\n".join(lines)
+
+
+def _when(found: dict[str, Any]) -> str:
+    """Days where it is about days, else both times."""
+    first, end = (datetime.fromisoformat(found[key]) for key in ("from", "to"))
+    if found["kind"] in ("missing days", "not checked"):
+        last = end - timedelta(days=1)
+        return f"{first:%Y-%m-%d}" if first == last else f"{first:%Y-%m-%d} … {last:%Y-%m-%d}"
+    return f"{first:%Y-%m-%d %H:%M} … {end:%Y-%m-%d %H:%M}"
 
 
 def _of(troubles: list[Outcome], instrument: Instrument) -> list[str]:
