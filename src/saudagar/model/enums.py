@@ -29,7 +29,10 @@ class Segment(StrEnum):
     @property
     def tradable(self) -> bool:
         """An index is watched, never traded."""
-        return not self.value.endswith("_INDEX")
+        return self not in _INDICES
+
+
+_INDICES = frozenset({Segment.NSE_INDEX, Segment.BSE_INDEX})
 
 
 class InstrumentKind(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 from typing import NewType
 
 InstrumentId = NewType("InstrumentId", str)
@@ -43,8 +44,11 @@ def client_order_id(desk: str, day: date, sequence: int) -> ClientOrderId:
     """
     if not 0 < sequence < 36**5:
         raise ValueError(f"order sequence {sequence} is outside 1..{36**5 - 1}")
-    tail = ""
-    while sequence:
-        sequence, digit = divmod(sequence, 36)
-        tail = _DIGITS[digit] + tail
-    return ClientOrderId(f"{desk}{day:%y%m%d}{tail.rjust(5, '0')}")
+    high, low = divmod(sequence, 36**2)
+    return ClientOrderId(f"{_order_prefix(desk, day, high)}{_DIGITS[low // 36]}{_DIGITS[low % 36]}")
+
+
+@lru_cache(maxsize=64)
+def _order_prefix(desk: str, day: date, high: int) -> str:
+    digits = (_DIGITS[high // 36**2], _DIGITS[high // 36 % 36], _DIGITS[high % 36])
+    return f"{desk}{day:%y%m%d}{''.join(digits)}"

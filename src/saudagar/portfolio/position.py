@@ -68,6 +68,7 @@ class Position(msgspec.Struct, kw_only=True):
 
     strategy: StrategyId
     instrument: InstrumentId
+    id: PositionId = PositionId("")
     quantity: int = 0  # signed units
     target: int = 0  # signed units; the engine steers `quantity` towards it
     protection: Protection = Protection()
@@ -87,9 +88,8 @@ class Position(msgspec.Struct, kw_only=True):
     exit_value: Paise = 0
     legs: list[Leg] = msgspec.field(default_factory=list)
 
-    @property
-    def id(self) -> PositionId:
-        return position_id(self.strategy, self.instrument)
+    def __post_init__(self) -> None:
+        self.id = position_id(self.strategy, self.instrument)
 
     @property
     def side(self) -> Side:
