@@ -100,7 +100,7 @@ def open_interest(instrument: Instrument, spot: Paise) -> int:
     """Units, made up: most at the money and at round strikes."""
     away = abs(instrument.strike - spot) // STEP
     round_strike = 3 if instrument.strike % (10 * STEP) == 0 else 1
-    return instrument.lot_size * round_strike * 40_000 // (4 + away)
+    return instrument.whole_lots(instrument.lot_size * round_strike * 40_000 // (4 + away))
 
 
 class WithOptions:

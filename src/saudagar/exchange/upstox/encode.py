@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from saudagar.exchange.options import greeks, open_interest
 from saudagar.exchange.tape import Line
 from saudagar.exchange.upstox.wire import enum_value, message, varint
 from saudagar.model import InstrumentKind, Nanos, Tick
@@ -20,10 +21,11 @@ MS: Nanos = 1_000_000
 
 
 class InstrumentFeed:
-    """The feed messages of one line of the tape."""
+    """The feed messages of one line of the tape; `underlying` is the line that an option is written on."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, underlying: Line | None = None) -> None:
         self.line = line
+        self._underlying = underlying
         key = line.instrument.upstox_id.encode()
         self._key = b"\x0a" + varint(len(key)) + key
         self._is_index = line.instrument.kind is InstrumentKind.INDEX
@@ -71,6 +73,17 @@ class InstrumentFeed:
         self._fill_ltpc(first.ltpc, tick)
         _fill_quotes([first.firstDepth], tick)
         first.vtt = tick.volume
+        self._fill_greeks(first, tick)
+
+    def _fill_greeks(self, target: Any, tick: Tick) -> None:
+        if self._underlying is None:
+            return
+        spot = self._underlying.tick.ltp if self._underlying.tick else self._underlying.previous_close
+        model = greeks(self.line.instrument, spot, tick.ts)
+        for name in ("delta", "theta", "gamma", "vega"):
+            setattr(target.optionGreeks, name, getattr(model, name))
+        target.oi = open_interest(self.line.instrument, spot)
+        target.iv = model.iv / 100
 
     def _fill_market(self, market: Any, tick: Tick) -> None:
         self._fill_ltpc(market.ltpc, tick)
@@ -86,6 +99,7 @@ class InstrumentFeed:
         market.tbq = sum(quantity for _, quantity in tick.bids)
         market.tsq = sum(quantity for _, quantity in tick.asks)
         market.casEligible = self.line.instrument.closing_auction
+        self._fill_greeks(market, tick)
 
     def _fill_ohlc(self, target: Any) -> None:
         if not target.ohlc:

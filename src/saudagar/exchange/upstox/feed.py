@@ -16,11 +16,11 @@ from aiohttp import WSMsgType, web
 
 from saudagar.exchange.face import Switches, Wire, abort
 from saudagar.exchange.faults import FaultKind
-from saudagar.exchange.tape import Tape
+from saudagar.exchange.tape import Line, Tape
 from saudagar.exchange.upstox.encode import MODES, MS, InstrumentFeed, frame, market_info
 from saudagar.exchange.upstox.errors import unauthorised
 from saudagar.exchange.upstox.site import redirect, success
-from saudagar.model import Nanos, Tick
+from saudagar.model import InstrumentKind, Nanos, Tick
 
 ENDPOINT = "upstox.feed"
 
@@ -90,7 +90,10 @@ class UpstoxFeed:
         self._switches = switches
         self._codes: set[str] = set()
         self._told: dict[str, str] = {}
-        self._feeds = {line.instrument.upstox_id: InstrumentFeed(line) for line in tape.lines.values()}
+        indices = {each.instrument.symbol: each for each in tape.lines.values() if not each.instrument.segment.tradable}
+        self._feeds = {
+            line.instrument.upstox_id: InstrumentFeed(line, _written_on(line, indices)) for line in tape.lines.values()
+        }
         self._keys = {line.instrument.id: line.instrument.upstox_id for line in tape.lines.values()}
         self._subscribers: list[_Subscriber] = []
 
@@ -203,6 +206,11 @@ class UpstoxFeed:
         """Reset every socket, as on a bad day."""
         for subscriber in tuple(self._subscribers):
             self._drop(subscriber)
+
+
+def _written_on(line: Line, indices: dict[str, Line]) -> Line | None:
+    option = line.instrument.kind is InstrumentKind.OPTION
+    return indices.get(line.instrument.underlying) if option else None
 
 
 def _once_each(ticks: Sequence[Tick]) -> Iterator[list[Tick]]:
