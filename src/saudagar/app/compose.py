@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import time
 
 from saudagar.app.config import DeskConfig
 from saudagar.engine.settings import Hours, Plan, Settings
 from saudagar.execution.steering import Tactics
 from saudagar.market.charges import Charges
-from saudagar.model import Instrument, InstrumentId, Paise, StrategyId
+from saudagar.model import ClientOrderId, Instrument, InstrumentId, Order, Paise, StrategyId
 from saudagar.model.errors import ConfigError, UnknownInstrument
 from saudagar.portfolio import Trade, trade_charges
 
@@ -57,13 +57,13 @@ def settings_of(config: DeskConfig, resolve: Resolve) -> Settings:
 
 
 def costs_of(
-    config: DeskConfig, instrument: Callable[[InstrumentId], Instrument]
+    config: DeskConfig, instrument: Callable[[InstrumentId], Instrument], orders: Mapping[ClientOrderId, Order]
 ) -> tuple[Callable[[Trade], Charges], Callable[[Trade], Paise]]:
     """The exact charges of a round trip, and their total in paise."""
     plan = CHARGE_PLANS[config.charges.plan]
 
     def charges(trade: Trade) -> Charges:
-        return trade_charges(trade, instrument, config.orders.product, plan)
+        return trade_charges(trade, instrument, config.orders.product, plan, orders)
 
     return charges, lambda trade: charges(trade).total_paise
 

@@ -89,8 +89,8 @@ class Desk:
     async def _trade(self, journal: SqliteJournal, screen: Screen) -> DayReport:
         venue = self._venue
         settings = settings_of(self._config, venue.resolve)
-        charges, costs = costs_of(self._config, venue.instruments.get)
         state = State.replay(entry.event for entry in journal.entries())
+        charges, costs = costs_of(self._config, venue.instruments.get, state.orders)
         watched = venue.watched()
         engine = Engine(settings, venue.instruments, venue.calendar, state, costs, [each.id for each in watched])
         runner = Runner(engine, journal, venue.broker, on_events=self._note)

@@ -143,7 +143,8 @@ class Answers:
             if (position.target - position.quantity) * order.new.side.sign > 0 and order.status is not (
                 OrderStatus.FILLED
             ):
-                core.set_target(position, position.quantity, f"entry {why}", Source.RECONCILIATION)
+                kept = position.quantity if position.quantity * order.new.side.sign > 0 else 0
+                core.set_target(position, kept, f"entry {why}", Source.RECONCILIATION)
         elif order.status is OrderStatus.REJECTED:
             self._desk.back_off(position, f"{order.new.purpose.lower()} order {order.id} {order.new.instrument} {why}")
 

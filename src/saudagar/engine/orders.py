@@ -225,7 +225,7 @@ class OrderDesk:
             side, purpose = request.side, request.purpose
         orders = self._core.state.working_orders(position.id)
         working = sum(_claim(o) for o in orders if o.new.side is side and o is not own)
-        whole = 0 if purpose.reduces else abs(view.target - view.quantity)
+        whole = 0 if purpose.reduces else abs(_opening(view.quantity, view.target))
         return self.verdict(position, purpose, side, terms, held=view.quantity, working=working, whole=whole), purpose
 
     def _send(self, position: Position, request: Request) -> None:
@@ -274,7 +274,8 @@ class OrderDesk:
             )
         )
         if purpose is Purpose.ENTRY:
-            core.set_target(position, position.quantity, f"entry denied: {denied.message}", Source.LIMIT)
+            kept = position.quantity if position.quantity * position.target > 0 else 0
+            core.set_target(position, kept, f"entry denied: {denied.message}", Source.LIMIT)
         else:
             self.back_off(position, f"an order to leave {position.id} was denied: {denied.message}")
 
@@ -315,6 +316,11 @@ class OrderDesk:
 def _opens(position: Position) -> bool:
     """Whether the next thing the position needs is an entry."""
     return abs(position.target) > abs(position.quantity) and position.target * position.quantity >= 0
+
+
+def _opening(quantity: int, target: int) -> int:
+    """What a move from `quantity` to `target` opens: through zero only what lies beyond."""
+    return target if quantity * target < 0 else target - quantity
 
 
 def _claim(order: Order) -> int:

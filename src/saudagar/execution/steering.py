@@ -11,6 +11,8 @@ Rules
   quantity is held or working.
 - The resting stop *becomes* the exit: to leave, its terms are changed to a marketable order, so that the position is
   never without its stop and never sold twice.
+- A reversal closes through its stop and opens when flat. Where no stop is in force it is one opening order through
+  zero (`Tactics.flip`): half the orders, half the brokerage. It passes the rules of an entry.
 - Quantities above the exchange's freeze quantity are cut into orders that it accepts.
 """
 
@@ -57,6 +59,7 @@ class Tactics(msgspec.Struct, frozen=True, kw_only=True):
     stop_band_ppm: int = 10_000  # how far the limit of a triggered stop reaches beyond its trigger
     chase: Nanos = 5 * SECOND  # a marketable order unfilled for so long is priced anew (exit) or withdrawn (entry)
     rest_stop: bool = True  # the stop rests at the broker
+    flip: bool = True  # a reversal with no stop in force is one order through zero, not two
     modifications: int = 25  # the broker's limit per order; the last few are kept for turning a stop into an exit
 
 
@@ -78,9 +81,7 @@ class Cancel(msgspec.Struct, frozen=True):
 
 Request: TypeAlias = Submit | Modify | Cancel
 
-_KEPT_FOR_EXIT = (
-    5  # modifications; a stop that may no longer follow the trail stays behind, and the desk runs the trail
-)
+_KEPT_FOR_EXIT = 5  # modifications; a stop that may not follow its trail any more stays behind, the desk runs the trail
 IN_FLIGHT = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
 
 
@@ -100,12 +101,19 @@ def steer(
         if order.status in IN_FLIGHT or order.cancel_sent or order.modify_sent is not None:
             return []
     quantity, target = position.quantity, position.target
+    if tactics.flip and target * quantity < 0 and not position.stop and _only_towards(target, orders):
+        return _enter(position, orders, instrument, last, tactics, now)
     if quantity and (target == 0 or target * quantity < 0 or abs(target) < abs(quantity)):
         closing = abs(quantity) if target * quantity <= 0 else abs(quantity) - abs(target)
         return _leave(position, orders, closing, instrument, last, tactics, now)
     if target == quantity:
         return _rest(position, orders, instrument, tactics)
     return _enter(position, orders, instrument, last, tactics, now)
+
+
+def _only_towards(target: int, orders: Sequence[Order]) -> bool:
+    side = Side.of(target)
+    return all(o.new.purpose is Purpose.ENTRY and o.new.side is side for o in orders)
 
 
 def _leave(

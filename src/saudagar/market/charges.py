@@ -132,9 +132,10 @@ def charge(
     value: Paise,
     rounding: Rounding = Rounding.EXACT,
     *,
+    order_value: Paise = 0,
     dp: bool = False,
 ) -> Charges:
-    """The charges of one executed order.
+    """The charges of one executed order, or of a part of one.
 
     Parameters
     ----------
@@ -146,6 +147,8 @@ def charge(
         Units executed, positive.
     value
         Turnover in paise: the sum of price × units; for options, of the premium.
+    order_value
+        Turnover of the whole order (paise) when this is a part of it: brokerage, being per order, is shared by value.
     dp
         Add the depository charge: for the first delivery sale of an ISIN on a day.
 
@@ -170,7 +173,7 @@ def charge(
     exact = _assemble(
         rates,
         turnover,
-        brokerage=_brokerage(rates, turnover),
+        brokerage=_share(rates, turnover, Decimal(max(order_value, value)).scaleb(-2)),
         stt=turnover * (rates.stt_buy if bought else rates.stt_sell),
         stamp=turnover * rates.stamp if bought else _ZERO,
         dp=plan.dp if dp and not bought else _ZERO,
@@ -235,6 +238,11 @@ def exercise_stt(day: date, intrinsic: Paise) -> Decimal:
 
 def _brokerage(rates: _Rates, turnover: Decimal) -> Decimal:
     return rates.most if rates.fraction is None else min(rates.most, turnover * rates.fraction)
+
+
+def _share(rates: _Rates, turnover: Decimal, whole: Decimal) -> Decimal:
+    brokerage = _brokerage(rates, whole)
+    return brokerage if turnover == whole else brokerage * turnover / whole
 
 
 def _assemble(

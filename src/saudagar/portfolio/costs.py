@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from saudagar.market.charges import Charges, charge
 from saudagar.market.ist import ist_day
-from saudagar.model import Instrument, InstrumentId, Product
+from saudagar.model import ClientOrderId, Instrument, InstrumentId, Order, Product
 from saudagar.portfolio.position import Trade
 
 
 def trade_charges(
-    trade: Trade, instrument: Callable[[InstrumentId], Instrument], product: Product, plan: str
+    trade: Trade,
+    instrument: Callable[[InstrumentId], Instrument],
+    product: Product,
+    plan: str,
+    orders: Mapping[ClientOrderId, Order] | None = None,
 ) -> Charges:
-    """Exact charges of `trade` by the broker's `plan`, one order (leg) at a time, at the rates of its exit day."""
+    """Exact charges of `trade` by the broker's `plan`, one order (leg) at a time, at the rates of its exit day.
+
+    With `orders` at hand, an order that closed one trade and opened the next is charged once, shared out by value.
+    """
     total = Charges()
     for leg in trade.legs:
+        order = orders.get(leg.order_id) if orders is not None else None
         total += charge(
             plan,
             ist_day(trade.exit_ts),
@@ -24,5 +32,6 @@ def trade_charges(
             leg.side,
             leg.quantity,
             leg.value,
+            order_value=order.value if order is not None else 0,
         )
     return total
