@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from saudagar.brokers.dhan import outcome, parse, words
-from saudagar.brokers.dhan.lane import Call, Lane
+from saudagar.brokers.dhan.lane import LIMITS, connect
+from saudagar.brokers.governor import Governor
+from saudagar.brokers.lane import Call, Lane
 from saudagar.brokers.supervisor import Stream, Watch
 from saudagar.execution.ports import Capabilities, InstrumentLookup, LinkState, LinkStatus
 from saudagar.model import (
@@ -75,6 +77,9 @@ class DhanBroker:
         The supervision of the order stream.
     clock
         The time of reports for which Dhan gives none (the reply to a placement); without it they carry 0.
+    governor
+        What holds writes back. By default Dhan's own limits; at another address, a simulated exchange, nothing: its
+        seconds are not ours, and the engine counts them already.
 
     Attributes
     ----------
@@ -101,6 +106,7 @@ class DhanBroker:
         *,
         watch: Watch | None = None,
         clock: Callable[[], Nanos] = lambda: 0,
+        governor: Governor | None = None,
     ) -> None:
         self.refusals: dict[str, int] = Counter()
         self.updates_received = 0
@@ -109,8 +115,14 @@ class DhanBroker:
         self.stream: Stream | None = None
         self._settings, self._lookup, self._clock = settings, lookup, clock
         self._watch = watch or Watch(stale=0)  # an account may rest for hours
-        lane = (settings.client_id, settings.token, settings.rest_url, settings.timeout)
-        self._writes, self._reads = Lane("writes", *lane), Lane("reads", *lane)
+        if governor is None and settings.rest_url is None:
+            governor = Governor(LIMITS)
+
+        def client() -> tuple[Any, Any, str]:
+            return connect(settings.client_id, settings.token, settings.rest_url, settings.timeout)
+
+        self._writes = Lane("dhan-writes", client, secrets=(settings.token,), governor=governor)
+        self._reads = Lane("dhan-reads", client, secrets=(settings.token,))
 
     async def start(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> None:
         """Load the SDK and connect the order stream; returns when the first attempt has come to an end."""
@@ -142,7 +154,9 @@ class DhanBroker:
     async def submit(self, order: NewOrder) -> OrderReport:
         """Place `order` with our id as Dhan's ``correlationId``."""
         fields = self._fields(order)
-        body = await self._write(order.order_id, "order", lambda dhan: dhan.place_order(**fields))
+        body = await self._write(
+            order.order_id, "order", lambda dhan: dhan.place_order(**fields), urgent=order.purpose.reduces
+        )
         try:
             return parse.reply_report(order, body, self._clock())
         except DataError as error:
@@ -157,12 +171,13 @@ class DhanBroker:
             order.id,
             "modification",
             lambda dhan: dhan.modify_order(number, kind, _LEG, quantity, price, trigger, 0, validity),
+            urgent=order.new.purpose.reduces,
         )
         _confirmed(body, "modification")
 
     async def cancel(self, order: Order) -> None:
         number = _broker_id(order)
-        body = await self._write(order.id, "cancellation", lambda dhan: dhan.cancel_order(number))
+        body = await self._write(order.id, "cancellation", lambda dhan: dhan.cancel_order(number), urgent=True)
         _confirmed(body, "cancellation")
 
     async def find(self, order_id: ClientOrderId) -> OrderReport | None:
@@ -230,13 +245,13 @@ class DhanBroker:
             "tag": order.order_id,
         }
 
-    async def _write(self, order_id: ClientOrderId, request: str, call: Call) -> Any:
+    async def _write(self, order_id: ClientOrderId, request: str, call: Call, *, urgent: bool) -> Any:
         def told(dhan: Any) -> Any:
             if self.on_hand_over is not None:
                 self.on_hand_over(order_id, time.monotonic_ns())
             return call(dhan)
 
-        return outcome.content(await self._writes.ask(told), request)
+        return outcome.content(await self._writes.ask(told, urgent=urgent), request)
 
     async def _read(self, request: str, call: Call) -> Any:
         try:

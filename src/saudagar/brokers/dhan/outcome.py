@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from saudagar.brokers.lane import Reply
 from saudagar.model.errors import AuthError, BrokerError, OutcomeUnknown, RateLimited, RejectedByBroker
 
 CODES: dict[str, type[BrokerError]] = {
@@ -60,14 +61,6 @@ _HINTS: dict[type[BrokerError], str] = {
     AuthError: "Log in again: Dhan's tokens last 24 hours.",
     OutcomeUnknown: "It will be looked up by our own id.",
 }
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """One HTTP exchange as it was. `status` is 0 if no reply arrived."""
-
-    status: int
-    body: bytes
-    fault: str = ""  # the SDK's own words where there was no usable reply
 
 
 def content(reply: Reply, request: str) -> Any:
