@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import logging
 import urllib.error
@@ -13,6 +14,7 @@ import dhanhq.auth
 import pytest
 from dhanhq import DhanContext, DhanLogin
 from dhanhq import dhanhq as make_client
+from dhanhq._security import Security
 from dhanhq.dhan_http import DhanHTTP
 
 from saudagar.exchange.options import WithOptions
@@ -57,6 +59,14 @@ def same_shape(ours: Any, theirs: Any) -> None:
 def buy(dhan: Any, quantity: int = 50, **words: Any) -> str:
     usual: dict[str, Any] = {"order_type": "MARKET", "product_type": "INTRADAY", "price": 0, "tag": "A1"}
     return str(dhan.place_order("2885", "NSE_EQ", "BUY", quantity, **(usual | words))["data"]["orderId"])
+
+
+def test_slices_stop_where_the_money_ends(scripted_market: Any) -> None:
+    market = scripted_market(account=Account(capital=12_000_00))
+    got = client(market).place_slice_order("14366", "NSE_EQ", "BUY", 2_500, "LIMIT", "CNC", 9.9, tag="S")["data"]
+    assert [row["orderStatus"] for row in got] == ["TRANSIT"] * 3
+    rows = client(market).get_order_list()["data"]
+    assert [row["orderStatus"] for row in rows] == ["PENDING", "REJECTED", "REJECTED"]
 
 
 def switch(market: Any, body: dict[str, Any]) -> None:
@@ -349,6 +359,34 @@ def test_a_super_order_is_changed_and_withdrawn(scripted_market: Any) -> None:
         },
     )  # fmt: skip
     assert rest["remarks"]["error_code"] == "DH-905"  # the target on the wrong side
+
+
+def test_the_compact_master_is_as_recorded(scripted_market: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    market = scripted_market(around=lambda day: WithOptions(day, strikes=1))
+    monkeypatch.setattr(Security, "COMPACT_CSV_URL", f"{market.base}/api-data/api-scrip-master.csv")
+    path = tmp_path / "list.csv"
+    assert len(Security.fetch_security_list("compact", str(path))) == 3 + 18
+    rows = {
+        (row["SEM_SEGMENT"], row["SEM_SMST_SECURITY_ID"]): row for row in csv.DictReader(path.read_text().splitlines())
+    }
+    option = next(row for row in rows.values() if row["SEM_INSTRUMENT_NAME"] == "OPTIDX")
+    assert (option["SEM_LOT_UNITS"], option["SEM_TICK_SIZE"], option["SEM_EXPIRY_FLAG"]) == ("65.0", "5.0000", "M")
+    assert option["SEM_TRADING_SYMBOL"] == "NIFTY-Nov2026-23950-CE"
+    assert (option["SEM_CUSTOM_SYMBOL"], option["SEM_EXPIRY_DATE"]) == (
+        "NIFTY 23 NOV 23950 CALL", "2026-11-23 14:30:00",
+    )  # fmt: skip
+    real = RECORDED.parents[1] / "masters/dhan_compact_eq_idx_2026-06-29_sample.csv"
+    if not real.exists():
+        pytest.skip("the recorded masters are not part of the project")
+    theirs = {
+        (row["SEM_SEGMENT"], row["SEM_SMST_SECURITY_ID"]): row
+        for row in csv.DictReader(real.read_text().splitlines())
+        if row["SEM_EXM_EXCH_ID"] == "NSE"
+    }
+    for key in (("E", "2885"), ("I", "13")):
+        ours, want = rows[key], theirs[key]
+        assert list(ours) == list(want)
+        assert ours | {"SM_SYMBOL_NAME": ""} == want | {"SM_SYMBOL_NAME": ""}
 
 
 @pytest.mark.parametrize("amo_time", ["OPEN", "OPEN_30", "OPEN_60", "PRE_OPEN", "NOON"])

@@ -143,6 +143,18 @@ def test_more_than_a_hundred_in_one_message_is_too_much(scripted_market: Any, at
     assert struct.unpack("<BHBIH", ws.recv(5))[4] == 804
 
 
+def test_the_market_s_closing_is_told_in_packet_7(scripted_market: Any, attach: Any) -> None:
+    market = scripted_market(prices=[1_300_00, 1_300_00, 1_300_00])
+    ws = attach(market)
+    ask(ws, 15, RELIANCE)
+    ws.recv(5)
+    core = market.exchange.core
+    market.call(market.exchange.dhan.feed.publish(core.now, []))
+    core.advance(core.now + 9 * 3600 * 10**9)
+    market.call(market.exchange.dhan.feed.publish(core.now, []))
+    assert split(ws.recv(5)) == [(7, struct.pack("<BHBI", 7, 8, 1, 0))]
+
+
 def test_derivatives_bring_open_interest(scripted_market: Any, attach: Any) -> None:
     market = scripted_market(around=lambda day: WithOptions(day, strikes=1))
     option = market.exchange.core.positions and next(

@@ -273,6 +273,21 @@ def test_the_login_ends_the_old_token(scripted_market: Any, api: Any) -> None:
     assert code_of(lambda: upstox_client.UserApi(api(market, token)).get_profile("2.0")) == "UDAPI100050"
 
 
+def test_the_approval_on_the_phone_is_asked_for(scripted_market: Any, api: Any) -> None:
+    login = upstox_client.LoginApi(api(scripted_market()))
+    ask = upstox_client.IndieUserTokenRequest
+    data = login.init_token_request_for_indie_user(ask(client_secret=SIM.upstox_secret), SIM.upstox_key).data
+    assert data.authorization_expiry == "1795212000000"  # 03:30 of the next day
+    wrong = ask(client_secret="wrong")
+    assert code_of(lambda: login.init_token_request_for_indie_user(wrong, SIM.upstox_key)) == "UDAPI100016"
+
+
+def test_old_trades_are_an_empty_page(scripted_market: Any, api: Any) -> None:
+    trades = upstox_client.PostTradeApi(api(scripted_market()))
+    page = trades.get_trades_by_date_range("2026-11-01", "2026-11-19", 1, 100)
+    assert (page.data, page.meta_data.page.total_records) == ([], 0)
+
+
 def followed(url: str) -> str:
     class Stay(urllib.request.HTTPRedirectHandler):
         def redirect_request(self, *_: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from upstox_client.rest import ApiException
 
 from saudagar.exchange.core_orders import REFUSAL_CODES
 from saudagar.exchange.process import Account
+from saudagar.exchange.streams import CUT
 from saudagar.exchange.upstox.errors import ERRORS, LATE, REFUSALS
 from saudagar.exchange.upstox.words import STATUS, WORDS, status_word
 from saudagar.model import OrderStatus
@@ -151,6 +153,8 @@ def test_a_refused_modification_leaves_the_order_alive(scripted_market: Any, api
         ({"price": 1290.001}, "UDAPI1054"),
         ({"tag": "x" * 41}, "UDAPI100036"),
         ({"market_protection": 26}, "UDAPI100036"),
+        ({"price": float("nan")}, "UDAPI100036"),
+        ({"instrument_token": "NSE_INDEX|Nifty 50"}, "UDAPI100011"),
         ({"market_protection": -2}, "UDAPI100036"),
     ],
 )
@@ -237,6 +241,38 @@ def test_market_protection_bounds_a_market_order(scripted_market: Any, api: Any)
     assert market.exchange.core.orders[order_id].limit == 1_300_10
 
 
+@pytest.mark.parametrize(
+    ("field", "word"),
+    [
+        ("order_type", "ICEBERG"),
+        ("product", "CO"),
+        ("transaction_type", "HOLD"),
+        ("validity", "GTC"),
+        ("price", "dear"),
+    ],
+)
+def test_words_that_the_sdk_would_not_send_are_refused_too(
+    scripted_market: Any, api: Any, field: str, word: str
+) -> None:
+    market = scripted_market()
+    body = order().to_dict() | {field: word}
+    request = urllib.request.Request(
+        f"{market.upstox}/v3/order/place", json.dumps(body).encode(), {"Authorization": f"Bearer {TOKEN}"}
+    )
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        urllib.request.urlopen(request)
+    with answer.value:
+        assert answer.value.code == 400
+    assert market.exchange.core.orders == {}
+
+
+def test_the_second_version_places_one_order(scripted_market: Any, api: Any) -> None:
+    client = api(scripted_market())
+    orders = upstox_client.OrderApi(client)
+    order_id = orders.place_order(order(upstox_client.PlaceOrderRequest), "2.0").data.order_id
+    assert orders.cancel_order(order_id, "2.0").data.order_id == order_id
+
+
 def test_ten_order_requests_in_one_market_second(scripted_market: Any, api: Any) -> None:
     market = scripted_market()
     client = api(market)
@@ -298,6 +334,71 @@ def test_the_portfolio_stream_tells_orders_positions_and_gtt(
     assert (messages[5]["update_type"], messages[5]["rules"][0]["status"]) == ("gtt_order", "SCHEDULED")
     streamer.disconnect()
     market.wait(lambda: market.exchange.upstox.portfolio.sent is None)
+
+
+def open_stream(market: Any, api: Any, types: str = "order") -> Any:
+    request = urllib.request.Request(
+        f"{market.upstox}/v2/feed/portfolio-stream-feed/authorize?update_types={types}",
+        headers={"Authorization": f"Bearer {TOKEN}"},
+    )
+    with urllib.request.urlopen(request) as response:
+        address = json.load(response)["data"]["authorized_redirect_uri"]
+    return websocket.create_connection(address, timeout=5)
+
+
+def test_lockstep_waits_for_a_desk_that_trades_here(scripted_market: Any, api: Any) -> None:
+    market = scripted_market(prices=[1_300_00, 1_300_00, 1_289_00, 1_289_00])
+    socket = open_stream(market, api)
+    market.wait(lambda: market.exchange.updates.sent == 0)
+    place(api(market))
+    told = [json.loads(socket.recv())]
+    market.step()
+    before = market.exchange.steps
+    market.call(market.pace.ack(market.exchange.tape.now, 1))  # not the fill that the next step brings
+    told.append(json.loads(socket.recv()))
+    assert [row["status"] for row in told] == ["open", "complete"]
+    assert market.exchange.steps == before
+    market.call(market.pace.ack(market.exchange.tape.now, 2))
+    market.wait(lambda: market.exchange.steps > before)
+    socket.close()
+
+
+@pytest.mark.parametrize("kind", ["garbled", "duplicate", "stale_feed", "disconnect", "drop_after_accept", "delay"])
+def test_faults_on_the_stream(scripted_market: Any, api: Any, kind: str) -> None:
+    rule = {"kind": kind, "endpoint": "upstox.portfolio", "count": 1, "delay": 0.01}
+    market = scripted_market(faults={"rules": [rule]})
+    socket = open_stream(market, api)
+    market.wait(lambda: market.exchange.updates.sent == 0)
+    first, second = place(api(market)), place(api(market))
+    if kind == "disconnect":
+        with pytest.raises((websocket.WebSocketException, ConnectionError)):
+            socket.recv()
+        assert market.exchange.updates.sent == CUT  # the market waits until the desk is back
+        back = open_stream(market, api)
+        market.wait(lambda: market.exchange.updates.sent == 0)
+        back.close()
+    elif kind == "garbled":
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(socket.recv())
+        assert json.loads(socket.recv())["order_id"] == second
+    else:
+        seen = [json.loads(socket.recv())["order_id"]]
+        if kind == "duplicate":
+            seen.append(json.loads(socket.recv())["order_id"])
+            assert seen == [first, first]
+        else:
+            assert seen == [second if kind == "stale_feed" else first]
+    socket.close()
+
+
+def test_a_hang_up_is_for_everybody(scripted_market: Any, api: Any) -> None:
+    market = scripted_market()
+    socket = open_stream(market, api)
+    market.wait(lambda: market.exchange.updates.sent == 0)
+    urllib.request.urlopen(urllib.request.Request(f"{market.control}/disconnect", b"")).close()
+    with pytest.raises((websocket.WebSocketException, ConnectionError)):
+        socket.recv()
+    socket.close()
 
 
 def redirected(market: Any) -> Any:

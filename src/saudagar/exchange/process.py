@@ -165,6 +165,24 @@ class ExchangeProcess:
         return f"ws://{self.config.host}:{self.ports.dhan}/order-update"
 
     @property
+    def dhan_auth_url(self) -> str:
+        """Base of Dhan's login (`DhanLogin.AUTH_BASE_URL`)."""
+        return f"http://{self.config.host}:{self.ports.dhan}"
+
+    @property
+    def dhan_feed_url(self) -> str:
+        return f"ws://{self.config.host}:{self.ports.dhan}/feed"
+
+    @property
+    def dhan_depth_url(self) -> str:
+        return f"ws://{self.config.host}:{self.ports.dhan}/twentydepth"
+
+    @property
+    def portfolio_url(self) -> str:
+        """Upstox's order stream."""
+        return f"ws://{self.config.host}:{self.ports.upstox}/v2/feed/portfolio-stream-feed"
+
+    @property
     def upstox_url(self) -> str:
         return f"http://{self.config.host}:{self.ports.upstox}"
 

@@ -61,6 +61,7 @@ class DhanData:
             Route("POST", f"{v2}/optionchain", "dhan.optionchain", self._limited("chain", self._chain)),
             Route("POST", f"{v2}/optionchain/expirylist", "dhan.expirylist", self._limited("chain", self._expiries)),
             Route("GET", "/api-data/api-scrip-master-detailed.csv", "dhan.master", self._master),
+            Route("GET", "/api-data/api-scrip-master.csv", "dhan.master", self._master),
         ]
 
     def _limited(self, kind: str, handler: Handler) -> Handler:
@@ -158,9 +159,10 @@ class DhanData:
         }
 
     async def _master(self, request: web.Request) -> web.Response:
-        from saudagar.exchange.dhan.masters import detailed_csv  # read once a day
+        from saudagar.exchange.dhan.masters import compact_csv, detailed_csv  # read once a day
 
-        return web.Response(text=detailed_csv(self._site.tape.lines.values()), content_type="text/csv")
+        write = detailed_csv if request.path.endswith("-detailed.csv") else compact_csv
+        return web.Response(text=write(self._site.tape.lines.values()), content_type="text/csv")
 
 
 def _columns(bars: Sequence[Bar]) -> dict[str, list[float]]:

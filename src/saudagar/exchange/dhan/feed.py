@@ -18,6 +18,7 @@ from saudagar.exchange.dhan.site import DhanSite
 from saudagar.exchange.face import abort
 from saudagar.exchange.faults import FaultKind
 from saudagar.exchange.options import underlying_of
+from saudagar.market.session_tables import PhaseKind
 from saudagar.model import InstrumentId, InstrumentKind, Nanos, Paise, Tick
 
 FEED, DEPTH = "dhan.feed", "dhan.depth"
@@ -76,9 +77,12 @@ class DhanFeed:
         self._packets = {each: LinePackets(line) for each, line in site.tape.lines.items()}
         self._sockets: list[_Socket] = []
         self._open: bool | None = None
+        tradable = (each for each, line in site.tape.lines.items() if line.instrument.segment.tradable)
+        self._watched = None if depth else next(tradable, None)  # its phase is the market's
 
     async def publish(self, ts: Nanos, ticks: Sequence[Tick]) -> bool | None:
         """Send what each socket wants of `ticks`; see `upstox.feed.Publisher`."""
+        await self._tell_status()
         if not any(socket.modes for socket in self._sockets):
             return None
         if self._site.switches.expired:
@@ -196,8 +200,9 @@ class DhanFeed:
         if known:
             self._subscribed()
 
-    async def tell_status(self, is_open: bool) -> None:
+    async def _tell_status(self) -> None:
         """The market has opened or closed: packet 7, which does not say which."""
+        is_open = self._watched is not None and self._site.core.phase(self._watched) is PhaseKind.CONTINUOUS
         if self._open not in (None, is_open):
             for socket in tuple(self._sockets):
                 await self._send(socket, market_status(1))

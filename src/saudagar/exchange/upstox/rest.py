@@ -89,7 +89,7 @@ class UpstoxFace:
     def application(self) -> web.Application:
         """The face as an application, the sockets included."""
         routes = [route for part in self._parts for route in part.routes()]
-        master = "/market-quote/instruments/exchange/complete.json.gz"
+        master = "/market-quote/instruments/exchange/{exchange:complete|NSE|BSE|MCX}.json.gz"
         routes.append(Route("GET", master, "upstox.master", self._master))
         routes.append(
             Route("GET", "/v3/feed/market-data-feed/authorize", "upstox.feed.authorize", self._feed.authorize)
@@ -120,5 +120,7 @@ class UpstoxFace:
             return errors.error("UDAPI100060") if problem.status in (404, 405) else errors.error("UDAPI100068")
 
     async def _master(self, request: web.Request) -> web.Response:
-        body = instruments_gz(line.instrument for line in self._site.tape.lines.values())
+        wanted = request.match_info["exchange"]
+        instruments = (line.instrument for line in self._site.tape.lines.values())
+        body = instruments_gz(each for each in instruments if wanted in ("complete", each.segment.exchange))
         return web.Response(body=body, content_type="application/gzip")
