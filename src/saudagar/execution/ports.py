@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -25,7 +25,9 @@ from saudagar.model import (
     Product,
     TickFrame,
     TradeReport,
+    Validity,
 )
+from saudagar.model.errors import Unsupported
 
 
 class LinkState(StrEnum):
@@ -43,16 +45,75 @@ class LinkStatus(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class Resting(StrEnum):
+    """Conditional orders that a broker keeps for us, beyond the day and without our being there."""
+
+    SINGLE = "SINGLE"  # one trigger, one order: Kite GTT, Dhan forever, Upstox GTT
+    OCO = "OCO"  # two triggers; one order cancels the other
+    BRACKET = "BRACKET"  # entry with target and stop: Dhan super order, Upstox GTT of several legs
+    TRAILING = "TRAILING"  # the stop follows the price
+
+
+class LookUp(StrEnum):
+    """How an order is found by our own id."""
+
+    DIRECT = "DIRECT"  # asked for by it
+    SCAN = "SCAN"  # searched for in the day's book
+    NONE = "NONE"
+
+
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What a broker can do. A request outside is refused with `Unsupported` before the wire."""
+    """What a broker can do. An order outside is refused with `Unsupported` before the wire: see `check`.
+
+    The defaults are the least: a broker's table says what it has. Sources are named where the tables are.
+    """
 
     name: str
     order_types: frozenset[OrderType]
     products: frozenset[Product]
+    validities: frozenset[Validity] = frozenset({Validity.DAY, Validity.IOC})
     modifications: int = 25  # per order
     writes_per_second: int = 10
     after_market: bool = True
-    client_id_lookup: bool = True  # can find an order by our own id
+    look_up: LookUp = LookUp.DIRECT
+    id_length: int = 20  # characters of our own id that the broker keeps
+    slices: int = 0  # orders that the broker itself cuts one order into; 0: it does not
+    conditional: frozenset[Resting] = frozenset()
+    conversion: bool = True  # of a position's product
+    e_dis: bool = False  # authorises sales from the demat account
+    kill_switch: bool = False
+    exit_all: bool = False
+    profit_exit: bool = False  # leaves at a profit or loss of the day
+    depth: tuple[int, ...] = ()  # levels that a stream offers
+    greeks: bool = False
+    option_chain: bool = False
+    stream_instruments: int = 0  # over all connections; 0: no stream of ticks
+    history_minutes: tuple[int, ...] = ()  # lengths of intraday bars
+    history_daily: bool = False
+
+    def check(self, order: NewOrder) -> None:
+        """Refuse what the broker does not have.
+
+        Raises
+        ------
+        Unsupported
+            Nothing has been sent.
+        """
+        asked: tuple[tuple[str, StrEnum, frozenset[Any]], ...] = (
+            ("order type", order.terms.order_type, self.order_types),
+            ("product", order.product, self.products),
+            ("validity", order.validity, self.validities),
+        )
+        for what, value, known in asked:
+            if value not in known:
+                offered = ", ".join(sorted(known)) or "none"
+                raise Unsupported(f"{self.name} has no {what} {value.value}; it has {offered}.")
+        if order.after_market and not self.after_market:
+            raise Unsupported(f"{self.name} takes no orders after the market's close.")
+        if len(order.order_id) > self.id_length:
+            raise Unsupported(
+                f"{self.name} keeps {self.id_length} characters of an order's id, not {order.order_id!r}."
+            )
 
 
 class DataClient(Protocol):
@@ -73,6 +134,10 @@ class DataClient(Protocol):
 
     async def bars(self, instrument: Instrument, interval: Nanos, start: Nanos, end: Nanos) -> list[Bar]:
         """Closed bars of `[start, end)`, oldest first. Raises `BrokerError`."""
+        ...
+
+    async def renew(self, token: str) -> None:
+        """Go on with a new access token: the connections are made anew, the wanted set stays."""
         ...
 
     async def stop(self) -> None: ...
@@ -112,6 +177,14 @@ class ExecutionClient(Protocol):
     async def holdings(self) -> list[Holding]: ...
 
     async def funds(self) -> Funds: ...
+
+    async def renew(self, token: str) -> None:
+        """Go on with a new access token, in the middle of the day, with orders resting.
+
+        What was asked before is carried out first. Afterwards `UP` is told of the order stream and of ``orders``, the
+        link that a refused request shuts (see `engine.runner`). Raises `AuthError` if this token is refused as well.
+        """
+        ...
 
     async def stop(self) -> None: ...
 

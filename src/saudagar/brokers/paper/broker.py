@@ -72,6 +72,9 @@ class PaperBroker:
         self._on_report = on_report
         on_status(LinkStatus(LinkState.UP, "paper"))
 
+    async def renew(self, token: str) -> None:
+        """Paper knows no tokens."""
+
     async def stop(self) -> None:
         """Nothing runs by itself."""
 
