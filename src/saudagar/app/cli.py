@@ -42,18 +42,24 @@ def _root(
 
 def _mount() -> None:
     from saudagar.app.config_check import app as config_app
+    from saudagar.app.data import app as data_app
     from saudagar.app.desk_commands import app as desk_app
+    from saudagar.app.doctor import doctor
     from saudagar.app.instruments import app as instruments_app
     from saudagar.app.journal import app as journal_app
+    from saudagar.app.login import login
     from saudagar.app.run_commands import demo, exchange, run
 
     app.command()(demo)
     app.command()(run)
     app.command()(exchange)
+    app.command()(login)
+    app.command()(doctor)
     app.add_typer(desk_app, name="desk")
     app.add_typer(config_app, name="config")
     app.add_typer(journal_app, name="journal")
     app.add_typer(instruments_app, name="instruments")
+    app.add_typer(data_app, name="data")
 
 
 def main() -> None:
@@ -64,7 +70,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that has no ₹ shows ? and the command goes on
     try:
-        app()
+        app(prog_name="saudagar")
     except Exception as error:
         from_us = not isinstance(error, OSError)  # or standard output itself may be what is full
         sys.exit(tell(as_ours(error), json=from_us and "--json" in sys.argv))
