@@ -83,7 +83,7 @@ class DhanAccount:
         return [
             Route("GET", f"{v2}/positions", "dhan.positions", self._positions),
             Route("DELETE", f"{v2}/positions", "dhan.positions.exit", write(self._exit_all)),
-            Route("POST", f"{v2}/positions/convert", "dhan.convert", write(self._convert)),
+            Route("POST", f"{v2}/positions/convert", "dhan.convert", self._convert),
             Route("GET", f"{v2}/holdings", "dhan.holdings", self._holdings),
             Route("GET", f"{v2}/fundlimit", "dhan.funds", self._funds),
             Route("POST", f"{v2}/margincalculator", "dhan.margin", self._margin),
@@ -134,7 +134,7 @@ class DhanAccount:
                     validity=Validity.DAY,
                 )
 
-    async def _convert(self, request: web.Request) -> object:
+    async def _convert(self, request: web.Request) -> web.Response:
         body = await read_body(request, _Convert)
         if body.position_type not in ("LONG", "SHORT") or not str(body.convert_qty).isdecimal():
             raise BadInput("positionType must be LONG or SHORT and convertQty a number.")

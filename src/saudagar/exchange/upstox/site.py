@@ -77,13 +77,16 @@ class UpstoxSite:
         self._publish = publish
         self._writes, self.reads = limits
 
-    def write(self, handler: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
-        """`handler` as an order request: from a registered address, within the limits, told on the streams."""
+    def write(self, handler: Callable[[web.Request], Awaitable[web.Response]], *, order: bool = True) -> Handler:
+        """`handler` as a request that changes something, told on the streams.
+
+        An `order` request must also come from a registered address and stay within the limits.
+        """
 
         async def write(request: web.Request) -> web.StreamResponse:
-            if self.switches.wrong_ip:
+            if order and self.switches.wrong_ip:
                 raise Refused("UDAPI1154")
-            if not self._writes.allows():
+            if order and not self._writes.allows():
                 return errors.too_many()
             try:
                 return await handler(request)
