@@ -1,0 +1,1 @@
+"""Research on top of the backtest: metrics, reports, sweeps, walk-forward, learned signals."""
