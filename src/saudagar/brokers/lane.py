@@ -80,6 +80,11 @@ class Lane:
                 self._governor.refused()
             return reply
 
+    async def renew(self, *secrets: str) -> None:
+        """Build the client anew, with another token, after all that was asked before."""
+        self._secrets = tuple(filter(None, secrets))
+        await self.open()
+
     async def close(self) -> None:
         if self._session is not None:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._session.close)
@@ -92,6 +97,8 @@ class Lane:
     def _build(self) -> None:
         import requests
 
+        if self._session is not None:
+            self._session.close()
         self._sdk, session, address = self._connect()
         session.max_redirects = 0  # a redirected order would be sent twice
         session.hooks["response"].append(self._keep)

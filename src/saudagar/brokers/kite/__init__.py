@@ -1,0 +1,1 @@
+"""Zerodha Kite: live ticks, past bars, and orders, through the official SDK."""

@@ -1,0 +1,336 @@
+"""`KiteBroker`: the desk's orders, look-ups and order updates at Kite, for the engine's runner."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from saudagar.brokers.governor import Governor
+from saudagar.brokers.kite import outcome, parse, words
+from saudagar.brokers.kite.capabilities import CAPABILITIES
+from saudagar.brokers.kite.client import LIMITS, KiteLookup, KiteSettings, connect
+from saudagar.brokers.kite.feed import KiteFeed, ticker_stream
+from saudagar.brokers.lane import Call, Lane
+from saudagar.brokers.supervisor import Stream, Watch
+from saudagar.execution.ports import LinkState, LinkStatus
+from saudagar.model import (
+    BrokerOrderId,
+    BrokerPosition,
+    ClientOrderId,
+    Funds,
+    Holding,
+    Instrument,
+    Nanos,
+    NewOrder,
+    Order,
+    OrderReport,
+    OrderTerms,
+    Product,
+    TradeReport,
+)
+from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown, RejectedByBroker, Unsupported
+
+LINK = "kite orders"
+
+_TAG = re.compile(r"[A-Za-z0-9]{1,20}")  # a longer one is refused (kite.trade/forum 52970)
+_BAD_UPDATE = "bad order update"
+
+T = TypeVar("T")
+
+
+class KiteBroker:
+    """The `ExecutionClient` over the official SDK.
+
+    Kite cannot find an order by our id, its `tag`: `find` reads the whole book. Its answer to an order says that its
+    order system has it; what the exchange says comes over the ticker's socket.
+
+    Parameters
+    ----------
+    lookup
+        Finds instruments by our id and by Kite's token.
+    feed
+        A feed of the same account that is yet to be started: order updates come over its first socket then, instead of
+        one of their own. Kite allows three.
+    watch
+        The supervision of a socket of its own.
+    clock
+        The time of reports for which Kite gives none (the reply to a placement); without it they carry 0.
+    governor
+        What holds writes back. By default Kite's own limits; at another address, a simulated exchange, nothing: its
+        seconds are not ours, and the engine counts them already.
+
+    Attributes
+    ----------
+    updates_received
+        Messages of type ``order`` on the stream's present connection.
+    on_update_count
+        Called with `updates_received` after each message has been passed on.
+    on_hand_over
+        Called in the writing thread just before the SDK is, with the order's id and `time.monotonic_ns()`.
+    """
+
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self,
+        settings: KiteSettings,
+        lookup: KiteLookup,
+        *,
+        feed: KiteFeed | None = None,
+        watch: Watch | None = None,
+        clock: Callable[[], Nanos] = lambda: 0,
+        governor: Governor | None = None,
+    ) -> None:
+        self.refusals: dict[str, int] = Counter()
+        self.updates_received = 0
+        self.on_update_count: Callable[[int], None] | None = None
+        self.on_hand_over: Callable[[ClientOrderId, int], None] | None = None
+        self.stream: Stream | None = None
+        self._settings, self._lookup, self._clock = settings, lookup, clock
+        self._feed = feed
+        self._watch = watch or Watch(stale=0)  # an account may rest for hours
+        self._open: Callable[[], Stream] | None = None
+        self._on_status: Callable[[LinkStatus], None] = lambda _: None
+        self._variety: dict[BrokerOrderId, str] = {}
+        if governor is None and settings.rest_url is None:
+            governor = Governor(LIMITS)
+        secrets = (settings.token, settings.api_key)
+        self._writes = Lane("kite-writes", lambda: connect(self._settings), secrets=secrets, governor=governor)
+        self._reads = Lane("kite-reads", lambda: connect(self._settings), secrets=secrets)
+
+    async def start(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> None:
+        """Load the SDK and connect the order stream; returns when the first attempt has come to an end.
+
+        With a feed to share, the stream begins when that starts.
+        """
+
+        def status(link: LinkStatus) -> None:
+            if link.state is LinkState.UP:
+                self.updates_received = 0
+            on_status(msgspec.structs.replace(link, link=LINK))
+
+        def text(message: bytes) -> None:
+            self._update(message, on_report)
+
+        self._on_status = on_status
+        opened = [self._writes.open(), self._reads.open()]
+        if self._feed is not None:
+            self._feed.listen(text, status)
+        else:
+            self._open = lambda: ticker_stream(
+                self._settings,
+                LINK,
+                [],
+                orders=True,
+                watch=self._watch,
+                on_data=lambda body: text(body[1:]),
+                on_status=status,
+            )
+            self.stream = self._open()
+            opened.append(self.stream.start())
+        await asyncio.gather(*opened)
+
+    async def renew(self, token: str) -> None:
+        """Go on with a new token; see `ExecutionClient.renew`. A shared feed must be renewed too, before this."""
+        self._settings = msgspec.structs.replace(self._settings, token=token)
+        await self._writes.renew(token, self._settings.api_key)
+        await self._reads.renew(token, self._settings.api_key)
+        await self.funds()  # a token that is refused must not open the desk
+        if self.stream is not None and self._open is not None:
+            await self.stream.stop()
+            self.stream = self._open()
+            await self.stream.start()
+        self._on_status(LinkStatus(LinkState.UP, "orders"))
+
+    async def stop(self) -> None:
+        if self.stream is not None:
+            await self.stream.stop()
+        await self._writes.close()
+        await self._reads.close()
+
+    async def submit(self, order: NewOrder) -> OrderReport:
+        """Place `order` with our id as Kite's ``tag``."""
+        fields = self._fields(order)
+        body = await self._write(
+            order.order_id, "order", lambda kite: kite.place_order(**fields), urgent=order.purpose.reduces
+        )
+        try:
+            report = parse.reply_report(order, body, self._clock())
+        except DataError as error:
+            raise OutcomeUnknown(f"Kite, order: {error}") from None
+        self._variety[report.broker_id] = fields["variety"]
+        return report
+
+    async def modify(self, order: Order, terms: OrderTerms) -> None:
+        """Set all of `terms`; the quantity is the total, filled part included."""
+        number = _broker_id(order)
+        instrument = self._lookup.get(order.new.instrument)
+        fields = self._terms(instrument, terms) | {"validity": words.VALIDITY[order.new.validity]}
+        variety = self._variety_of(order)
+        body = await self._write(
+            order.id,
+            "modification",
+            lambda kite: kite.modify_order(variety, number, **fields),
+            urgent=order.new.purpose.reduces,
+        )
+        _confirmed(body, "modification")
+
+    async def cancel(self, order: Order) -> None:
+        number, variety = _broker_id(order), self._variety_of(order)
+        body = await self._write(order.id, "cancellation", lambda kite: kite.cancel_order(variety, number), urgent=True)
+        _confirmed(body, "cancellation")
+
+    async def find(self, order_id: ClientOrderId) -> OrderReport | None:
+        """The order whose tag is our id, from the whole book."""
+        rows = [row for row in await self._book() if row.get("tag") == order_id]
+        if not rows:
+            return None
+        if len(rows) > 1:
+            raise BrokerError(f"Kite has {len(rows)} orders with our id {order_id}.")
+        return self._parsed(parse.order_report, rows[0])
+
+    async def trades_of(self, order: Order) -> tuple[TradeReport, ...]:
+        number = _broker_id(order)
+        rows = await self._rows("trades", lambda kite: kite.order_trades(number))
+        try:
+            return parse.trades([row for row in rows if str(row.get("order_id", number)) == number], self._lookup)
+        except DataError as error:
+            raise BrokerError(str(error)) from None
+
+    async def orders(self) -> list[OrderReport]:
+        return [self._parsed(parse.order_report, row) for row in await self._book()]
+
+    async def positions(self) -> list[BrokerPosition]:
+        body = await self._read("positions", lambda kite: kite.positions())
+        net = body.get("net") if isinstance(body, dict) else None
+        return [self._parsed(parse.position, row) for row in _list(net, "positions")]
+
+    async def holdings(self) -> list[Holding]:
+        return [self._parsed(parse.holding, row) for row in await self._rows("holdings", lambda kite: kite.holdings())]
+
+    async def funds(self) -> Funds:
+        body = await self._read("margins", lambda kite: kite.margins())
+        return self._parsed(lambda row, _: parse.funds(row), body)
+
+    def _fields(self, order: NewOrder) -> dict[str, Any]:
+        instrument = self._lookup.get(order.instrument)
+        exchange = _tradable(instrument, order.product)
+        self.capabilities.check(order)
+        if not _TAG.fullmatch(order.order_id):
+            raise DataError(f"order id {order.order_id!r} is not 1 to 20 of A-Z, a-z and 0-9.")
+        return self._terms(instrument, order.terms) | {
+            "variety": words.AMO if order.after_market else words.REGULAR,
+            "exchange": exchange,
+            "tradingsymbol": instrument.kite_symbol,
+            "transaction_type": order.side.value,
+            "product": words.PRODUCT[order.product],
+            "validity": words.VALIDITY[order.validity],
+            "tag": order.order_id,
+        }
+
+    def _terms(self, instrument: Instrument, terms: OrderTerms) -> dict[str, Any]:
+        """Quantity, prices and protection as the SDK can send them: plain numbers, and only those that belong."""
+        try:
+            quantity, price, trigger = map(operator.index, (terms.quantity, terms.price, terms.trigger_price))
+        except TypeError:
+            raise DataError(f"quantity and prices must be whole numbers, got {terms!r}.") from None
+        kind = terms.order_type
+        if quantity <= 0 or (kind.has_price and price <= 0) or (kind.has_trigger and trigger <= 0):
+            raise DataError(f"quantity and the prices of an order of type {kind} must be positive, got {terms!r}.")
+        lots, rest = divmod(quantity, parse.units_per_lot(instrument))
+        if rest:
+            raise DataError(f"{instrument.id}: {quantity} units are not whole lots of {instrument.lot_size}.")
+        return {
+            "quantity": lots,
+            "order_type": words.ORDER_TYPE[kind],
+            "price": parse.rupees(price) if kind.has_price else None,
+            "trigger_price": parse.rupees(trigger) if kind.has_trigger else None,
+            "market_protection": None if kind.has_price else self._settings.protection,
+        }
+
+    def _variety_of(self, order: Order) -> str:
+        """The door it came through; after a restart, as the book or the stream said."""
+        usual = words.AMO if order.new.after_market else words.REGULAR
+        return self._variety.get(order.broker_id, usual)
+
+    async def _book(self) -> list[dict[str, Any]]:
+        rows = await self._rows("order book", lambda kite: kite.orders())
+        for row in rows:
+            self._learn(row)
+        return rows
+
+    def _learn(self, row: dict[str, Any]) -> None:
+        if row.get("order_id") and row.get("variety"):
+            self._variety[BrokerOrderId(str(row["order_id"]))] = str(row["variety"])
+
+    async def _write(self, order_id: ClientOrderId, request: str, call: Call, *, urgent: bool) -> Any:
+        def told(kite: Any) -> Any:
+            if self.on_hand_over is not None:
+                self.on_hand_over(order_id, time.monotonic_ns())
+            return call(kite)
+
+        return outcome.content(await self._writes.ask(told, urgent=urgent), request)
+
+    async def _read(self, request: str, call: Call) -> Any:
+        return outcome.answer(await self._reads.ask(call), request)
+
+    async def _rows(self, request: str, call: Call) -> list[dict[str, Any]]:
+        return _list(await self._read(request, call), request)
+
+    def _parsed(self, parser: Callable[[Any, KiteLookup], T], row: Any) -> T:
+        try:
+            if not isinstance(row, dict):
+                raise DataError(f"Kite gave {type(row).__name__} where an object belongs.")
+            return parser(row, self._lookup)
+        except DataError as error:
+            raise BrokerError(str(error)) from None
+
+    def _update(self, text: bytes, on_report: Callable[[OrderReport], None]) -> None:
+        """Pass on one text message. A broken one counts as an order's: the exchange sent it as such."""
+        try:
+            message = msgspec.json.decode(text)
+            if isinstance(message, dict) and message.get("type") != "order":
+                return  # a notice, or an error that the socket's end will tell
+            row = message["data"]
+            self._learn(row)
+            report = parse.order_report(row, self._lookup)
+        except (DataError, msgspec.DecodeError, TypeError, KeyError, AttributeError):
+            self.refusals[_BAD_UPDATE] = self.refusals.get(_BAD_UPDATE, 0) + 1
+        else:
+            on_report(report)
+        self.updates_received += 1
+        if self.on_update_count is not None:
+            self.on_update_count(self.updates_received)
+
+
+def _tradable(instrument: Instrument, product: Product) -> str:
+    exchange = words.EXCHANGE.get(instrument.segment)
+    if exchange is None or product not in words.PRODUCTS_OF[instrument.kind]:
+        raise Unsupported(f"Kite does not trade {instrument.id} as {product}.")
+    if not instrument.kite_symbol:
+        raise Unsupported(f"{instrument.id} has no Kite symbol.", hint="Fetch the instrument master again.")
+    return exchange
+
+
+def _broker_id(order: Order) -> str:
+    if not order.broker_id:
+        raise RejectedByBroker(f"Kite's id of order {order.id} is not known yet.", hint="Look it up first.")
+    return str(order.broker_id)
+
+
+def _confirmed(body: object, request: str) -> None:
+    if not isinstance(body, dict) or not body.get("order_id"):
+        raise OutcomeUnknown(f"Kite, {request}: the answer does not name the order.")
+
+
+def _list(body: Any, request: str) -> list[dict[str, Any]]:
+    if not isinstance(body, list) or not all(isinstance(row, dict) for row in body):
+        raise BrokerError(f"Kite, {request}: expected a list of objects.")
+    return body

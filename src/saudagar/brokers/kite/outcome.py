@@ -1,0 +1,113 @@
+"""What a reply of Kite means for a request: done, refused, or nobody knows.
+
+The SDK turns errors into its own classes by their `error_type`, stumbles over answers without one, without a content
+type, or of HTML, and knows only some of the classes. The true HTTP status and body (see `saudagar.brokers.lane`)
+decide instead.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from saudagar.brokers.lane import Reply
+from saudagar.model.errors import AuthError, BrokerError, OutcomeUnknown, RateLimited, RejectedByBroker
+
+CLASSES: dict[str, type[BrokerError]] = {
+    "TokenException": AuthError,
+    "TwoFAException": AuthError,
+    "PermissionException": RejectedByBroker,  # no access to this, or not from this address
+    "UserException": RejectedByBroker,
+    "OrderException": RejectedByBroker,
+    "InputException": RejectedByBroker,
+    "MarginException": RejectedByBroker,
+    "HoldingException": RejectedByBroker,
+    "NetworkException": OutcomeUnknown,  # Kite did not reach its order system, or did not hear back
+    "DataException": OutcomeUnknown,  # Kite did not understand its order system's answer
+    "GeneralException": OutcomeUnknown,
+}
+"""Kite's `error_type` (kite.trade/docs/connect/v3/exceptions)."""
+
+STATUSES: dict[int, type[BrokerError]] = {
+    400: RejectedByBroker,
+    401: AuthError,
+    403: AuthError,
+    404: RejectedByBroker,
+    405: RejectedByBroker,
+    410: RejectedByBroker,
+    422: RejectedByBroker,
+    429: RateLimited,
+}
+"""HTTP statuses, where the class does not decide. Any other leaves the outcome unknown."""
+
+_TOO_MANY_CHANGES = re.compile(r"order modifications exceeded", re.IGNORECASE)  # a 429 that no waiting cures
+_HINTS: dict[type[BrokerError], str] = {
+    AuthError: "Log in again: Kite's tokens end at 06:00 IST.",
+    OutcomeUnknown: "It will be looked up by our own id.",
+}
+
+
+def content(reply: Reply, request: str) -> Any:
+    """The `data` of a plain yes.
+
+    Parameters
+    ----------
+    request
+        What was asked, for the message.
+
+    Raises
+    ------
+    AuthError, RateLimited, RejectedByBroker
+        Kite said no; nothing was done.
+    OutcomeUnknown
+        Anything else: no reply, an empty or garbled one, a failure inside Kite.
+    """
+    body = _json(reply.body)
+    if 200 <= reply.status < 300 and body is not None and body.get("status") == "success" and "data" in body:
+        return body["data"]
+    raise _error(reply, body, request)
+
+
+def answer(reply: Reply, request: str) -> Any:
+    """`content` of a question, which has no outcome to be unsure of: `BrokerError` takes `OutcomeUnknown`'s place."""
+    try:
+        return content(reply, request)
+    except OutcomeUnknown as error:
+        raise BrokerError(error.message, code=error.code) from None
+
+
+def _error(reply: Reply, body: dict[str, Any] | None, request: str) -> BrokerError:
+    code = str((body or {}).get("error_type") or "")
+    kind: type[BrokerError]
+    if not reply.status:
+        kind, message = OutcomeUnknown, f"no reply ({reply.fault[:200] or 'connection lost'})"
+    elif body is None:
+        # a gateway's page proves nothing, but for the one that says how it did not let the request pass
+        kind = RateLimited if reply.status == 429 else OutcomeUnknown
+        message = f"HTTP {reply.status} with {'an empty body' if not reply.body else 'a body that is not JSON'}"
+    else:
+        said = str(body.get("message") or "no reason given")
+        kind = _kind(reply.status, code, said)
+        message = f"{said} (HTTP {reply.status}{', ' + code if code else ''})"
+    return kind(f"Kite, {request}: {message}.", code=code, hint=_HINTS.get(kind, ""))
+
+
+def _kind(status: int, code: str, message: str) -> type[BrokerError]:
+    if _TOO_MANY_CHANGES.search(message):
+        return RejectedByBroker
+    if status == 429:
+        return RateLimited
+    if not 400 <= status < 500:  # also a 2xx that is no yes
+        return AuthError if CLASSES.get(code) is AuthError else OutcomeUnknown
+    known = CLASSES.get(code, OutcomeUnknown)
+    return known if known is not OutcomeUnknown else STATUSES.get(status, OutcomeUnknown)
+
+
+def _json(body: bytes) -> dict[str, Any] | None:
+    try:
+        answer = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return None
+    return answer if isinstance(answer, dict) else None

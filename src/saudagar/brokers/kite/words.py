@@ -1,0 +1,82 @@
+"""Kite's words and ours, one table each."""
+
+from __future__ import annotations
+
+from saudagar.model import InstrumentKind, OrderStatus, OrderType, Product, Segment, Side, Validity
+
+STATUS: dict[str, OrderStatus] = {
+    "PUT ORDER REQ RECEIVED": OrderStatus.PENDING,
+    "VALIDATION PENDING": OrderStatus.PENDING,
+    "OPEN PENDING": OrderStatus.PENDING,
+    "AMO REQ RECEIVED": OrderStatus.PENDING,
+    "OPEN": OrderStatus.OPEN,  # or PARTIALLY_FILLED, for which Kite has no word: see `parse.status`
+    "TRIGGER PENDING": OrderStatus.TRIGGER_PENDING,
+    "COMPLETE": OrderStatus.FILLED,
+    "CANCELLED": OrderStatus.CANCELLED,  # also what the day's end leaves
+    "CANCELLED AMO": OrderStatus.CANCELLED,
+    "REJECTED": OrderStatus.REJECTED,
+    "MODIFIED": OrderStatus.OPEN,
+    "NOT MODIFIED": OrderStatus.OPEN,
+    "MODIFY PENDING": OrderStatus.OPEN,
+    "MODIFY VALIDATION PENDING": OrderStatus.OPEN,
+    "CANCEL PENDING": OrderStatus.OPEN,
+    "NOT CANCELLED": OrderStatus.OPEN,
+    "UPDATE": OrderStatus.OPEN,  # the stream's word for a modification and for a partial fill
+}
+"""Order status, as in the book, its log and the stream."""
+
+IN_BETWEEN = frozenset(
+    {
+        "MODIFIED",
+        "NOT MODIFIED",
+        "MODIFY PENDING",
+        "MODIFY VALIDATION PENDING",
+        "CANCEL PENDING",
+        "NOT CANCELLED",
+        "UPDATE",
+    }
+)
+"""Words that say what is being done to a living order, and not whether its trigger has been reached."""
+
+EXCHANGE: dict[Segment, str] = {
+    Segment.NSE_EQ: "NSE",
+    Segment.NSE_FNO: "NFO",
+    Segment.BSE_EQ: "BSE",
+    Segment.BSE_FNO: "BFO",
+    Segment.MCX_COMM: "MCX",
+}
+"""Tradable segments."""
+
+PAISE_SEGMENTS = frozenset({1, 2, 4, 5, 7, 9})
+"""Segment codes (an instrument token's last byte) whose prices travel in paise: NSE, NFO, BSE, BFO, MCX, indices."""
+
+SIDE: dict[str, Side] = {side.value: side for side in Side}
+
+ORDER_TYPE: dict[OrderType, str] = {
+    OrderType.MARKET: "MARKET",
+    OrderType.LIMIT: "LIMIT",
+    OrderType.SL: "SL",
+    OrderType.SL_M: "SL-M",
+}
+ORDER_TYPE_READ: dict[str, OrderType] = {word: ours for ours, word in ORDER_TYPE.items()}
+
+PRODUCT: dict[Product, str] = {
+    Product.INTRADAY: "MIS",
+    Product.DELIVERY: "CNC",
+    Product.MARGIN: "NRML",
+    Product.MTF: "MTF",
+}
+PRODUCT_READ: dict[str, Product] = {word: ours for ours, word in PRODUCT.items()}
+
+PRODUCTS_OF: dict[InstrumentKind, frozenset[Product]] = {
+    InstrumentKind.EQUITY: frozenset({Product.INTRADAY, Product.DELIVERY, Product.MTF}),
+    InstrumentKind.FUTURE: frozenset({Product.INTRADAY, Product.MARGIN}),
+    InstrumentKind.OPTION: frozenset({Product.INTRADAY, Product.MARGIN}),
+    InstrumentKind.INDEX: frozenset(),
+}
+"""What may be traded as what."""
+
+VALIDITY: dict[Validity, str] = {Validity.DAY: "DAY", Validity.IOC: "IOC"}
+
+REGULAR, AMO = "regular", "amo"
+"""Varieties: which of Kite's doors an order came through. Its changes must come through the same."""
