@@ -229,7 +229,10 @@ def test_hosts_of_an_earlier_configuration_do_not_stick_and_nothing_is_logged_to
         upstox_client.Configuration(sandbox=True)  # U3: from now on the SDK copies this one
         assert "sandbox" in upstox_client.Configuration().host
         live = api_client(TOKEN)
-        assert {live.configuration.host, live.configuration.order_host} == {"https://api.upstox.com"}
+        assert {live.configuration.host, live.configuration.order_host} == {
+            "https://api.upstox.com",
+            "https://api-hft.upstox.com",
+        }
         other = api_client(TOKEN, server.host)
         assert {other.configuration.host, other.configuration.order_host} == {server.host}
         for name in ("upstox_client", "urllib3"):

@@ -110,10 +110,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
                 raise Unsupported(f"{self.name} has no {what} {value.value}; it has {offered}.")
         if order.after_market and not self.after_market:
             raise Unsupported(f"{self.name} takes no orders after the market's close.")
-        if len(order.order_id) > self.id_length:
-            raise Unsupported(
-                f"{self.name} keeps {self.id_length} characters of an order's id, not {order.order_id!r}."
-            )
+        if not 0 < len(order.order_id) <= self.id_length:
+            raise Unsupported(f"{self.name} keeps 1 to {self.id_length} characters of an id, not {order.order_id!r}.")
 
 
 class DataClient(Protocol):

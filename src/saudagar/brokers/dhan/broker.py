@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from saudagar.brokers.dhan import outcome, parse, words
+from saudagar.brokers.dhan.capabilities import CAPABILITIES
 from saudagar.brokers.dhan.lane import LIMITS, connect
 from saudagar.brokers.governor import Governor
 from saudagar.brokers.lane import Call, Lane
 from saudagar.brokers.supervisor import Stream, Watch
-from saudagar.execution.ports import Capabilities, InstrumentLookup, LinkState, LinkStatus
+from saudagar.execution.ports import InstrumentLookup, LinkState, LinkStatus
 from saudagar.model import (
     BrokerPosition,
     ClientOrderId,
@@ -29,7 +30,6 @@ from saudagar.model import (
     Order,
     OrderReport,
     OrderTerms,
-    OrderType,
     Paise,
     Product,
     TradeReport,
@@ -91,13 +91,7 @@ class DhanBroker:
         Called in the writing thread just before the SDK is, with the order's id and `time.monotonic_ns()`.
     """
 
-    capabilities = Capabilities(
-        name="dhan",
-        order_types=frozenset(OrderType),
-        products=frozenset(Product),
-        modifications=25,
-        writes_per_second=10,
-    )
+    capabilities = CAPABILITIES
 
     def __init__(
         self,
@@ -113,19 +107,26 @@ class DhanBroker:
         self.on_update_count: Callable[[int], None] | None = None
         self.on_hand_over: Callable[[ClientOrderId, int], None] | None = None
         self.stream: Stream | None = None
+        self._told: tuple[Callable[[OrderReport], None], Callable[[LinkStatus], None]] | None = None
         self._settings, self._lookup, self._clock = settings, lookup, clock
         self._watch = watch or Watch(stale=0)  # an account may rest for hours
         if governor is None and settings.rest_url is None:
             governor = Governor(LIMITS)
 
         def client() -> tuple[Any, Any, str]:
-            return connect(settings.client_id, settings.token, settings.rest_url, settings.timeout)
+            now = self._settings
+            return connect(now.client_id, now.token, now.rest_url, now.timeout)
 
         self._writes = Lane("dhan-writes", client, secrets=(settings.token,), governor=governor)
         self._reads = Lane("dhan-reads", client, secrets=(settings.token,))
 
     async def start(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> None:
         """Load the SDK and connect the order stream; returns when the first attempt has come to an end."""
+        self._told = (on_report, on_status)
+        self.stream = self._stream(on_report, on_status)
+        await asyncio.gather(self._writes.open(), self._reads.open(), self.stream.start())
+
+    def _stream(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> Stream:
         settings = self._settings
 
         def status(link: LinkStatus) -> None:
@@ -134,7 +135,7 @@ class DhanBroker:
             on_status(link)
 
         handed = {"client_id": settings.client_id, "token": settings.token, "url": settings.order_feed_url}
-        self.stream = Stream(
+        return Stream(
             "dhan orders",
             "saudagar.brokers.dhan.stream",
             msgspec.json.encode(handed | {"silence": self._watch.silence}),
@@ -143,7 +144,19 @@ class DhanBroker:
             watch=self._watch,
             secrets=(settings.token,),
         )
-        await asyncio.gather(self._writes.open(), self._reads.open(), self.stream.start())
+
+    async def renew(self, token: str) -> None:
+        """Go on with a new token; see `ExecutionClient.renew`."""
+        self._settings = msgspec.structs.replace(self._settings, token=token)
+        await self._writes.renew(token)
+        await self._reads.renew(token)
+        await self.funds()  # a token that is refused must not open the desk
+        if self.stream is None or self._told is None:
+            return
+        await self.stream.stop()
+        self.stream = self._stream(*self._told)
+        await self.stream.start()
+        self._told[1](LinkStatus(LinkState.UP, "orders"))
 
     async def stop(self) -> None:
         if self.stream is not None:
@@ -230,6 +243,7 @@ class DhanBroker:
         segment = _tradable(instrument, order.product)
         if not _ID.fullmatch(order.order_id):
             raise DataError(f"order id {order.order_id!r} is not 1 to 25 of A-Z, a-z, 0-9, blank, - and _.")
+        self.capabilities.check(order)
         quantity, price, trigger = _checked(order.terms)
         return {
             "security_id": instrument.dhan_id,

@@ -9,6 +9,7 @@ import upstox_client
 import urllib3
 
 LIVE_HOST = "https://api.upstox.com"
+LIVE_ORDER_HOST = "https://api-hft.upstox.com"
 
 
 def api_client(token: str, host: str | None = None) -> Any:
@@ -20,7 +21,7 @@ def api_client(token: str, host: str | None = None) -> Any:
     - urllib3 re-sends PUT, DELETE and GET three more times on a broken connection: off.
     """
     configuration = upstox_client.Configuration()
-    configuration.host = configuration.order_host = host or LIVE_HOST
+    configuration.host, configuration.order_host = host or LIVE_HOST, host or LIVE_ORDER_HOST
     configuration.access_token = token
     for logger in configuration.logger.values():
         for handler in [h for h in logger.handlers if type(h) is logging.StreamHandler]:
@@ -28,3 +29,10 @@ def api_client(token: str, host: str | None = None) -> Any:
     client = upstox_client.ApiClient(configuration)
     client.rest_client.pool_manager.connection_pool_kw["retries"] = urllib3.Retry(0, redirect=0)
     return client
+
+
+def close(client: Any) -> None:
+    """Give back the SDK's threads and connections."""
+    client.pool.close()
+    client.pool.join()
+    client.rest_client.pool_manager.clear()

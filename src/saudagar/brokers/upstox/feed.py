@@ -61,6 +61,7 @@ class UpstoxFeed:
             raise Unsupported(f"Upstox feed mode {settings.mode!r} is not offered; choose one of {', '.join(_LIMITS)}.")
         self.refusals: dict[str, int] = Counter()
         self.stream: Stream | None = None
+        self._open: Callable[[], Stream] | None = None
         self._settings = settings
         self._watch = watch or Watch()
         self._history: History | None = None
@@ -81,23 +82,41 @@ class UpstoxFeed:
         Unsupported
             If there are more than one connection may carry.
         """
-        keys, settings = _keys(instruments), self._settings
-        if len(keys) > _LIMITS[settings.mode]:
+        keys = _keys(instruments)
+        if len(keys) > _LIMITS[self._settings.mode]:
             raise Unsupported(
-                f"Upstox carries {_LIMITS[settings.mode]} instruments in mode {settings.mode!r}, not {len(keys)}."
+                f"Upstox carries {_LIMITS[self._settings.mode]} instruments in mode {self._settings.mode!r},"
+                f" not {len(keys)}."
             )
         names = [instrument.id for instrument in instruments]
+        self._open = lambda: self._stream(keys, lambda body: self._deliver(body, names, on_frame), on_status)
+        self.stream = self._open()
+        await self.stream.start()
+
+    def _stream(
+        self, keys: list[str], on_data: Callable[[bytes], None], on_status: Callable[[LinkStatus], None]
+    ) -> Stream:
+        settings = self._settings
         handed = {"token": settings.token, "keys": keys, "mode": settings.mode, "depth": settings.depth}
-        self.stream = Stream(
+        return Stream(
             "upstox feed",
             "saudagar.brokers.upstox.stream",
             msgspec.json.encode(handed | {"url": settings.feed_url, "silence": self._watch.silence}),
-            on_data=lambda body: self._deliver(body, names, on_frame),
+            on_data=on_data,
             on_status=on_status,
             watch=self._watch,
             secrets=(settings.token,),
         )
-        await self.stream.start()
+
+    async def renew(self, token: str) -> None:
+        """Connect anew with another token, to the same instruments."""
+        self._settings = msgspec.structs.replace(self._settings, token=token)
+        if self._history is not None and self._reader is not None:
+            await asyncio.get_running_loop().run_in_executor(self._reader, self._history.renew, token)
+        if self.stream is not None and self._open is not None:
+            await self.stream.stop()
+            self.stream = self._open()
+            await self.stream.start()
 
     def _deliver(self, body: bytes, names: list[InstrumentId], on_frame: Callable[[TickFrame], None]) -> None:
         batch = wire.decode(body)

@@ -55,9 +55,15 @@ class History:
     def close(self) -> None:
         """Give back the SDK's threads."""
         if self._client is not None:
-            self._client.pool.close()
-            self._client.pool.join()
-            self._client.rest_client.pool_manager.clear()
+            from saudagar.brokers.upstox.client import close
+
+            close(self._client)
+
+    def renew(self, token: str) -> None:
+        """Go on with a new token."""
+        self._token = token
+        if self._client is not None:
+            self._client.configuration.access_token = token
 
     def _api(self) -> Any:
         import upstox_client

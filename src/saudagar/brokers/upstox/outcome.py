@@ -1,0 +1,88 @@
+"""What a reply of Upstox means for a request: done, refused, or nobody knows.
+
+The SDK raises one exception for every answer that is not 2xx and lets urllib3's own out for the rest; a 2xx may still
+be an error by its body. Status and body together (see `lane`) tell them apart.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from saudagar.brokers.lane import Reply
+from saudagar.model.errors import AuthError, BrokerError, OutcomeUnknown, RateLimited, RejectedByBroker
+
+CODES: dict[str, type[BrokerError]] = {
+    "UDAPI10005": RateLimited,
+    "UDAPI100016": AuthError,  # wrong credentials
+    "UDAPI100050": AuthError,  # token invalid
+    "UDAPI100067": AuthError,  # not with this kind of token
+    "UDAPI100500": OutcomeUnknown,  # Upstox's own failure: it may have gone on to the exchange
+    "UDAPI100068": OutcomeUnknown,
+    "UDAPI100073": AuthError,  # the app is inactive
+}
+"""Upstox's error codes where the HTTP status alone does not say it."""
+
+STATUSES: dict[int, type[BrokerError]] = {
+    400: RejectedByBroker,
+    401: AuthError,
+    403: RejectedByBroker,
+    404: RejectedByBroker,
+    405: RejectedByBroker,
+    422: RejectedByBroker,
+    423: RejectedByBroker,  # outside the service's hours
+    429: RateLimited,
+}
+"""HTTP statuses. Any other leaves the outcome unknown."""
+
+_HINTS: dict[type[BrokerError], str] = {
+    AuthError: "Log in again: Upstox's tokens end at 03:30.",
+    OutcomeUnknown: "It will be looked up by our own id.",
+}
+
+
+def content(reply: Reply, request: str) -> Any:
+    """The ``data`` of a plain yes.
+
+    Parameters
+    ----------
+    request
+        What was asked, for the message.
+
+    Raises
+    ------
+    AuthError, RateLimited, RejectedByBroker
+        Upstox said no; nothing was done.
+    OutcomeUnknown
+        Anything else: no reply, an empty or garbled one, a failure inside Upstox.
+    """
+    try:
+        body = msgspec.json.decode(reply.body)
+    except msgspec.DecodeError:
+        body = None
+    told = body if isinstance(body, dict) else {}
+    if 200 <= reply.status < 300 and told.get("status") == "success" and "data" in told:
+        return told["data"]
+    code, message = _complaint(told)
+    kind: type[BrokerError]
+    if not reply.status:
+        kind, message = OutcomeUnknown, f"no reply ({reply.fault[:200] or 'connection lost'})"
+    elif not message:
+        kind = STATUSES.get(reply.status, OutcomeUnknown)
+        kind = kind if kind is not RejectedByBroker else OutcomeUnknown  # a gateway's page proves nothing
+        message = f"HTTP {reply.status} with {'an empty body' if not reply.body else 'a body that makes no sense'}"
+    else:
+        kind = CODES.get(code) or STATUSES.get(reply.status, OutcomeUnknown)
+        message = f"{message} (HTTP {reply.status}{', ' + code if code else ''})"
+    raise kind(f"Upstox, {request}: {message}.", code=code, hint=_HINTS.get(kind, ""))
+
+
+def _complaint(body: dict[str, Any]) -> tuple[str, str]:
+    """Code and message of the first error; two empty texts if it names none."""
+    errors = body.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else None
+    if not isinstance(first, dict):
+        return "", ""
+    code = str(first.get("errorCode") or first.get("error_code") or "")
+    return code, str(first.get("message") or "no reason given").rstrip(".")
