@@ -1,26 +1,39 @@
-"""Which class speaks to which broker, for commands that need one broker and no whole desk.
+"""Which class speaks to which broker.
 
-Each takes the broker's credentials, or the simulated exchange's, where one is given. Called by `data` and `doctor`.
+Each client takes the broker's credentials, or those of a simulated exchange, where one is given. Called by the venues
+of a desk, and by `data` and `doctor`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from saudagar.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from saudagar.app.config import Secrets
-    from saudagar.app.simulated import Simulated
     from saudagar.brokers.login import Access
     from saudagar.brokers.supervisor import Watch
-    from saudagar.execution.ports import DataClient, ExecutionClient, InstrumentLookup
+    from saudagar.exchange.process import Account, ExchangeProcess
+    from saudagar.execution.ports import DataClient, ExecutionClient
+    from saudagar.market.master import Master
 
 Clock = Callable[[], int]
+BROKERS = ("dhan", "upstox", "kite")
 
 
-def access(broker: str, secrets: Secrets, simulated: Simulated | None, clock: Clock) -> tuple[Access, str]:
+class Simulation(Protocol):
+    """A simulated exchange to speak to instead of the brokers."""
+
+    @property
+    def exchange(self) -> ExchangeProcess: ...
+
+    @property
+    def account(self) -> Account: ...
+
+
+def access(broker: str, secrets: Secrets, simulated: Simulation | None, clock: Clock) -> tuple[Access, str]:
     """The door of `broker` and the token for it.
 
     Raises
@@ -48,42 +61,83 @@ def access(broker: str, secrets: Secrets, simulated: Simulated | None, clock: Cl
 
 
 def data_client(
-    broker: str, secrets: Secrets, simulated: Simulated | None = None, watch: Watch | None = None
+    broker: str,
+    secrets: Secrets,
+    simulated: Simulation | None = None,
+    watch: Watch | None = None,
+    *,
+    depth: bool = False,
 ) -> DataClient:
     """Ticks and past bars of `broker`.
 
     Raises
     ------
     ConfigError
-        If there is no token, or no such client.
+        If there is no token, or no such broker.
     """
-    from saudagar.brokers.upstox.feed import UpstoxFeed, UpstoxSettings
-
-    if broker != "upstox":
-        raise ConfigError(f"expected the data of upstox, got {broker!r}.")
-    if simulated is not None:
-        exchange, token = simulated.exchange, simulated.account.upstox_token
-        settings = UpstoxSettings(token=token, feed_url=exchange.feed_url, rest_host=exchange.upstox_url)
-    else:
-        settings = UpstoxSettings(token=_token(broker, secrets))
-    return UpstoxFeed(settings, watch)
+    return _chosen(broker, {"dhan": _dhan_data, "upstox": _upstox_data, "kite": _kite_data})(
+        secrets, simulated, watch, depth
+    )
 
 
 def execution_client(
-    broker: str, secrets: Secrets, lookup: InstrumentLookup, simulated: Simulated | None = None
+    broker: str,
+    secrets: Secrets,
+    lookup: Master,
+    simulated: Simulation | None = None,
+    watch: Watch | None = None,
+    *,
+    clock: Clock = lambda: 0,
+    feed: DataClient | None = None,
 ) -> ExecutionClient:
-    """The order desk of `broker`.
+    """The order desk of `broker`. With Kite's own `feed`, order updates share its socket.
 
     Raises
     ------
     ConfigError
-        If there is no token, or no such client.
+        If there is no token, or no such broker.
     """
+    return _chosen(broker, {"dhan": _dhan_orders, "upstox": _upstox_orders, "kite": _kite_orders})(
+        secrets, lookup, simulated, watch, clock, feed
+    )
+
+
+def _chosen(broker: str, makers: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
+    maker = makers.get(broker)
+    if maker is None:
+        raise ConfigError(f"expected one of {', '.join(BROKERS)}, got {broker!r}.")
+    return maker
+
+
+def _upstox_data(secrets: Secrets, simulated: Simulation | None, watch: Watch | None, depth: bool) -> DataClient:
+    from saudagar.brokers.upstox.feed import UpstoxFeed, UpstoxSettings
+
+    if simulated is None:
+        return UpstoxFeed(UpstoxSettings(token=_token("upstox", secrets), depth=depth), watch)
+    exchange, token = simulated.exchange, simulated.account.upstox_token
+    settings = UpstoxSettings(token=token, feed_url=exchange.feed_url, rest_host=exchange.upstox_url, depth=depth)
+    return UpstoxFeed(settings, watch)
+
+
+def _kite_data(secrets: Secrets, simulated: Simulation | None, watch: Watch | None, depth: bool) -> DataClient:
+    from saudagar.brokers.kite.feed import KiteFeed
+
+    return KiteFeed(_kite(secrets, simulated), watch, depth=depth)
+
+
+def _dhan_orders(
+    secrets: Secrets,
+    lookup: Master,
+    simulated: Simulation | None,
+    watch: Watch | None,
+    clock: Clock,
+    feed: DataClient | None,
+) -> ExecutionClient:
     from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
 
-    if broker != "dhan":
-        raise ConfigError(f"expected the orders of dhan, got {broker!r}.")
-    if simulated is not None:
+    if simulated is None:
+        settings = DhanSettings(client_id=secrets.dhan_client_id.get_secret_value(), token=_token("dhan", secrets))
+    else:
         account, exchange = simulated.account, simulated.exchange
         settings = DhanSettings(
             client_id=account.client_id,
@@ -91,9 +145,75 @@ def execution_client(
             rest_url=exchange.dhan_url,
             order_feed_url=exchange.order_feed_url,
         )
+    return DhanBroker(settings, lookup, watch=watch, clock=clock)
+
+
+def _upstox_orders(
+    secrets: Secrets,
+    lookup: Master,
+    simulated: Simulation | None,
+    watch: Watch | None,
+    clock: Clock,
+    feed: DataClient | None,
+) -> ExecutionClient:
+    from saudagar.brokers.upstox.broker import UpstoxBroker, UpstoxOrderSettings
+
+    if simulated is None:
+        settings = UpstoxOrderSettings(token=_token("upstox", secrets))
     else:
-        settings = DhanSettings(client_id=secrets.dhan_client_id.get_secret_value(), token=_token(broker, secrets))
-    return DhanBroker(settings, lookup)
+        account, exchange = simulated.account, simulated.exchange
+        settings = UpstoxOrderSettings(
+            token=account.upstox_token, rest_host=exchange.upstox_url, order_stream_url=exchange.portfolio_url
+        )
+    return UpstoxBroker(settings, lookup, watch=watch, clock=clock)
+
+
+def _kite_orders(
+    secrets: Secrets,
+    lookup: Master,
+    simulated: Simulation | None,
+    watch: Watch | None,
+    clock: Clock,
+    feed: DataClient | None,
+) -> ExecutionClient:
+    from saudagar.brokers.kite.broker import KiteBroker
+    from saudagar.brokers.kite.feed import KiteFeed
+
+    shared = feed if isinstance(feed, KiteFeed) else None
+    return KiteBroker(_kite(secrets, simulated), lookup, feed=shared, watch=watch, clock=clock)
+
+
+def _kite(secrets: Secrets, simulated: Simulation | None) -> Any:
+    from saudagar.brokers.kite.client import KiteSettings
+
+    if simulated is None:
+        return KiteSettings(api_key=secrets.kite_api_key.get_secret_value(), token=_token("kite", secrets))
+    account, exchange = simulated.account, simulated.exchange
+    return KiteSettings(
+        api_key=account.kite_key,
+        token=account.kite_token,
+        rest_url=exchange.kite_url,
+        ticker_url=exchange.kite_ticker_url,
+    )
+
+
+def _dhan_data(secrets: Secrets, simulated: Simulation | None, watch: Watch | None, depth: bool) -> DataClient:
+    from saudagar.brokers.dhan.feed import DhanFeed, DhanFeedSettings
+
+    if simulated is None:
+        settings = DhanFeedSettings(
+            client_id=secrets.dhan_client_id.get_secret_value(), token=_token("dhan", secrets), depth=depth
+        )
+    else:
+        account, exchange = simulated.account, simulated.exchange
+        settings = DhanFeedSettings(
+            client_id=account.client_id,
+            token=account.dhan_token,
+            feed_url=exchange.dhan_feed_url,
+            rest_url=exchange.dhan_url,
+            depth=depth,
+        )
+    return DhanFeed(settings, watch)
 
 
 def _token(broker: str, secrets: Secrets) -> str:

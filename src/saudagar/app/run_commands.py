@@ -8,7 +8,7 @@ import shutil
 import sys
 from datetime import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -60,7 +60,10 @@ def run(
     file: Annotated[Path, typer.Argument(help="The configuration, e.g. saudagar.toml.")],
     live: Annotated[bool, typer.Option("--live", help="Confirm real orders without being asked.")] = False,
     exchange_ports: Annotated[
-        str, typer.Option(help="UPSTOX,DHAN,CONTROL ports of a simulated exchange that is already running.")
+        str,
+        typer.Option(
+            help="Ports of a simulated exchange that already runs: UPSTOX,DHAN,CONTROL or UPSTOX,DHAN,KITE,CONTROL."
+        ),
     ] = "",
     as_json: _Json = False,
 ) -> None:
@@ -89,6 +92,7 @@ def exchange(
     lockstep: Annotated[bool, typer.Option("--lockstep", help="Wait for the desk at each step.")] = False,
     ticks: Annotated[list[Path] | None, typer.Option(help="Recorded tick files instead; repeat it.")] = None,
     upstox_port: Annotated[int, typer.Option(min=0, max=65535, help="Of feed and candles; 0 takes a free one.")] = 0,
+    kite_port: Annotated[int, typer.Option(min=0, max=65535, help="Where Kite's face listens; 0: any free one.")] = 0,
     dhan_port: Annotated[int, typer.Option(min=0, max=65535, help="Of orders and their updates; 0: a free one.")] = 0,
     control_port: Annotated[int, typer.Option(min=0, max=65535, help="Of faults, state and pace; 0: a free one.")] = 0,
     hold: Annotated[bool, typer.Option(help="Wait for a first subscriber before the day begins.")] = True,
@@ -107,7 +111,7 @@ def exchange(
         speed=speed,
         lockstep=lockstep,
         hold=hold,
-        ports=Ports(upstox=upstox_port, dhan=dhan_port, control=control_port),
+        ports=Ports(upstox=upstox_port, dhan=dhan_port, kite=kite_port, control=control_port),
     )
     sys.exit(main(["--json-config", msgspec.json.encode(config).decode()]))
 
@@ -142,10 +146,11 @@ def _trade(config: DeskConfig, *, title: str, as_json: bool, exchange_ports: str
 
 def _venue(config: DeskConfig, exchange_ports: str) -> Venue:
     from saudagar.app.config import Mode
+    from saudagar.app.simulated import parse_ports
     from saudagar.model.errors import ConfigError
 
     simulation = config.simulation
-    attach = _ports(exchange_ports) if exchange_ports else None
+    attach = parse_ports(exchange_ports) if exchange_ports else None
     if attach and (config.desk.mode is not Mode.SIMULATION or simulation.in_process):
         raise ConfigError('--exchange-ports wants mode = "simulation" and in_process = false.')
     if config.desk.mode is not Mode.SIMULATION:
@@ -160,7 +165,7 @@ def _venue(config: DeskConfig, exchange_ports: str) -> Venue:
         return InProcessVenue(source, capital=config.desk.capital, speed=simulation.speed)
     from saudagar.app.venues.wired import WiredVenue
 
-    return WiredVenue(_exchange_config(config), config.data.depth, attach)
+    return WiredVenue(_exchange_config(config), config.data, config.orders, attach)
 
 
 def _exchange_config(config: DeskConfig) -> ExchangeConfig:
@@ -198,17 +203,6 @@ def _source(
         start=f"{start:%H:%M}" if start else None,
         end=f"{end:%H:%M}" if end else None,
     )
-
-
-def _ports(text: str) -> Any:
-    from saudagar.exchange.process import Ports
-    from saudagar.model.errors import ConfigError
-
-    parts = text.split(",")
-    if len(parts) != 3 or not all(part.strip().isdigit() for part in parts):
-        raise ConfigError(f"--exchange-ports wants three port numbers UPSTOX,DHAN,CONTROL, got {text!r}.")
-    upstox, dhan, control = (int(part) for part in parts)
-    return Ports(upstox=upstox, dhan=dhan, control=control)
 
 
 def _confirmed() -> bool:

@@ -20,7 +20,7 @@ class Simulated:
 
     def __init__(self, ports: str) -> None:
         self.exchange = ExchangeProcess(ExchangeConfig())
-        self.exchange.ports = _ports(ports)
+        self.exchange.ports = parse_ports(ports)
         self.account = self.exchange.config.account
 
     def state(self) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _get(url: str) -> bytes:
         raise BrokerError(f"the simulated exchange gave no instrument file: {error.reason}.") from None
 
 
-def _ports(text: str) -> Ports:
+def parse_ports(text: str) -> Ports:
     """Three ports, or four with Kite's before the last."""
     parts = [part.strip() for part in text.split(",")]
     names = {3: ("upstox", "dhan", "control"), 4: ("upstox", "dhan", "kite", "control")}.get(len(parts))

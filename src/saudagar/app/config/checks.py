@@ -36,6 +36,7 @@ class Draft:
 _CREDENTIALS: dict[str, tuple[str, ...]] = {
     "dhan": ("dhan_client_id", "dhan_token"),
     "upstox": ("upstox_token",),
+    "kite": ("kite_api_key", "kite_token"),
 }
 
 

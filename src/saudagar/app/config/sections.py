@@ -106,14 +106,14 @@ class DeskSection(Section):
 class DataSection(Section):
     """Where ticks come from."""
 
-    broker: Literal["upstox"] = "upstox"
+    broker: Literal["upstox", "dhan", "kite"] = "upstox"
     depth: bool = False
 
 
 class OrdersSection(Section):
     """Where orders go, and in what shape."""
 
-    broker: Literal["dhan"] = "dhan"
+    broker: Literal["dhan", "upstox", "kite"] = "dhan"
     product: Product = Product.INTRADAY
     entry: Literal["LIMIT", "MARKET"] = "LIMIT"
     protection_percent: float = Field(0.5, ge=0, le=5, allow_inf_nan=False, description="how far a limit may reach")

@@ -6,27 +6,30 @@ Instruments come from the master kept on disk (`saudagar instruments sync`), whi
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
+from saudagar.app.clients import data_client, execution_client
 from saudagar.app.compose import resolve_all
 from saudagar.app.config import DeskConfig, Mode
+from saudagar.app.tokens import store_of
 from saudagar.app.venues.base import day_span
-from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
 from saudagar.brokers.paper import PaperBroker
 from saudagar.brokers.supervisor import Watch
-from saudagar.brokers.upstox.feed import UpstoxFeed, UpstoxSettings
 from saudagar.engine.clock import wall_clock
 from saudagar.engine.runner import Runner
 from saudagar.exchange.core import MatchingCore
-from saudagar.execution.ports import ExecutionClient, LinkState, LinkStatus
+from saudagar.execution.ports import DataClient, ExecutionClient, LinkState, LinkStatus
 from saudagar.market.ist import ist_day
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
 from saudagar.model import SECOND, Bar, Instrument, Nanos, TickFrame, TimeAdvanced
-from saudagar.model.errors import CalendarError, DataError
+from saudagar.model.errors import BrokerError, CalendarError, DataError
 from saudagar.storage.master import load_latest
 
 _BEAT = 0.25  # seconds between two tellings of the time
+_TOKEN_BEAT = 2.0  # seconds between two looks at the stored tokens
 _AFTER_CLOSE: Nanos = 60 * SECOND  # how long the last reports are waited for
 
 
@@ -73,18 +76,15 @@ class LiveVenue:
             raise CalendarError(f"{self.day:%A %d %B %Y} is not a trading day.")
         self.span = day_span(self.calendar, traded, self.day)
         secrets, watch = config.secrets, Watch(expecting=self._open_now)
-        self._feed = UpstoxFeed(
-            UpstoxSettings(token=secrets.upstox_token.get_secret_value(), depth=self._is_paper), watch
-        )
+        self._feed = data_client(config.data.broker, secrets, watch=watch, depth=self._is_paper)
         self._broker: ExecutionClient
         if self._is_paper:
             self._core = MatchingCore(traded, self.calendar, capital=config.desk.capital)
             self._paper = self._broker = PaperBroker(self._core)
         else:
-            settings = DhanSettings(
-                client_id=secrets.dhan_client_id.get_secret_value(), token=secrets.dhan_token.get_secret_value()
+            self._broker = execution_client(
+                config.orders.broker, secrets, self._master, clock=self._clock, feed=self._feed
             )
-            self._broker = DhanBroker(settings, self._master, clock=self._clock)
 
     @property
     def _is_paper(self) -> bool:
@@ -131,12 +131,34 @@ class LiveVenue:
 
     async def trade(self, runner: Runner) -> None:
         end = self.span[1] + _AFTER_CLOSE
-        while (now := self._clock()) < end:
-            runner.put(TimeAdvanced(now))
-            await asyncio.sleep(_BEAT)
+        tokens = asyncio.create_task(self._follow_tokens(), name="tokens")
+        try:
+            while (now := self._clock()) < end:
+                runner.put(TimeAdvanced(now))
+                await asyncio.sleep(_BEAT)
+        finally:
+            tokens.cancel()
+
+    async def _follow_tokens(self) -> None:
+        """Take a new token as soon as ``saudagar login`` has stored it: no restart in mid-session."""
+        clients: dict[str, list[DataClient | ExecutionClient]] = {self._config.data.broker: [self._feed]}
+        if self._paper is None:
+            clients.setdefault(self._config.orders.broker, []).append(self._broker)
+        store = store_of(os.environ)
+        known = {broker: store.load(broker) if store else None for broker in clients}
+        while store is not None:
+            await asyncio.sleep(_TOKEN_BEAT)
+            for broker, named in clients.items():
+                token = store.load(broker)
+                if token is None or token == known[broker]:
+                    continue
+                known[broker] = token
+                for client in named:
+                    with suppress(BrokerError):  # a refused token shows as a link that wants a login
+                        await client.renew(token.token)
 
     def refusals(self) -> dict[str, int]:
-        return self._feed.refusals | getattr(self._broker, "refusals", {})
+        return dict(self._feed.refusals) | getattr(self._broker, "refusals", {})
 
     async def close(self) -> None:
         for client in (getattr(self, "_feed", None), getattr(self, "_broker", None)):

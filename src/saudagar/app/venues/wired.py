@@ -8,15 +8,15 @@ from datetime import date
 from typing import Any
 from urllib.request import urlopen
 
+from saudagar.app.clients import data_client, execution_client
+from saudagar.app.config import DataSection, OrdersSection, Secrets
 from saudagar.app.venues.base import day_span
-from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
 from saudagar.brokers.supervisor import Watch
-from saudagar.brokers.upstox.feed import UpstoxFeed, UpstoxSettings
 from saudagar.engine.runner import Runner
 from saudagar.exchange.pace import PaceClient
 from saudagar.exchange.process import Account, ExchangeConfig, ExchangeProcess, Ports
-from saudagar.execution.ports import LinkState, LinkStatus
-from saudagar.market.master import Master, merge, read_dhan, read_upstox
+from saudagar.execution.ports import ExecutionClient, LinkState, LinkStatus
+from saudagar.market.master import Master, merge, read_dhan, read_kite, read_upstox
 from saudagar.market.sessions import Calendar
 from saudagar.model import Bar, Instrument, Nanos, TickFrame
 from saudagar.model.errors import BrokerError
@@ -31,19 +31,28 @@ class WiredVenue:
     ----------
     config
         What to simulate. With `attach` the exchange is already running there and is not started or stopped.
+    data, orders
+        Whose wires the desk speaks.
     """
 
     day: date
 
-    def __init__(self, config: ExchangeConfig, depth: bool = False, attach: Ports | None = None) -> None:
+    def __init__(
+        self,
+        config: ExchangeConfig,
+        data: DataSection | None = None,
+        orders: OrdersSection | None = None,
+        attach: Ports | None = None,
+    ) -> None:
         self.span: tuple[Nanos, Nanos] = (0, 1)
         self.fresh = attach is None
         self.calendar = Calendar()
         self.links: dict[str, LinkState] = {"feed": LinkState.DOWN, "orders": LinkState.DOWN}
         self.exchange = ExchangeProcess(config)
         self._attach = attach
-        self._depth = depth
-        self._account: Account = config.account
+        self._data = data or DataSection()
+        self._orders = orders or OrdersSection()
+        self.account: Account = config.account
         self._pace: PaceClient | None = None
         self._acked = (0, -1)
         self._sending: set[asyncio.Task[None]] = set()
@@ -57,32 +66,15 @@ class WiredVenue:
             await asyncio.to_thread(self.exchange.start)
         self.day = date.fromisoformat((await asyncio.to_thread(self.exchange.state))["day"])
         await asyncio.to_thread(self._load_master)
-        exchange, account = self.exchange, self._account
         watch = Watch(silence=0, stale=0)  # market time may stand still for as long as the desk likes
-        self.feed = UpstoxFeed(
-            UpstoxSettings(
-                token=account.upstox_token,
-                feed_url=exchange.feed_url,
-                rest_host=exchange.upstox_url,
-                depth=self._depth,
-            ),
-            watch,
-        )
-        self._broker = DhanBroker(
-            DhanSettings(
-                client_id=account.client_id,
-                token=account.dhan_token,
-                rest_url=exchange.dhan_url,
-                order_feed_url=exchange.order_feed_url,
-            ),
-            self._master,
-            watch=watch,
-        )
+        self.feed = data_client(self._data.broker, Secrets(), self, watch, depth=self._data.depth)
+        self._broker: Any = execution_client(self._orders.broker, Secrets(), self._master, self, watch, feed=self.feed)
 
     def _load_master(self) -> None:
         readings = [
             read_upstox(_download(self.exchange.upstox_master_url)),
             read_dhan(_download(self.exchange.dhan_master_url)),
+            read_kite(_download(self.exchange.kite_master_url)),
         ]
         self._master = merge(readings, self.day)
         self.span = day_span(self.calendar, self._master, self.day)
@@ -92,8 +84,9 @@ class WiredVenue:
         return self._master
 
     @property
-    def broker(self) -> DhanBroker:
-        return self._broker
+    def broker(self) -> ExecutionClient:
+        client: ExecutionClient = self._broker
+        return client
 
     def resolve(self, name: str) -> Instrument:
         return self._master.resolve(name)
