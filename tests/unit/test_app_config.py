@@ -129,7 +129,7 @@ ONE_MISTAKE = [
     ("[desk]\n\n# c\ncapitall = 5", 9, "there is no such key. Did you mean capital?"),
     ("[desk]\nzzz = 5", 7, "Known here: capital, directory, mode, name."),
     ("[dsk]\nname = 'A'", 6, "dsk: there is no such key. Did you mean desk?"),
-    ('[data]\nbroker = "kite"', 7, "data.broker = \"kite\": expected 'upstox'"),
+    ('[data]\nbroker = "icici"', 7, "data.broker = \"icici\": expected 'upstox', 'dhan' or 'kite'"),
     ("[data]\ndepth = 1", 7, "data.depth = 1: expected true or false"),
     ('[orders]\nentry = "limit"', 7, "expected 'LIMIT' or 'MARKET'. Did you mean \"LIMIT\"?"),
     ("[orders]\nprotection_percent = 50", 7, "expected 5 or less"),

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from saudagar.app.config import DeskConfig, parse
-from saudagar.app.venues import live
 from saudagar.app.venues.live import LiveVenue
 from saudagar.brokers.dhan.broker import DhanBroker
 from saudagar.brokers.paper import PaperBroker
@@ -37,7 +36,7 @@ SECRETS = {
 class Feed:
     """In the place of `UpstoxFeed`."""
 
-    def __init__(self, settings: Any, watch: Any) -> None:
+    def __init__(self, settings: Any, watch: Any = None) -> None:
         self.settings, self.watch = settings, watch
         self.refusals = {"bad price": 2}
         self.stopped = False
@@ -57,7 +56,7 @@ class Feed:
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., DeskConfig]:
-    monkeypatch.setattr(live, "UpstoxFeed", Feed)
+    monkeypatch.setattr("saudagar.brokers.upstox.feed.UpstoxFeed", Feed)
 
     def make(mode: str = "paper", names: str = NAMES, master: date | None = FRIDAY) -> DeskConfig:
         if master is not None:

@@ -227,7 +227,7 @@ def test_mistakes_are_named(desk: Desk) -> None:
     assert "NOSUCH" in desk.fetch("NOSUCH", *span, code=3)
     assert "expected an interval" in desk.fetch("SBIN", *span, "-i", "1w", code=3)
     assert "--from must be before" in desk.fetch("SBIN", "--from", "2026-01-05", "--to", "2026-01-01", code=2)
-    assert "expected the data of upstox" in desk.fetch("SBIN", *span, "--broker", "nobody", code=2)
+    assert "expected one of dhan, upstox, kite" in desk.fetch("SBIN", *span, "--broker", "nobody", code=2)
     assert "wants port numbers" in desk.fetch("SBIN", *span, "--exchange-ports", "1,2", code=2)
     assert "holds no bars yet" in desk("list")
     assert "does not hold NSE_EQ:SBIN" in desk("check", "SBIN", code=3)
