@@ -66,7 +66,10 @@ PRODUCT: dict[Product, str] = {
     Product.MARGIN: "NRML",
     Product.MTF: "MTF",
 }
-PRODUCT_READ: dict[str, Product] = {word: ours for ours, word in PRODUCT.items()}
+PRODUCT_READ: dict[str, Product] = {word: ours for ours, word in PRODUCT.items()} | {
+    "CO": Product.INTRADAY,  # a cover order's, made by hand: recorded in positions
+    "BO": Product.INTRADAY,
+}
 
 PRODUCTS_OF: dict[InstrumentKind, frozenset[Product]] = {
     InstrumentKind.EQUITY: frozenset({Product.INTRADAY, Product.DELIVERY, Product.MTF}),
