@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
+from functools import cache
 
 from saudagar.engine.settings import Settings
 from saudagar.engine.state import State
@@ -28,7 +29,7 @@ class Core:
         costs: Callable[[Trade], Paise],
     ) -> None:
         self.settings = settings
-        self.instruments = instruments
+        self.instrument: Callable[[InstrumentId], Instrument] = cache(instruments.get)
         self.calendar = calendar
         self.state = state
         self.costs = costs
@@ -39,10 +40,9 @@ class Core:
         self.effects: list[Effect] = []
         self.blocked: dict[str, str] = {}  # by link: why nothing new may be opened, e.g. a refused token
         self.broker_holds: dict[InstrumentId, int] = {}  # signed units, where the broker's book differs from ours
-        self._touched: dict[PositionId, None] = {}
+        self.touched: dict[PositionId, None] = {}  # to be steered at the end of this step, in order
         self._deadlines: list[tuple[Nanos, int, Callable[[], None]]] = []
         self._counter = 0
-        self._cache: dict[InstrumentId, Instrument] = {}
 
     def emit(self, event: ev.Event) -> None:
         """Let `event` have happened."""
@@ -52,12 +52,6 @@ class Core:
     def alert(self, level: str, message: str) -> None:
         """Tell people. `level` is info, warning or critical."""
         self.emit(ev.Alerted(ts=self.now, level=level, message=message))
-
-    def instrument(self, instrument: InstrumentId) -> Instrument:
-        found = self._cache.get(instrument)
-        if found is None:
-            found = self._cache[instrument] = self.instruments.get(instrument)
-        return found
 
     def last(self, instrument: InstrumentId) -> Paise:
         """The latest price, paise; 0 if there was none."""
@@ -88,23 +82,15 @@ class Core:
 
     def touch(self, position: PositionId) -> None:
         """Have `position` steered at the end of this step."""
-        self._touched[position] = None
-
-    def touched(self) -> list[PositionId]:
-        """The positions to steer, in the order in which they were touched; forgets them."""
-        if not self._touched:
-            return []
-        touched = list(self._touched)
-        self._touched.clear()
-        return touched
+        self.touched[position] = None
 
     def later(self, when: Nanos, action: Callable[[], None]) -> None:
         """Do `action` in the first step whose time is not before `when`."""
         self._counter += 1
         heapq.heappush(self._deadlines, (when, self._counter, action))
 
-    def due(self) -> Iterator[Callable[[], None]]:
-        """The actions whose time has come."""
+    def do_due(self) -> None:
+        """Do what was put off until now."""
         deadlines = self._deadlines
         while deadlines and deadlines[0][0] <= self.now:
-            yield heapq.heappop(deadlines)[2]
+            heapq.heappop(deadlines)[2]()

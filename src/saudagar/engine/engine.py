@@ -199,8 +199,7 @@ class Engine:
         if not core.now < now < self._span[1]:
             return
         core.now = now
-        for action in core.due():
-            action()
+        core.do_due()
         for intent in self.analysis.advance(now):
             self._targets.want(intent)
 

@@ -7,13 +7,14 @@ Made from the position when it opens (and again after a restart), dropped when i
 from __future__ import annotations
 
 from saudagar.execution import protection
-from saudagar.model import Instrument, Nanos, Paise
+from saudagar.model import Instrument, Nanos, Paise, Protection
 from saudagar.portfolio import Position
 
 _STEPS_PER_TRAIL = 10
 """A trailing stop moves in tenths of its distance: brokers allow some 25 modifications of one order."""
 
 _NEVER = 1 << 62
+_NO_PROTECTION = Protection()
 
 
 class Guard:
@@ -55,22 +56,29 @@ class Guard:
         self.opened = position.opened
         self.due: Nanos = self.opened + self.max_age if self.max_age else _NEVER
         self.hit_since: Nanos = 0
-        self.trail = _on_grid(plan.trail.of(self.entry), tick) if plan.trail else 0
+        self.best: Paise = self.entry
+        self.trailed = position.trailed
+        self.stop = self.target = self.trail = self.trail_step = self.break_even = 0
+        self.floor, self.ceiling = 0, _NEVER
+        if plan != _NO_PROTECTION:
+            self._arm(plan, tick)
+        self.profit: Paise = 0  # gross, of the open round trip at the last price
+        self.count()
+
+    def _arm(self, plan: Protection, tick: Paise) -> None:
+        entry = self.entry
+        self.trail = _on_grid(plan.trail.of(entry), tick) if plan.trail else 0
         self.trail_step = max(tick, self.trail // _STEPS_PER_TRAIL // tick * tick)
-        self.break_even = max(tick, plan.break_even.of(self.entry)) if plan.break_even else 0
-        stop = _on_grid(plan.stop.of(self.entry), tick) if plan.stop else 0
-        target = _on_grid(plan.target.of(self.entry), tick) if plan.target else 0
-        self.stop, self.target = protection.first_levels(self.sign, self.entry, stop, target, self.trail)
+        self.break_even = max(tick, plan.break_even.of(entry)) if plan.break_even else 0
+        stop = _on_grid(plan.stop.of(entry), tick) if plan.stop else 0
+        target = _on_grid(plan.target.of(entry), tick) if plan.target else 0
+        self.stop, self.target = protection.first_levels(self.sign, entry, stop, target, self.trail)
         if self.stop <= 0 and (plan.stop or plan.trail):
             self.stop = tick  # wider than the price itself: the lowest price there is
         self.target = max(0, self.target)
-        self.best: Paise = self.entry
-        self.trailed = position.trailed
         if self.trailed:
-            self.stop, self.best = position.stop, position.best
+            self.stop, self.best = self.position.stop, self.position.best
         self._draw_corridor()
-        self.profit: Paise = 0  # gross, of the open round trip at the last price
-        self.count()
 
     def count(self) -> None:
         """Take the quantity and what has been paid and received from the position."""

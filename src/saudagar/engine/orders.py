@@ -70,12 +70,13 @@ class OrderDesk:
     def steer_touched(self) -> None:
         """Bring every touched position a step nearer to its target; those that open something go last."""
         core = self._core
-        if core.now < self._books_by:
+        if not core.touched or core.now < self._books_by:
             return
-        touched = core.touched()
-        if not touched:
-            return
-        for position in sorted((core.state.position(p) for p in touched), key=_opens):
+        positions = [core.state.position(touched) for touched in core.touched]
+        core.touched.clear()
+        if len(positions) > 1:
+            positions.sort(key=_opens)
+        for position in positions:
             self._steer(position)
 
     def release(self) -> None:
@@ -118,7 +119,7 @@ class OrderDesk:
         held
             Signed units that a reducing order may count on.
         working
-            What else of the position works on that side, units.
+            What else of the position works on that side, units; only a reducing order shares with it.
         whole
             Units of the entry of which the order is a slice; 0 if it is none.
         """
@@ -138,15 +139,16 @@ class OrderDesk:
                 trading=state.trading,
                 held=held,
                 working=working,
-                open_positions=sum(
-                    1 for p in state.positions.values() if (p.quantity or p.target) and p.id != position.id
-                ),
+                open_positions=self._others_open(position) if core.settings.limits.max_open_positions else 0,
                 trades=self._watch.trades,
                 frozen=self._why_frozen(position),
                 whole=whole,
             ),
             core.settings.limits,
         )
+
+    def _others_open(self, position: Position) -> int:
+        return sum(1 for p in self._core.state.positions.values() if (p.quantity or p.target) and p is not position)
 
     def _why_frozen(self, position: Position) -> str:
         core = self._core
@@ -223,9 +225,12 @@ class OrderDesk:
             terms = msgspec.structs.replace(terms, quantity=terms.quantity - own.filled)
         else:
             side, purpose = request.side, request.purpose
-        orders = self._core.state.working_orders(position.id)
-        working = sum(_claim(o) for o in orders if o.new.side is side and o is not own)
-        whole = 0 if purpose.reduces else abs(_opening(view.quantity, view.target))
+        working = whole = 0
+        if purpose.reduces:
+            orders = self._core.state.working_orders(position.id)
+            working = sum(_claim(o) for o in orders if o.new.side is side and o is not own)
+        else:
+            whole = abs(_opening(view.quantity, view.target))
         return self.verdict(position, purpose, side, terms, held=view.quantity, working=working, whole=whole), purpose
 
     def _send(self, position: Position, request: Request) -> None:
@@ -298,9 +303,11 @@ class OrderDesk:
         """Look again each second while a marketable order works, so that it can be chased."""
         if position in self._awake:
             return
-        if any(not o.terms.order_type.has_trigger or o.filled for o in self._core.state.working_orders(position)):
-            self._awake.add(position)
-            self._core.later(self._core.now + SECOND, lambda: self._wake(position))
+        for order in self._core.state.working_orders(position):
+            if order.filled or not order.terms.order_type.has_trigger:
+                self._awake.add(position)
+                self._core.later(self._core.now + SECOND, lambda: self._wake(position))
+                return
 
     def _wake(self, position: PositionId) -> None:
         core = self._core

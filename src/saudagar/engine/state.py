@@ -75,7 +75,8 @@ class State:
         return found
 
     def working_orders(self, position: PositionId) -> list[Order]:
-        return [self.orders[order_id] for order_id in self.working.get(position, ())]
+        ids = self.working.get(position)
+        return [self.orders[order_id] for order_id in ids] if ids else []
 
     def digest(self) -> str:
         """A fingerprint of everything here: equal digests, equal states."""

@@ -94,8 +94,11 @@ class Targets:
         price = core.last(instrument.id)
         if price <= 0:
             return instrument.lot_size  # for risk to refuse: it says why
-        worst = entry_terms(instrument, Side.of(intent.direction), instrument.lot_size, price, core.settings.tactics)
-        most_value = limits.max_order_value * price // max(price, worst.price)
+        most_value = limits.max_order_value
+        if most_value:  # at the worst price that the order may pay
+            side = Side.of(intent.direction)
+            worst = entry_terms(instrument, side, instrument.lot_size, price, core.settings.tactics)
+            most_value = most_value * price // max(price, worst.price)
         units = size(plan.sizing, instrument, price, stop_distance(intent.protection, price), most_value)
         most = limits.max_order_quantity
         return instrument.whole_lots(min(units, most)) if most else units

@@ -9,7 +9,7 @@ from saudagar.engine.core import Core
 from saudagar.engine.guard import Guard
 from saudagar.execution import protection
 from saudagar.market.ist import ist_day
-from saudagar.model import InstrumentId, Paise, Source, Tick, TradingState
+from saudagar.model import InstrumentId, Paise, PositionId, Source, Tick, TradingState
 from saudagar.model import events as ev
 from saudagar.portfolio import Position
 from saudagar.risk import day_limit
@@ -24,7 +24,7 @@ class Watch:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._guards: dict[InstrumentId, list[Guard]] = {}
+        self._guards: dict[InstrumentId, dict[PositionId, Guard]] = {}
         self._seen_trades = 0
         limits = core.settings.limits
         self._least = -limits.day_loss if limits.day_loss else -_UNLIMITED
@@ -52,7 +52,7 @@ class Watch:
         if not guards:
             return
         price, now = tick.ltp, self._core.now
-        for guard in guards:
+        for guard in guards.values():
             if not (guard.floor < price < guard.ceiling and now < guard.due):
                 self._follow(guard, price)
             elif guard.hit_since:
@@ -64,27 +64,26 @@ class Watch:
         """The quantity of `position` has changed."""
         core = self._core
         self._count_trades()
-        guards = self._guards.setdefault(position.instrument, [])
-        guard = next((g for g in guards if g.position is position), None)
-        if guard and (guard.average != position.average_price or guard.sign * position.quantity <= 0):
+        name, quantity = position.instrument, position.quantity
+        guards = self._guards.setdefault(name, {})
+        guard = guards.get(position.id)
+        if guard is not None and (guard.average != position.average_price or guard.sign * quantity <= 0):
             self.open_profit -= guard.profit
-            guards.remove(guard)
+            del guards[position.id]
             guard = None
-        if position.quantity:
+        if quantity:
             if guard is None:
-                guard = Guard(position, core.instrument(position.instrument))
-                guards.append(guard)
+                guard = guards[position.id] = Guard(position, core.instrument(name))
                 self._record(guard)
-            guard.count()
-            self._mark(guard, core.last(position.instrument) or position.average_price)
+            else:
+                guard.count()
+            self._mark(guard, core.last(name) or position.average_price)
         self._check_day()
 
     def stop_reason(self, position: Position) -> str:
         """Why a stop order of `position` filled, for the report."""
-        for guard in self._guards.get(position.instrument, ()):
-            if guard.position is position:
-                return guard.stop_reason
-        return "stop"
+        guard = self._guards.get(position.instrument, {}).get(position.id)
+        return guard.stop_reason if guard is not None else "stop"
 
     def _follow(self, guard: Guard, price: Paise) -> None:
         before = guard.stop
@@ -114,7 +113,7 @@ class Watch:
 
     def _record(self, guard: Guard) -> None:
         position = guard.position
-        if (position.stop, position.target_price) != (guard.stop, guard.target):
+        if position.stop != guard.stop or position.target_price != guard.target:
             self._core.emit(
                 ev.ProtectionMoved(
                     ts=self._core.now,
@@ -133,6 +132,8 @@ class Watch:
 
     def _count_trades(self) -> None:
         trades = self._core.state.trades
+        if len(trades) == self._seen_trades:
+            return
         for trade in trades[self._seen_trades :]:
             if self._core.day is not None and ist_day(trade.exit_ts) == self._core.day:
                 self.trades += 1

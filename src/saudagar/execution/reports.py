@@ -29,7 +29,8 @@ def absorb(order: Order, report: OrderReport, now: Nanos) -> list[Event] | None:
         return None
     events: list[Event] = list(fills)
     filled = fills[-1].cumulative if fills else order.filled
-    if filled >= report.filled and (status := _news(order, report, filled)):
+    status = _news(order, report, filled) if filled >= report.filled else None
+    if status is not None:
         events.append(
             OrderMoved(ts=now, order_id=order.id, status=status, broker_id=report.broker_id, reason=report.reason)
         )
@@ -67,7 +68,11 @@ def _from_trades(order: Order, report: OrderReport, now: Nanos) -> list[OrderFil
 
 def _most(order: Order, report: OrderReport) -> int:
     """What the order can have traded at most; more than that is a garbled message, until its trades prove it."""
-    return max(each.quantity for each in (order.terms, order.modify_sent, report.terms) if each is not None)
+    most = order.terms.quantity
+    for other in (order.modify_sent, report.terms):
+        if other is not None and other.quantity > most:
+            most = other.quantity
+    return most
 
 
 def _fill(order: Order, quantity: int, price: int, cumulative: int, traded: Nanos, now: Nanos) -> OrderFilled:

@@ -172,9 +172,17 @@ def _enter(
 ) -> list[Request]:
     side = Side.of(position.target - position.quantity)
     missing = abs(position.target - position.quantity)
-    entries = [o for o in orders if o.new.purpose is Purpose.ENTRY and o.new.side is side]
-    stops = [o for o in orders if o.new.purpose is Purpose.STOP and not _is_exit(o)] if position.quantity else []
-    if others := [o for o in orders if o not in entries and o not in stops]:
+    entries: list[Order] = []
+    stops: list[Order] = []
+    others: list[Order] = []
+    for order in orders:
+        if order.new.purpose is Purpose.ENTRY and order.new.side is side:
+            entries.append(order)
+        elif position.quantity and order.new.purpose is Purpose.STOP and not _is_exit(order):
+            stops.append(order)
+        else:
+            others.append(order)
+    if others:
         return [Cancel(o, "left over") for o in others]
     if late := [o for o in entries if now - o.submitted >= tactics.chase]:
         return [Cancel(o, "entry not filled in time") for o in late]
@@ -183,8 +191,7 @@ def _enter(
         return [Modify(entries[0], terms)]
     requests = _stops(position, stops, instrument, tactics)
     if not entries and last:
-        part = slices(missing, instrument)[0]
-        requests.append(Submit(Purpose.ENTRY, side, entry_terms(instrument, side, part, last, tactics)))
+        requests.append(Submit(Purpose.ENTRY, side, entry_terms(instrument, side, missing, last, tactics)))
     return requests
 
 
@@ -225,7 +232,7 @@ def _more(request: Request) -> int:
 
 def entry_terms(instrument: Instrument, side: Side, quantity: int, last: Paise, tactics: Tactics) -> OrderTerms:
     """How an entry of at most `quantity` units is written: its first slice."""
-    part = slices(quantity, instrument)[0]
+    part = min(quantity, _most(instrument) or quantity)
     if tactics.entry_type is OrderType.LIMIT:
         return _marketable(instrument, side, part, last, tactics)
     return OrderTerms(quantity=part, order_type=OrderType.MARKET)
@@ -264,6 +271,12 @@ def slices(quantity: int, instrument: Instrument) -> list[int]:
     """`quantity` in parts that do not exceed the freeze quantity, each in whole lots; their sum is `quantity`."""
     if quantity <= 0:
         return []
-    most = instrument.whole_lots(instrument.freeze_quantity) if instrument.freeze_quantity else quantity
-    full, rest = divmod(quantity, most or quantity)
-    return [most or quantity] * full + ([rest] if rest else [])
+    most = _most(instrument) or quantity
+    full, rest = divmod(quantity, most)
+    return [most] * full + ([rest] if rest else [])
+
+
+def _most(instrument: Instrument) -> int:
+    """Units that one order may have; 0 if there is no limit."""
+    freeze = instrument.freeze_quantity
+    return instrument.whole_lots(freeze) if freeze else 0

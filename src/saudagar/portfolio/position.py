@@ -22,7 +22,7 @@ from saudagar.model import (
 )
 
 
-class Leg(msgspec.Struct):
+class Leg(msgspec.Struct, gc=False):
     """The part of one order that belongs to one round trip: the unit on which brokerage is charged."""
 
     order_id: ClientOrderId
@@ -31,7 +31,7 @@ class Leg(msgspec.Struct):
     value: Paise = 0
 
 
-class Trade(msgspec.Struct, frozen=True, kw_only=True):
+class Trade(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A closed round trip."""
 
     position: PositionId
@@ -113,10 +113,11 @@ class Position(msgspec.Struct, kw_only=True):
 
         An execution that crosses zero is booked as a close and an opening.
         """
-        if self.quantity == 0 or (self.quantity > 0) == (side is Side.BUY):
+        held = self.quantity * side.sign
+        if held >= 0:
             self._enter(order_id, side, quantity, price, ts)
             return None
-        closing = min(quantity, abs(self.quantity))
+        closing = min(quantity, -held)
         trade = self._leave(order_id, side, closing, price, ts)
         if quantity > closing:
             self._enter(order_id, side, quantity - closing, price, ts)

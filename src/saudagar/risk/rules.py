@@ -17,6 +17,7 @@ from saudagar.model import (
     InstrumentId,
     Nanos,
     OrderTerms,
+    OrderType,
     Paise,
     Purpose,
     Side,
@@ -75,6 +76,9 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     whole: int = 0  # units of the whole entry of which this order is a slice; 0 if it is no slice
 
 
+_PRICED = frozenset(kind for kind in OrderType if kind.has_price)
+_TRIGGERED = frozenset(kind for kind in OrderType if kind.has_trigger)
+
 Rule: TypeAlias = Callable[[Proposal, Limits], str]
 """Returns the objection, or an empty string."""
 
@@ -94,7 +98,8 @@ def _frozen(p: Proposal, _: Limits) -> str:
 def _tradable(p: Proposal, limits: Limits) -> str:
     if not p.instrument.segment.tradable:
         return f"{p.instrument.id} is an index; it cannot be traded."
-    return "" if p.instrument.id in limits.allowed else f"{p.instrument.id} is not on the allowed list."
+    name = p.instrument.id
+    return "" if name in limits.allowed else f"{name} is not on the allowed list."
 
 
 def _session(p: Proposal, _: Limits) -> str:
@@ -114,24 +119,28 @@ def _grid(p: Proposal, _: Limits) -> str:
         return f"quantity {terms.quantity} is not a positive multiple of the lot {instrument.lot_size}."
     if instrument.freeze_quantity and terms.quantity > instrument.freeze_quantity:
         return f"quantity {terms.quantity} is above the freeze quantity {instrument.freeze_quantity}."
-    for name, price, wanted in (
-        ("price", terms.price, terms.order_type.has_price),
-        ("trigger price", terms.trigger_price, terms.order_type.has_trigger),
-    ):
-        if wanted and not instrument.on_tick(price):
-            return f"{name} {inr(price)} is not a positive multiple of the tick {inr(instrument.tick_size)}."
+    if terms.order_type in _PRICED and not instrument.on_tick(terms.price):
+        return f"price {inr(terms.price)} is not a positive multiple of the tick {inr(instrument.tick_size)}."
+    if terms.order_type in _TRIGGERED and not instrument.on_tick(terms.trigger_price):
+        trigger, tick = inr(terms.trigger_price), inr(instrument.tick_size)
+        return f"trigger price {trigger} is not a positive multiple of the tick {tick}."
     return ""
 
 
 def _quantity(p: Proposal, limits: Limits) -> str:
-    most, quantity = limits.max_order_quantity, max(p.terms.quantity, p.whole)
-    return f"quantity {quantity} is above the limit {most}." if most and quantity > most else ""
+    most = limits.max_order_quantity
+    if not most:
+        return ""
+    quantity = max(p.terms.quantity, p.whole)
+    return f"quantity {quantity} is above the limit {most}." if quantity > most else ""
 
 
 def _value(p: Proposal, limits: Limits) -> str:
-    value = max(p.terms.quantity, p.whole) * max(p.terms.price, p.last)
     most = limits.max_order_value
-    return f"value {inr(value)} is above the limit {inr(most)}." if most and value > most else ""
+    if not most:
+        return ""
+    value = max(p.terms.quantity, p.whole) * max(p.terms.price, p.last)
+    return f"value {inr(value)} is above the limit {inr(most)}." if value > most else ""
 
 
 def _band(p: Proposal, limits: Limits) -> str:
