@@ -14,6 +14,7 @@ import msgspec
 
 from saudagar.brokers.dhan import outcome, parse, words
 from saudagar.brokers.dhan.capabilities import CAPABILITIES
+from saudagar.brokers.dhan.client import DhanSettings
 from saudagar.brokers.dhan.lane import LIMITS, connect
 from saudagar.brokers.governor import Governor
 from saudagar.brokers.lane import Call, Lane
@@ -40,30 +41,9 @@ _ID = re.compile(r"[A-Za-z0-9 _-]{1,25}")  # documented as 30; the 26th was refu
 _NO_HOLDINGS = "DH-1111"  # an empty demat account is answered with an error
 _LEG = "ENTRY_LEG"  # of an ordinary order; an empty text is refused
 
+__all__ = ["DhanBroker", "DhanSettings"]
+
 T = TypeVar("T")
-
-
-class DhanSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach Dhan.
-
-    Attributes
-    ----------
-    token
-        The access token (24 hours).
-    rest_url, order_feed_url
-        Other addresses, for a simulated exchange; `rest_url` ends in ``/v2``.
-    timeout
-        Seconds to connect and seconds to wait for a reply.
-    """
-
-    client_id: str
-    token: str
-    rest_url: str | None = None
-    order_feed_url: str | None = None
-    timeout: tuple[float, float] = (3.0, 7.0)
-
-    def __repr__(self) -> str:
-        return f"DhanSettings(client_id={self.client_id!r}, token='•••', rest_url={self.rest_url!r})"
 
 
 class DhanBroker:

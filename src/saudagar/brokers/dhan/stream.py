@@ -14,15 +14,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import msgspec
-import websockets
 from dhanhq import DhanContext, OrderUpdate, orderupdate
-from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from saudagar.brokers.child import Kind, Outlet
+from saudagar.brokers.dhan.socket import TokenRefused, connect, hold
 
-_ALIVE_EVERY = 2.0  # seconds
-_PARTING = 0.5  # seconds to wait for a dead peer's farewell (the library's 10 would hide that it is dead)
-_REFUSED = frozenset({401, 403, 1008, 3000, 3003})  # HTTP and close codes that say: not with this token
 _TOKEN_CODES = frozenset({"807", "808", "809", "810"})
 
 
@@ -33,10 +29,6 @@ class ChildSettings(msgspec.Struct, frozen=True):
     token: str
     silence: float = 0.0  # seconds after which the desk gives up a silent link; 0: it does not
     url: str | None = None
-
-
-class TokenRefused(Exception):
-    """The server said on the socket that the login is not good."""
 
 
 class _Tap:
@@ -82,15 +74,14 @@ def run(settings: bytes, outlet: Outlet, ended: threading.Event) -> None:
     wanted = msgspec.json.decode(settings, type=ChildSettings)
     orderupdate.print = lambda *_, **__: None  # it would print the login message, token included
     orderupdate.websockets = SimpleNamespace(connect=lambda url: _Connection(url, wanted.silence, outlet))
-    asyncio.run(_hold(Updates(wanted, outlet), outlet, ended, min(wanted.silence / 4 or _ALIVE_EVERY, _ALIVE_EVERY)))
+    asyncio.run(hold(Updates(wanted, outlet).connect_order_update(), outlet, ended, wanted.silence))
 
 
 class _Connection:
-    """`websockets.connect` as the SDK calls it, with pings that notice a dead peer in time."""
+    """The socket as the SDK enters it, with the tap in between."""
 
     def __init__(self, url: str, silence: float, outlet: Outlet) -> None:
-        half = silence / 2 or None
-        self._connect = websockets.connect(url, ping_interval=half, ping_timeout=half, close_timeout=_PARTING)
+        self._connect = connect(url, silence)
         self._outlet = outlet
 
     async def __aenter__(self) -> _Tap:
@@ -98,32 +89,6 @@ class _Connection:
 
     async def __aexit__(self, *reason: Any) -> None:
         await self._connect.__aexit__(*reason)
-
-
-async def _hold(updates: Updates, outlet: Outlet, ended: threading.Event, beat: float) -> None:
-    loop = asyncio.get_running_loop()
-    connection = asyncio.ensure_future(updates.connect_order_update())
-    told = loop.run_in_executor(None, ended.wait)
-    while not connection.done() and not told.done():
-        await asyncio.wait({connection, told}, timeout=beat, return_when=asyncio.FIRST_COMPLETED)
-        outlet.send(Kind.ALIVE)
-    ended.set()
-    if not connection.done():
-        connection.cancel()
-    outcome: object = (await asyncio.gather(connection, return_exceptions=True))[0]
-    outlet.status("AUTH" if _refused(outcome) else "DOWN", _words(outcome))
-
-
-def _refused(outcome: object) -> bool:
-    if isinstance(outcome, InvalidStatus):
-        return outcome.response.status_code in _REFUSED
-    if isinstance(outcome, ConnectionClosed) and outcome.rcvd is not None:
-        return outcome.rcvd.code in _REFUSED
-    return isinstance(outcome, TokenRefused)
-
-
-def _words(outcome: object) -> str:
-    return f"{type(outcome).__name__}: {outcome}" if isinstance(outcome, Exception) else "closed by the server"
 
 
 def _is_object(message: str | bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from saudagar.model import InstrumentKind, OrderStatus, OrderType, Product, Segment, Side, Validity
+from saudagar.model import Instrument, InstrumentKind, OrderStatus, OrderType, Product, Segment, Side, Validity
 
 STATUS: dict[str, OrderStatus] = {
     "TRANSIT": OrderStatus.PENDING,
@@ -75,3 +75,35 @@ PRODUCTS_OF: dict[InstrumentKind, frozenset[Product]] = {
 """What may be traded as what."""
 
 VALIDITY: dict[Validity, str] = {Validity.DAY: "DAY", Validity.IOC: "IOC"}
+
+DATA_SEGMENT: dict[Segment, str] = SEGMENT | {Segment.NSE_INDEX: "IDX_I", Segment.BSE_INDEX: "IDX_I"}
+"""Segments of market data."""
+
+FEED_SEGMENT: dict[Segment, int] = {
+    Segment.NSE_INDEX: 0,
+    Segment.BSE_INDEX: 0,
+    Segment.NSE_EQ: 1,
+    Segment.NSE_FNO: 2,
+    Segment.BSE_EQ: 4,
+    Segment.MCX_COMM: 5,
+    Segment.BSE_FNO: 8,
+}
+"""The same as the market feed's numbers."""
+
+INDICES = frozenset({"NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYNXT50", "SENSEX", "BANKEX", "SENSEX50"})
+"""Underlyings of index derivatives (NSE and BSE contract specifications, November 2026)."""
+
+_CONTRACTS = {
+    InstrumentKind.FUTURE: ("FUTIDX", "FUTSTK", "FUTCOM"),
+    InstrumentKind.OPTION: ("OPTIDX", "OPTSTK", "OPTFUT"),
+}
+
+
+def instrument_word(instrument: Instrument) -> str:
+    """What Dhan's charts call an instrument of this kind (annexure "Instrument")."""
+    if instrument.kind not in _CONTRACTS:
+        return instrument.kind.value
+    index, share, commodity = _CONTRACTS[instrument.kind]
+    if instrument.segment is Segment.MCX_COMM:
+        return commodity
+    return index if instrument.underlying in INDICES else share

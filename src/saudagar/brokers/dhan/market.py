@@ -1,0 +1,105 @@
+"""The child that holds one of Dhan's market data sockets: the SDK's `MarketFeed`, with its traps defused.
+
+The SDK connects and subscribes. It also reads only the first packet of a frame, prints, and reconnects for ever, with
+a token that has expired too; so its parser is passed by, and the connection ends with the first fault. The supervisor
+starts the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from struct import Struct
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+from dhanhq import DhanContext, MarketFeed, marketfeed
+
+from saudagar.brokers.child import Kind, Outlet
+from saudagar.brokers.dhan.packets import farewell
+from saudagar.brokers.dhan.socket import TokenRefused, connect, hold
+
+STAMP = Struct("<Q")
+"""Before each frame on the pipe: when the socket handed it over (monotonic ns)."""
+
+_PER_MESSAGE = 100
+_SETTLED = 0.5  # seconds; a refusal comes at once, and a link that is about to be refused is not up
+_REASONS = {
+    805: "too many connections of this client",
+    806: "no data plan",
+    807: "the token has expired",
+    808: "the client id is refused",
+    809: "the token is refused",
+    810: "the login is refused",
+}
+_FINAL = frozenset(_REASONS) - {805}
+
+
+class ChildSettings(msgspec.Struct, frozen=True):
+    """What the child must know, over standard input."""
+
+    client_id: str
+    token: str
+    keys: list[tuple[int, str]]  # segment and security id
+    mode: int  # request code
+    silence: float = 0.0  # seconds after which the desk gives up a silent link; 0: it does not
+    url: str | None = None
+
+
+class RawFeed(MarketFeed):  # type: ignore[misc]  # the SDK has no types
+    """The SDK's client, that hands each frame to the desk as it is."""
+
+    def __init__(self, settings: ChildSettings, outlet: Outlet) -> None:
+        wanted = [(segment, security, settings.mode) for segment, security in settings.keys]
+        super().__init__(DhanContext(settings.client_id, settings.token), wanted, version="v2")
+        self._outlet = outlet
+        self._up = False
+
+    def validate_and_process_tuples(
+        self, tuples_list: list[tuple[int, str, int]], batch_size: int = _PER_MESSAGE
+    ) -> dict[str, list[list[tuple[int, str]]]]:
+        """What to subscribe to, in our order (the SDK's own goes through a set, another one in every process)."""
+        keys = [(segment, security) for segment, security, _ in tuples_list]
+        groups = [keys[start : start + batch_size] for start in range(0, len(keys), batch_size)]
+        return {str(tuples_list[0][2]): groups}
+
+    def process_data(self, data: bytes | str) -> None:
+        """Called by the SDK with each message."""
+        raw = data.encode() if isinstance(data, str) else data
+        if reason := farewell(raw):
+            words = f"{reason}: {_REASONS.get(reason, 'no reason given')}"
+            raise TokenRefused(words) if reason in _FINAL else ConnectionError(words)
+        self._settle()
+        self._outlet.send(Kind.DATA, STAMP.pack(time.monotonic_ns()) + raw)
+
+    def _settle(self) -> None:
+        if not self._up:
+            self._up = True
+            self._outlet.status("UP")
+
+    async def listen(self) -> None:
+        """Connect, subscribe and receive until something breaks."""
+        await self.connect()
+        settled = asyncio.get_running_loop().call_later(_SETTLED, self._settle)
+        try:
+            while True:
+                await self.get_instrument_data()
+        finally:
+            settled.cancel()
+            await self.ws.close()
+
+
+def run(settings: bytes, outlet: Outlet, ended: threading.Event) -> None:
+    """Hold the connection until it breaks or `ended` is set from outside."""
+    wanted = msgspec.json.decode(settings, type=ChildSettings)
+
+    def connection(url: str) -> Any:
+        return connect(url, wanted.silence)
+
+    marketfeed.websockets = SimpleNamespace(connect=connection)  # of the rest, only what reconnects is used
+    if wanted.url:
+        MarketFeed.market_feed_wss = wanted.url
+    feed = RawFeed(wanted, outlet)
+    feed.loop.run_until_complete(hold(feed.listen(), outlet, ended, wanted.silence))

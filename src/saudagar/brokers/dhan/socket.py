@@ -1,0 +1,58 @@
+"""What both of Dhan's sockets need of their process: pings that notice a dead peer, and how a connection ends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any
+
+import websockets
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from saudagar.brokers.child import Kind, Outlet
+
+_ALIVE_EVERY = 2.0  # seconds
+_PARTING = 0.5  # seconds to wait for a dead peer's farewell (the library's 10 would hide that it is dead)
+_REFUSED = frozenset({401, 403, 1008, 3000, 3003})  # HTTP and close codes that say: not with this token
+_LARGEST = 1 << 24  # bytes of a message
+
+
+class TokenRefused(Exception):
+    """The server said on the socket that the login is not good."""
+
+
+def connect(url: str, silence: float) -> Any:
+    """`websockets.connect` as the SDK calls it, with pings in time for `silence` (seconds; 0: none)."""
+    half = silence / 2 or None
+    return websockets.connect(
+        url, ping_interval=half, ping_timeout=half, close_timeout=_PARTING, max_size=_LARGEST, compression=None
+    )
+
+
+async def hold(work: Coroutine[Any, Any, None], outlet: Outlet, ended: threading.Event, silence: float) -> None:
+    """Run `work`, the connection, until it breaks or `ended` is set from outside; tell how it ended."""
+    beat = min(silence / 4 or _ALIVE_EVERY, _ALIVE_EVERY)
+    loop = asyncio.get_running_loop()
+    connection: asyncio.Future[Any] = asyncio.ensure_future(work)
+    told: asyncio.Future[Any] = loop.run_in_executor(None, ended.wait)
+    while not connection.done() and not told.done():
+        await asyncio.wait([connection, told], timeout=beat, return_when=asyncio.FIRST_COMPLETED)
+        outlet.send(Kind.ALIVE)
+    ended.set()
+    if not connection.done():
+        connection.cancel()
+    outcome: object = (await asyncio.gather(connection, return_exceptions=True))[0]
+    outlet.status("AUTH" if _refused(outcome) else "DOWN", _words(outcome))
+
+
+def _refused(outcome: object) -> bool:
+    if isinstance(outcome, InvalidStatus):
+        return outcome.response.status_code in _REFUSED
+    if isinstance(outcome, ConnectionClosed) and outcome.rcvd is not None:
+        return outcome.rcvd.code in _REFUSED
+    return isinstance(outcome, TokenRefused)
+
+
+def _words(outcome: object) -> str:
+    return f"{type(outcome).__name__}: {outcome}" if isinstance(outcome, Exception) else "closed by the server"
