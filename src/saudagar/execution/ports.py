@@ -77,7 +77,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     after_market: bool = True
     look_up: LookUp = LookUp.DIRECT
     id_length: int = 20  # characters of our own id that the broker keeps
-    slices: int = 0  # orders that the broker itself cuts one order into; 0: it does not
+    slices: int | None = 0  # orders that the broker itself cuts one into; 0: it does not; None: no limit is published
     conditional: frozenset[Resting] = frozenset()
     conversion: bool = True  # of a position's product
     e_dis: bool = False  # authorises sales from the demat account

@@ -37,7 +37,9 @@ from saudagar.model.errors import RejectedByBroker
 class PaperBroker:
     """An `ExecutionClient` over a `MatchingCore`."""
 
-    capabilities = Capabilities(name="paper", order_types=frozenset(OrderType), products=frozenset(Product))
+    capabilities = Capabilities(
+        name="paper", order_types=frozenset(OrderType), products=frozenset(Product), conversion=False
+    )
 
     def __init__(self, core: MatchingCore) -> None:
         self._core = core
