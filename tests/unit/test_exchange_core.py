@@ -247,7 +247,7 @@ def test_modify_changes_nothing_when_refused():
         "band": OrderTerms(quantity=150, order_type=OrderType.LIMIT, price=60_000),
         "funds": OrderTerms(quantity=10_000, order_type=OrderType.LIMIT, price=80_000),
     }
-    core._account.capital = 20_000_000
+    core.account("").capital = 20_000_000
     before = (*before[:3], core.funds())
     for code, terms in cases.items():
         with pytest.raises(Refusal) as refused:

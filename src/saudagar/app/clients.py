@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from saudagar.model.errors import ConfigError
 
 if TYPE_CHECKING:
-    from saudagar.app.config import Secrets
+    from saudagar.app.config import DeskConfig, Secrets
     from saudagar.brokers.login import Access
     from saudagar.brokers.supervisor import Watch
     from saudagar.exchange.process import Account, ExchangeProcess
@@ -75,9 +75,9 @@ def data_client(
     ConfigError
         If there is no token, or no such broker.
     """
-    return _chosen(broker, {"dhan": _dhan_data, "upstox": _upstox_data, "kite": _kite_data})(
-        secrets, simulated, watch, depth
-    )
+    makers = {"dhan": _dhan_data, "upstox": _upstox_data, "kite": _kite_data}
+    client: DataClient = _chosen(broker, makers)(secrets, simulated, watch, depth)
+    return client
 
 
 def execution_client(
@@ -97,9 +97,36 @@ def execution_client(
     ConfigError
         If there is no token, or no such broker.
     """
-    return _chosen(broker, {"dhan": _dhan_orders, "upstox": _upstox_orders, "kite": _kite_orders})(
-        secrets, lookup, simulated, watch, clock, feed
-    )
+    makers = {"dhan": _dhan_orders, "upstox": _upstox_orders, "kite": _kite_orders}
+    client: ExecutionClient = _chosen(broker, makers)(secrets, lookup, simulated, watch, clock, feed)
+    return client
+
+
+def order_desk(
+    config: DeskConfig,
+    lookup: Master,
+    simulated: Simulation | None = None,
+    watch: Watch | None = None,
+    *,
+    clock: Clock = lambda: 0,
+    feed: DataClient | None = None,
+) -> ExecutionClient:
+    """The order desk of the whole configuration: one broker, or a router over all its accounts."""
+    orders = config.orders.broker
+    main = execution_client(orders, config.secrets, lookup, simulated, watch, clock=clock, feed=feed)
+    if not config.accounts:
+        return main
+    from saudagar.brokers.router import Router
+    from saudagar.model import StrategyId
+
+    clients = {"": main}
+    for name, account in config.accounts.items():
+        own = feed if account.broker == config.data.broker and account.secrets == config.secrets else None
+        clients[name] = execution_client(
+            account.broker, account.secrets, lookup, simulated, watch, clock=clock, feed=own
+        )
+    chosen = {StrategyId(each.name): each.account for each in config.strategies.values()}
+    return Router(clients, chosen, default="")
 
 
 def _chosen(broker: str, makers: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
@@ -198,7 +225,8 @@ def _kite(secrets: Secrets, simulated: Simulation | None) -> Any:
 
 
 def _dhan_data(secrets: Secrets, simulated: Simulation | None, watch: Watch | None, depth: bool) -> DataClient:
-    from saudagar.brokers.dhan.feed import DhanFeed, DhanFeedSettings
+    from saudagar.brokers.dhan.client import DhanFeedSettings
+    from saudagar.brokers.dhan.feed import DhanFeed
 
     if simulated is None:
         settings = DhanFeedSettings(

@@ -165,7 +165,7 @@ def _venue(config: DeskConfig, exchange_ports: str) -> Venue:
         return InProcessVenue(source, capital=config.desk.capital, speed=simulation.speed)
     from saudagar.app.venues.wired import WiredVenue
 
-    return WiredVenue(_exchange_config(config), config.data, config.orders, attach)
+    return WiredVenue(_exchange_config(config), config, attach)
 
 
 def _exchange_config(config: DeskConfig) -> ExchangeConfig:
@@ -185,6 +185,7 @@ def _exchange_config(config: DeskConfig) -> ExchangeConfig:
         lockstep=simulation.lockstep,
         hold=True,
         account=Account(capital=config.desk.capital),
+        separate=bool(config.accounts),
         faults=simulation.faults,
     )
 

@@ -151,8 +151,9 @@ def book(core: MatchingCore) -> dict[str, Any]:
         "orders": [_picked(order, _ORDER) for order in core.orders.values()],
         "trades": [_picked(trade, _TRADE) for trade in core.trades],
         "positions": [
-            {"instrument": instrument.id} | dict(zip(_POSITION, row, strict=True))
-            for instrument, *row in core.positions()
+            {"account": name, "instrument": instrument.id} | dict(zip(_POSITION, row, strict=True))
+            for name in core.accounts
+            for instrument, *row in core.positions(name)
         ],
         "funds": core.funds(),
     }

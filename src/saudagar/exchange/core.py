@@ -103,8 +103,9 @@ class MatchingCore:
         self.orders: dict[str, ExchangeOrder] = {}
         self._books = {each.id: Book(each, closes.get(each.id, 0)) for each in instruments}
         self._clock = SessionClock(calendar, (book.instrument for book in self._books.values()))
-        self._account = Account(capital, holdings)
-        self._floor = Floor(self._account, protection_ppm, band_ppm)
+        self._capital, self._holdings = capital, holdings
+        self._accounts: dict[str, Account] = {}
+        self._floor = Floor(self.account, protection_ppm, band_ppm)
         self._protection = protection_ppm
         self._band = band_ppm
         self._tags: dict[str, ExchangeOrder] = {}
@@ -121,6 +122,18 @@ class MatchingCore:
     def trades(self) -> list[ExchangeTrade]:
         """Every execution, oldest first."""
         return self._floor.trades
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The names of the accounts in use; "" is the one that is meant where none is named."""
+        return tuple(self._accounts)
+
+    def account(self, name: str) -> Account:
+        """The account of that name; each begins with the same capital and holdings."""
+        found = self._accounts.get(name)
+        if found is None:
+            found = self._accounts[name] = Account(self._capital, self._holdings)
+        return found
 
     def advance(self, ts: Nanos, ticks: Sequence[Tick] = ()) -> list[Update]:
         """Move market time to `ts` (UTC ns), take the session's events and `ticks`, match what rests.
@@ -167,11 +180,12 @@ class MatchingCore:
         validity: Validity = Validity.DAY,
         after_market: bool = False,
         protection_ppm: int | None = None,
+        account: str = "",
     ) -> ExchangeOrder:
         """Take a new order and match it at once.
 
         Two orders with one `tag` are two orders: no broker removes duplicates. `protection_ppm` is a market order's
-        own protection; None takes the core's.
+        own protection; None takes the core's. `account` is whose cash and positions it moves.
 
         Raises
         ------
@@ -184,7 +198,7 @@ class MatchingCore:
         check_session(phase, terms, validity, after_market)
         check_band(book, terms, self._band)
         limit = self._limit(book, side, terms, protection_ppm)
-        self._account.reserve(book.instrument, product, side, terms.quantity, _margin_price(book, terms))
+        self.account(account).reserve(book.instrument, product, side, terms.quantity, _margin_price(book, terms))
         self._counter += 1
         order = ExchangeOrder(
             exchange_id=f"{self._day_prefix}{self._counter:07d}",
@@ -200,6 +214,7 @@ class MatchingCore:
             rank=self._counter,
             limit=limit,
             protection_ppm=protection_ppm,
+            account=account,
         )
         self.orders[order.exchange_id] = order
         self._tags.setdefault(tag, order)
@@ -227,7 +242,8 @@ class MatchingCore:
         self._check_change(order, terms)
         limit = self._limit(book, order.side, terms, order.protection_ppm)
         more = terms.quantity - order.terms.quantity
-        self._account.reserve(book.instrument, order.product, order.side, more, _margin_price(book, terms))
+        account = self.account(order.account)
+        account.reserve(book.instrument, order.product, order.side, more, _margin_price(book, terms))
         self._yield_priority(order, terms, limit)
         order.terms, order.limit = terms, limit
         if order.status is OrderStatus.PENDING:
@@ -252,7 +268,9 @@ class MatchingCore:
         self._floor.end(self._book(order.instrument.id), order, OrderStatus.CANCELLED, "cancelled by the member")
         return order
 
-    def convert(self, instrument: InstrumentId, old: Product, new: Product, side: Side, quantity: int) -> None:
+    def convert(
+        self, instrument: InstrumentId, old: Product, new: Product, side: Side, quantity: int, account: str = ""
+    ) -> None:
         """Move `quantity` units of the position's `side` (BUY: long) from product `old` to `new`.
 
         Raises
@@ -264,28 +282,28 @@ class MatchingCore:
         check_product(found, new)
         if old is new or type(quantity) is not int or quantity <= 0:
             raise Refusal("quantity", f"{instrument}: nothing to convert from {old} to {new}: {quantity!r}.")
-        self._account.convert(found, old, new, side, quantity)
+        self.account(account).convert(found, old, new, side, quantity)
 
     def margin(self, instrument: InstrumentId, product: Product, side: Side, quantity: int, price: Paise) -> Paise:
         """Margin that an order would need on its own, paise; `price` 0 takes the last. Raises as `place` does."""
         book = self._book(instrument)
         check_product(book.instrument, product)
-        return self._account.margin(book.instrument, product, side, quantity, price or book.last)
+        return self.account("").margin(book.instrument, product, side, quantity, price or book.last)
 
     def by_tag(self, tag: str) -> ExchangeOrder | None:
         """The first order placed with `tag`."""
         return self._tags.get(tag)
 
-    def positions(self) -> list[tuple[Instrument, Product, int, Paise, int, Paise]]:
+    def positions(self, account: str = "") -> list[tuple[Instrument, Product, int, Paise, int, Paise]]:
         """Instrument, product, bought units and value, sold units and value of everything traded."""
         return [
             (line.instrument, line.product, line.buy_quantity, line.buy_value, line.sell_quantity, line.sell_value)
-            for line in self._account.lines()
+            for line in self.account(account).lines()
         ]
 
-    def funds(self) -> Funds:
+    def funds(self, account: str = "") -> Funds:
         """Money of the account, paise."""
-        return self._account.funds()
+        return self.account(account).funds()
 
     def last(self, instrument: InstrumentId) -> Tick | None:
         """The newest good tick of `instrument`, None before the first.

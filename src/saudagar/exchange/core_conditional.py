@@ -13,7 +13,7 @@ orders. The rules here are the ones the three brokers share; the wire faces add 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -121,11 +121,12 @@ class Conditionals:
         Where fired legs place their orders.
     """
 
-    def __init__(self, core: MatchingCore) -> None:
+    def __init__(self, core: MatchingCore, desk: Callable[[str], MatchingCore] | None = None) -> None:
         self.all: dict[str, Conditional] = {}
         self.placed: dict[str, Conditional] = {}  # by the id of an order that it fired
         self.changed: list[Conditional] = []  # since `take_changes`; for the order streams
         self._core = core
+        self._desk = desk or (lambda _: core)  # where orders of a kind are placed
         self._live: dict[InstrumentId, list[Conditional]] = {}
         self._counter = 0
 
@@ -280,7 +281,7 @@ class Conditionals:
         self._note(each)
 
     def _send(self, each: Conditional, leg: Leg) -> None:
-        order = self._core.place(
+        order = self._desk(each.kind).place(
             tag=each.tag,
             instrument=each.instrument.id,
             side=leg.side,

@@ -6,6 +6,8 @@ are told in `core`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from saudagar.exchange.book import Book
 from saudagar.exchange.core_account import Account
 from saudagar.exchange.core_orders import ExchangeOrder, ExchangeTrade, Update, snapshot
@@ -22,7 +24,7 @@ class Floor:
         As in `core.MatchingCore`.
     """
 
-    def __init__(self, account: Account, protection_ppm: int | None, band_ppm: int) -> None:
+    def __init__(self, account: Callable[[str], Account], protection_ppm: int | None, band_ppm: int) -> None:
         self.now: Nanos = 0
         self.trades: list[ExchangeTrade] = []
         self.updates: list[Update] = []
@@ -61,7 +63,7 @@ class Floor:
 
     def end(self, book: Book, order: ExchangeOrder, status: OrderStatus, reason: str) -> None:
         """Take a working order out of the market."""
-        self._account.release(order.instrument, order.product, order.side, order.remaining)
+        self._account(order.account).release(order.instrument, order.product, order.side, order.remaining)
         book.remove(order)
         order.reason = reason
         self.tell(order, status)
@@ -142,6 +144,6 @@ class Floor:
         order.trades.append(trade)
         order.filled += quantity
         order.value += quantity * price
-        self._account.trade(order.instrument, order.product, order.side, quantity, price)
+        self._account(order.account).trade(order.instrument, order.product, order.side, quantity, price)
         done = order.filled == order.terms.quantity
         self.tell(order, OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED, trade)

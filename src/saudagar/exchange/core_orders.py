@@ -94,6 +94,7 @@ class ExchangeOrder(msgspec.Struct, kw_only=True, eq=False):
     triggered: bool = False  # a stop that has woken up
     rank: int = 0  # place in time priority: smaller was first
     protection_ppm: int | None = None  # of a market order, where the member named it
+    account: str = ""  # whose cash and positions it moves
 
     @property
     def remaining(self) -> int:

@@ -84,6 +84,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Each broker's limit on order writes, in market seconds; 0 switches it off.
     read_limits
         Whether the brokers count reads too, on the wall.
+    separate
+        Each broker's face has an account of its own, with the whole capital; else all share one.
     faults
         A fault plan as `faults.FaultPlan.from_json` reads it.
     """
@@ -97,6 +99,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     account: Account = Account()
     writes_per_second: int = 10
     read_limits: bool = False
+    separate: bool = False
     faults: dict[str, Any] = {}
 
 

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from aiohttp import web
@@ -19,6 +19,7 @@ from aiohttp import web
 from saudagar.exchange.control import Control, Tokens, book
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_conditional import Conditionals
+from saudagar.exchange.core_member import Member
 from saudagar.exchange.core_orders import Update
 from saudagar.exchange.dhan.rest import DhanFace
 from saudagar.exchange.dhan.site import DhanLimits, DhanSite
@@ -93,7 +94,7 @@ class RunningExchange:
         )
         self.wire = Wire(FaultPlan.from_json(msgspec.json.encode(config.faults)))
         self.tape = Tape(source.instruments, closes.__getitem__, midnight(source.day))
-        self.conditionals = Conditionals(self.core)
+        self.conditionals = Conditionals(self.core, lambda kind: self._member(kind.partition(".")[0]))
         self.switches = {"dhan": Switches(), "upstox": Switches(), "kite": Switches()}
         self._dhan_updates = OrderUpdates(
             self.wire,
@@ -114,7 +115,7 @@ class RunningExchange:
         )
         self.upstox = UpstoxFace(
             UpstoxSite(
-                self.core,
+                self._member("upstox"),
                 self.wire,
                 self.tape,
                 self.conditionals,
@@ -133,7 +134,7 @@ class RunningExchange:
             joined=self._joined,
         )
         self.kite = KiteFace(
-            self.core,
+            self._member("kite"),
             self.wire,
             self.tape,
             self.conditionals,
@@ -158,7 +159,7 @@ class RunningExchange:
         self.pacer = Pacer(lockstep=config.lockstep, speed=config.speed, sent=lambda: self.updates.sent)
         self.dhan = DhanFace(
             DhanSite(
-                self.core,
+                self._member("dhan"),
                 self.wire,
                 self.tape,
                 self.conditionals,
@@ -196,6 +197,10 @@ class RunningExchange:
         self._segments = sorted({each.segment for each in source.instruments})
         self._runners: list[web.AppRunner] = []
         self._market: asyncio.Task[None] | None = None
+
+    def _member(self, name: str) -> MatchingCore:
+        """The core as the account of that broker sees it."""
+        return cast("MatchingCore", Member(self.core, name)) if self.config.separate else self.core
 
     async def start(self) -> None:
         """Listen on all ports and let the market begin.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from saudagar.app.config.desk import StrategyConfig
+from saudagar.app.config.desk import AccountConfig, StrategyConfig
 from saudagar.app.config.mistakes import Mistakes
 from saudagar.app.config.secrets import PREFIX, Secrets
 from saudagar.app.config.sections import (
@@ -31,6 +31,7 @@ class Draft:
     secrets: Secrets
     sections: dict[str, Any] = field(default_factory=dict)
     strategies: dict[str, StrategyConfig] = field(default_factory=dict)
+    accounts: dict[str, AccountConfig] = field(default_factory=dict)
 
 
 _CREDENTIALS: dict[str, tuple[str, ...]] = {
@@ -66,6 +67,27 @@ def _credentials(draft: Draft, mistakes: Mistakes) -> None:
             f"mode {desk.mode} needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not set",
             'Set it in the environment or in the file of [secrets]; or write mode = "simulation", which needs none.',
         )
+
+
+def _accounts(draft: Draft, mistakes: Mistakes) -> None:
+    """Every account that is named exists, has its credentials, and is simulated only once per broker."""
+    mode = draft.sections["desk"].mode
+    seen = {draft.sections["orders"].broker}
+    for name, account in draft.accounts.items():
+        if mode is Mode.SIMULATION and account.broker in seen:
+            text = f"the simulated exchange has one account at {account.broker}, and it is taken"
+            mistakes.add(("accounts", name, "broker"), text)
+        seen.add(account.broker)
+        if mode is Mode.LIVE:
+            missing = [
+                PREFIX + key.upper() for key in _CREDENTIALS[account.broker] if not getattr(account.secrets, key)
+            ]
+            if missing:
+                mistakes.add(("accounts", name), f"needs {' and '.join(missing)} in its secrets file")
+    for name, strategy in draft.strategies.items():
+        if strategy.account and strategy.account not in draft.accounts:
+            known = ", ".join(draft.accounts) or "none"
+            mistakes.add(("strategies", name, "account"), f"expected a name of [accounts.NAME]; known: {known}")
 
 
 def _simulated_wire(draft: Draft, mistakes: Mistakes) -> None:
@@ -127,6 +149,7 @@ def _allowed(draft: Draft, mistakes: Mistakes) -> None:
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Draft, Mistakes], None]], ...] = (
     (("session",), _session),
     (("desk", "data", "orders", "secrets"), _credentials),
+    (("desk", "orders"), _accounts),
     (("simulation",), _simulated_wire),
     (("desk", "simulation"), _simulated_day),
     ((), _sizes),

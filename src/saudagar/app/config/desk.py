@@ -25,6 +25,15 @@ from saudagar.strategies import Exits, Size, Strategy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountConfig:
+    """One ``[accounts.NAME]``."""
+
+    name: str
+    broker: str
+    secrets: Secrets = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyConfig:
     """One ``[strategies.NAME]``: the validated strategy and where it trades.
 
@@ -39,6 +48,7 @@ class StrategyConfig:
     side: TradeSide
     size: Size
     exits: Exits
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +66,7 @@ class DeskConfig:
     strategies: dict[str, StrategyConfig]
     secrets: Secrets = field(repr=False)
     base: Path
+    accounts: dict[str, AccountConfig] = field(default_factory=dict)
 
     def path(self, text: str) -> Path:
         """A path of the file, from the file's folder."""
@@ -79,6 +90,8 @@ class DeskConfig:
         """All settings in force as plain values; no secrets, no machine's paths."""
         sections = ("desk", "data", "orders", "simulation", "risk", "session", "charges", "instruments")
         shown: dict[str, Any] = {name: getattr(self, name).model_dump(mode="json") for name in sections}
+        if self.accounts:
+            shown["accounts"] = {name: account.broker for name, account in self.accounts.items()}
         shown["strategies"] = {name: _strategy(strategy) for name, strategy in self.strategies.items()}
         return shown
 
@@ -89,7 +102,8 @@ class DeskConfig:
 
 
 def _strategy(strategy: StrategyConfig) -> dict[str, Any]:
-    return {
+    account = {"account": strategy.account} if strategy.account else {}
+    return account | {
         "kind": strategy.kind,
         "params": strategy.strategy.model_dump(mode="json"),
         "instruments": strategy.instruments,

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from saudagar.app.config.checks import Draft, check
-from saudagar.app.config.desk import DeskConfig, StrategyConfig
+from saudagar.app.config.desk import AccountConfig, DeskConfig, StrategyConfig
 from saudagar.app.config.lines import Path as KeyPath
 from saudagar.app.config.lines import key_lines
 from saudagar.app.config.mistakes import Mistakes
 from saudagar.app.config.secrets import Secrets, read_secrets
-from saudagar.app.config.sections import SECTIONS, StrategySection, interval_ns
+from saudagar.app.config.sections import SECTIONS, AccountSection, StrategySection, interval_ns
 from saudagar.app.errors import ConfigProblems, Problem
 from saudagar.model.errors import ConfigError
 from saudagar.strategies import Strategy
@@ -26,6 +26,7 @@ from saudagar.strategies import load as load_strategy
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
+_NAMED = ("strategies", "accounts")
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)")
 
 
@@ -63,12 +64,15 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> DeskConfig:
         if section is not None:
             draft.sections[name] = section
     _read_secrets(draft, mistakes, environ)
+    _read_accounts(draft, mistakes)
     _read_strategies(draft, mistakes)
     check(draft, mistakes)
     if mistakes.found:
         raise ConfigProblems(mistakes.found)
     sections = {name: section for name, section in draft.sections.items() if name != "secrets"}
-    return DeskConfig(**sections, strategies=draft.strategies, secrets=draft.secrets, base=base)
+    return DeskConfig(
+        **sections, strategies=draft.strategies, secrets=draft.secrets, base=base, accounts=draft.accounts
+    )
 
 
 def _read(text: str, file: str) -> Mistakes:
@@ -86,8 +90,8 @@ def _read(text: str, file: str) -> Mistakes:
 
 def _check_tables(mistakes: Mistakes) -> None:
     for name in mistakes.data:
-        if name not in SECTIONS and name != "strategies":
-            mistakes.unknown((name,), [*SECTIONS, "strategies"])
+        if name not in SECTIONS and name not in _NAMED:
+            mistakes.unknown((name,), [*SECTIONS, *_NAMED])
 
 
 def _validate(model: type[_Model], data: Any, path: KeyPath, mistakes: Mistakes, strict: bool = False) -> _Model | None:
@@ -107,6 +111,26 @@ def _read_secrets(draft: Draft, mistakes: Mistakes, environ: Mapping[str, str]) 
     mistakes.found += problems
     if problems:
         draft.sections.pop("secrets", None)  # so that a secret is not called missing as well
+
+
+def _read_accounts(draft: Draft, mistakes: Mistakes) -> None:
+    tables = mistakes.data.get("accounts", {})
+    if not isinstance(tables, dict):
+        mistakes.add(("accounts",), "expected tables [accounts.NAME]")
+        return
+    for name, table in tables.items():
+        path: KeyPath = ("accounts", name)
+        if not isinstance(table, dict) or not _NAME.fullmatch(name):
+            mistakes.add(path, "expected a table [accounts.NAME], its name up to 20 of a–z, 0–9, _ and -")
+            continue
+        section = _validate(AccountSection, table, path, mistakes)
+        if section is None:
+            continue
+        secrets = draft.secrets
+        if section.secrets:
+            secrets, problems = read_secrets({}, draft.base / Path(section.secrets).expanduser())
+            mistakes.found += problems
+        draft.accounts[name] = AccountConfig(name=name, broker=section.broker, secrets=secrets)
 
 
 def _read_strategies(draft: Draft, mistakes: Mistakes) -> None:
@@ -144,6 +168,7 @@ def _strategy(name: str, table: Any, base: Path, mistakes: Mistakes) -> Strategy
         side=section.side,
         size=section.size,
         exits=section.exits,
+        account=section.account,
     )
 
 

@@ -204,9 +204,17 @@ class SecretsSection(Section):
     file: str = Field("", description="a file of NAME=value lines that only you can read (mode 0600)")
 
 
+class AccountSection(Section):
+    """A further account, for strategies that name it."""
+
+    broker: Literal["dhan", "upstox", "kite"]
+    secrets: str = Field("", description="a 0600 file of its credentials; empty: the desk's own")
+
+
 class StrategySection(Section):
     """One strategy at work. `params` is checked by the class that `kind` names."""
 
+    account: str = Field("", description="a name of [accounts.NAME]; empty: the one of [orders]")
     kind: str = Field(min_length=1, description="a built-in name, or file.py:ClassName")
     instruments: InstrumentNames = Field(min_length=1)
     interval: Interval = "1m"

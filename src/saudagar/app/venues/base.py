@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Protocol
 
+from saudagar.brokers.router import Router
 from saudagar.engine.runner import Runner
 from saudagar.execution.ports import ExecutionClient, InstrumentLookup, LinkState
 from saudagar.market.session_tables import PhaseKind
@@ -76,6 +77,13 @@ class Venue(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+def route_look_ups(broker: ExecutionClient, runner: Runner) -> None:
+    """Let a router over several accounts know whose order is looked up, also after a restart."""
+    if isinstance(broker, Router):
+        orders = runner.engine.state.orders
+        broker.position_of = lambda order_id: orders[order_id].new.position if order_id in orders else None
 
 
 def day_span(calendar: Calendar, instruments: Iterable[Instrument], day: date) -> tuple[Nanos, Nanos]:

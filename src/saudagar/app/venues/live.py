@@ -10,11 +10,11 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from saudagar.app.clients import data_client, execution_client
+from saudagar.app.clients import data_client, order_desk
 from saudagar.app.compose import resolve_all
 from saudagar.app.config import DeskConfig, Mode
 from saudagar.app.tokens import store_of
-from saudagar.app.venues.base import day_span
+from saudagar.app.venues.base import day_span, route_look_ups
 from saudagar.brokers.paper import PaperBroker
 from saudagar.brokers.supervisor import Watch
 from saudagar.engine.clock import wall_clock
@@ -82,9 +82,7 @@ class LiveVenue:
             self._core = MatchingCore(traded, self.calendar, capital=config.desk.capital)
             self._paper = self._broker = PaperBroker(self._core)
         else:
-            self._broker = execution_client(
-                config.orders.broker, secrets, self._master, clock=self._clock, feed=self._feed
-            )
+            self._broker = order_desk(config, self._master, clock=self._clock, feed=self._feed)
 
     @property
     def _is_paper(self) -> bool:
@@ -126,6 +124,7 @@ class LiveVenue:
                 self._paper.on_market(max(frame.ts, self._core.now), frame.ticks)
             runner.put(frame)
 
+        route_look_ups(self._broker, runner)
         await self._broker.start(runner.put, lambda status: on_status("orders", status))
         await self._feed.start(instruments, on_frame, lambda status: on_status("feed", status))
 

@@ -8,9 +8,9 @@ from datetime import date
 from typing import Any
 from urllib.request import urlopen
 
-from saudagar.app.clients import data_client, execution_client
-from saudagar.app.config import DataSection, OrdersSection, Secrets
-from saudagar.app.venues.base import day_span
+from saudagar.app.clients import data_client, order_desk
+from saudagar.app.config import DeskConfig
+from saudagar.app.venues.base import day_span, route_look_ups
 from saudagar.brokers.supervisor import Watch
 from saudagar.engine.runner import Runner
 from saudagar.exchange.pace import PaceClient
@@ -31,27 +31,20 @@ class WiredVenue:
     ----------
     config
         What to simulate. With `attach` the exchange is already running there and is not started or stopped.
-    data, orders
+    desk
         Whose wires the desk speaks.
     """
 
     day: date
 
-    def __init__(
-        self,
-        config: ExchangeConfig,
-        data: DataSection | None = None,
-        orders: OrdersSection | None = None,
-        attach: Ports | None = None,
-    ) -> None:
+    def __init__(self, config: ExchangeConfig, desk: DeskConfig, attach: Ports | None = None) -> None:
         self.span: tuple[Nanos, Nanos] = (0, 1)
         self.fresh = attach is None
         self.calendar = Calendar()
         self.links: dict[str, LinkState] = {"feed": LinkState.DOWN, "orders": LinkState.DOWN}
         self.exchange = ExchangeProcess(config)
         self._attach = attach
-        self._data = data or DataSection()
-        self._orders = orders or OrdersSection()
+        self._desk = desk
         self.account: Account = config.account
         self._pace: PaceClient | None = None
         self._acked = (0, -1)
@@ -67,8 +60,9 @@ class WiredVenue:
         self.day = date.fromisoformat((await asyncio.to_thread(self.exchange.state))["day"])
         await asyncio.to_thread(self._load_master)
         watch = Watch(silence=0, stale=0)  # market time may stand still for as long as the desk likes
-        self.feed = data_client(self._data.broker, Secrets(), self, watch, depth=self._data.depth)
-        self._broker: Any = execution_client(self._orders.broker, Secrets(), self._master, self, watch, feed=self.feed)
+        data = self._desk.data
+        self.feed = data_client(data.broker, self._desk.secrets, self, watch, depth=data.depth)
+        self._broker: Any = order_desk(self._desk, self._master, self, watch, feed=self.feed)
 
     def _load_master(self) -> None:
         readings = [
@@ -111,6 +105,7 @@ class WiredVenue:
             self._last_frame = frame.ts
             runner.put(frame)
 
+        route_look_ups(self._broker, runner)
         await self._broker.start(runner.put, lambda status: on_status("orders", status))
         await self.feed.start(instruments, on_frame, lambda status: on_status("feed", status))
         self._broker.on_update_count = lambda _: runner.nudge()
@@ -140,7 +135,8 @@ class WiredVenue:
             self._pace.done.set()  # the exchange has gone; there will be no more ticks
 
     def refusals(self) -> dict[str, int]:
-        return self.feed.refusals | self._broker.refusals
+        counts: dict[str, int] = self.feed.refusals | self._broker.refusals
+        return counts
 
     async def close(self) -> None:
         if self._pace is not None:
