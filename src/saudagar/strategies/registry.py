@@ -1,4 +1,4 @@
-"""Finds a strategy class by its built-in name or by ``path/to/file.py:ClassName``."""
+"""Finds a strategy class by its built-in name, by ``path/to/file.py:ClassName``, or by the file alone."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ BUILT_IN = {
     "ema_cross": ("saudagar.strategies.ema_cross", "EmaCross"),
     "volume_breakout": ("saudagar.strategies.volume_breakout", "VolumeBreakout"),
     "opening_range": ("saudagar.strategies.opening_range", "OpeningRange"),
+    "supertrend": ("saudagar.strategies.supertrend", "SuperTrend"),
+    "rsi_reversion": ("saudagar.strategies.rsi_reversion", "RsiReversion"),
+    "bollinger_squeeze": ("saudagar.strategies.bollinger_squeeze", "BollingerSqueeze"),
+    "percent_reverse": ("saudagar.strategies.percent_reverse", "PercentReverse"),
+    "pairs": ("saudagar.strategies.pairs", "Pairs"),
 }
 
 
 def load(kind: str, base: Path | None = None) -> type[Strategy]:
     """The strategy class that `kind` names; a relative file is looked up from `base`.
+
+    A file without a class name must define exactly one strategy.
 
     Raises
     ------
@@ -29,6 +36,8 @@ def load(kind: str, base: Path | None = None) -> type[Strategy]:
     if kind in BUILT_IN:
         module, name = BUILT_IN[kind]
         return _class(getattr(importlib.import_module(module), name), kind)
+    if kind.endswith(".py"):
+        return _only_class(_import(((base or Path()) / kind).resolve()), kind)
     path, _, name = kind.rpartition(":")
     if not path:
         near = get_close_matches(kind, BUILT_IN, n=1)
@@ -51,6 +60,18 @@ def _import(file: Path) -> object:
     except Exception as error:
         raise ConfigError(f"strategy file {file} does not import: {type(error).__name__}: {error}") from error
     return module
+
+
+def _only_class(module: object, kind: str) -> type[Strategy]:
+    own = [
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Strategy) and each.__module__ == getattr(module, "__name__", "")
+    ]
+    if len(own) != 1:
+        found = ", ".join(each.__name__ for each in own) or "none"
+        raise ConfigError(f"{kind} must define one strategy, found {found}.", hint=f"Name it: {kind}:ClassName.")
+    return own[0]
 
 
 def _class(found: object, kind: str) -> type[Strategy]:
