@@ -52,6 +52,7 @@ def settings_of(config: DeskConfig, resolve: Resolve) -> Settings:
             no_entry_after=_clock(session.no_entry_after),
             square_off=_clock(session.square_off),
         ),
+        adopt=orders.hand_made == "adopt",
         digest=config.digest(),
     )
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
+
+import msgspec
 
 from saudagar.engine.analysis import Analysis, Standing
 from saudagar.engine.answers import Answers
@@ -55,7 +57,7 @@ from saudagar.portfolio import Trade
 Inbound: TypeAlias = TickFrame | OrderReport | Intent | Command
 
 
-class Step(NamedTuple):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """The answer of one `process`: first make `events` durable, then carry out `effects` in order."""
 
     events: Sequence[ev.Event]
@@ -95,14 +97,13 @@ class Engine:
         self._orders = OrderDesk(self._core, self.watch)
         self._targets = Targets(self._core, self._orders)
         self._answers = Answers(self._core, self._orders, self.watch)
-        self._reconciliation = Reconciliation(self._core, self._answers, self._orders)
+        self._reconciliation = Reconciliation(self._core, self._answers, self._orders, self.watch)
         self.analysis = analysis or Analysis(
             settings.plans, self._core.instrument, calendar, self._standing, settings.bar_grace
         )
         planned = (i for plan in settings.plans for i in plan.instruments)
         seen = {i: self._core.instrument(i) for i in (*watched, *planned)}
         self.screen = TickScreen(seen.values(), calendar)
-        self._span: tuple[Nanos, Nanos] = (0, 0)  # of the day: a time outside is a garbled message
         self._halt_when_flat: SetTradingState | None = None
         self._handlers: dict[type, Callable[[Any], None]] = {
             TickFrame: self._frame,
@@ -142,7 +143,7 @@ class Engine:
             at(day, hours.no_entry_before) if hours.no_entry_before else 0,
             min(at(day, clock) for clock in (hours.no_entry_after or "23:59:59", hours.square_off or "23:59:59")),
         )
-        self._span = (midnight(day), midnight(day) + DAY)
+        core.span = (midnight(day), midnight(day) + DAY)
         if hours.square_off:
             core.later(at(day, hours.square_off), self._square_off)
         self.watch.resume()
@@ -169,14 +170,14 @@ class Engine:
     # -- market --------------------------------------------------------------------------------------------------
 
     def _frame(self, frame: TickFrame) -> None:
-        now = frame.ts
-        first, end = self._span
+        now, core = frame.ts, self._core
+        first, end = core.span
         if not first <= now < end:
             self.screen.counts["day"] += len(frame.ticks)
             return
-        if now > self._core.now:
+        if now > core.now:
             self._advance(now)
-        check, prices = self.screen.check, self._core.prices
+        check, prices = self.screen.check, core.prices
         watch, bars = self.watch.on_tick, self.analysis.on_tick
         for tick in frame.ticks:
             if check(tick, now) is None:
@@ -196,7 +197,7 @@ class Engine:
 
     def _advance(self, now: Nanos) -> None:
         core = self._core
-        if not core.now < now < self._span[1]:
+        if not core.now < now < core.span[1]:
             return
         core.now = now
         core.do_due()

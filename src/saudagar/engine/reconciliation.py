@@ -1,7 +1,8 @@
 """The desk's book against the broker's: at start, after each reconnect, every minute.
 
 The broker is right about what exists; the journal is right about what we asked for. Orders are brought up to date by
-the same reports that a stream would have sent. A position that disagrees twice running freezes its instrument.
+the same reports that a stream would have sent. A position that disagrees twice running freezes its instrument, or,
+where the user wants it so, what somebody traded by hand becomes a position of its own.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 from saudagar.engine.answers import Answers
 from saudagar.engine.core import Core
 from saudagar.engine.orders import OrderDesk
-from saudagar.model import SECOND, AccountSnapshot, InstrumentId, OrderReport, OrderStatus
+from saudagar.engine.watch import Watch
+from saudagar.model import SECOND, AccountSnapshot, InstrumentId, OrderReport, OrderStatus, StrategyId, position_id
 from saudagar.model import events as ev
 
 _MARK = "positions disagree"
+_BY_HAND = StrategyId("hand")  # no plan may have that name
 _QUIET = 10 * SECOND  # without news for so long, a difference is no message under way
 
 
 class Reconciliation:
-    def __init__(self, core: Core, answers: Answers, orders: OrderDesk) -> None:
+    def __init__(self, core: Core, answers: Answers, orders: OrderDesk, watch: Watch) -> None:
         self._core = core
+        self._watch = watch
         self._answers = answers
         self._orders = orders
         self._suspects: dict[InstrumentId, tuple[int, int]] = {}
@@ -80,11 +84,32 @@ class Reconciliation:
         self._suspects[instrument] = (ours, theirs)
         if not seen_before and not self._quiet(instrument):
             return  # once may be a fill under way
+        if core.settings.adopt and self._adopt(instrument, ours, theirs):
+            return
         core.broker_holds[instrument] = theirs
         if not frozen:
             reason = f"{_MARK}: {ours} here, {theirs} at the broker"
             core.emit(ev.InstrumentFrozen(ts=core.now, instrument=instrument, frozen=True, reason=reason))
             core.alert("critical", f"{instrument}: {reason}. No entries there until they agree.")
+
+    def _adopt(self, instrument: InstrumentId, ours: int, theirs: int) -> bool:
+        """Keep what was traded by hand as a position of its own; False where it took from a strategy's position.
+
+        That is never adopted: the strategy's stop would close what is no longer there.
+        """
+        core = self._core
+        by_hand = core.state.position(position_id(_BY_HAND, instrument))
+        change = theirs - ours
+        strategies = ours - by_hand.quantity
+        left = by_hand.quantity + change
+        price = core.last(instrument)
+        if strategies * left < 0 or price <= 0:
+            return False
+        core.emit(ev.PositionAdopted(ts=core.now, position=by_hand.id, quantity=change, price=price))
+        core.alert("warning", f"{instrument}: {change:+d} traded by hand, kept apart as {by_hand.id}.")
+        self._watch.filled(core.state.position(by_hand.id))
+        self._compare(instrument, theirs, theirs)
+        return True
 
     def _quiet(self, instrument: InstrumentId) -> bool:
         """Whether no order of ours on `instrument` can have traded lately."""

@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tactics: Tactics = Tactics()
     hours: Hours = Hours()
     digest: str = ""  # of the configuration
+    adopt: bool = False  # hand-made trades become positions of their own; else they only stop entries there
     patience: Nanos = 30 * SECOND  # an order the broker does not know is given up no sooner
     reconcile: Nanos = 60 * SECOND  # between two comparisons with the broker's book; 0 means only when asked
     bar_grace: Nanos = 1 * SECOND  # a bar without a next tick closes so long after its end

@@ -21,6 +21,7 @@ from saudagar.model import (
     Order,
     OrderStatus,
     PositionId,
+    Side,
     StrategyId,
     TradingState,
 )
@@ -214,6 +215,15 @@ class State:
     def _foreign_order_seen(self, event: ev.ForeignOrderSeen) -> None:
         self.foreign.add(event.broker_id)
 
+    def _position_adopted(self, event: ev.PositionAdopted) -> None:
+        position = self._own(event.position)
+        side = Side.of(event.quantity)
+        position.reason = "by hand"
+        trade = position.fill(ClientOrderId(""), side, abs(event.quantity), event.price, event.ts)
+        position.target = position.quantity
+        if trade is not None:
+            self.trades.append(trade)
+
     def _alerted(self, event: ev.Alerted) -> None:
         self.alerts.append(event)
 
@@ -236,6 +246,7 @@ _APPLY: dict[type, Callable[[State, Any], None]] = {
     ev.TradingStateChanged: State._trading_state_changed,
     ev.InstrumentFrozen: State._instrument_frozen,
     ev.ForeignOrderSeen: State._foreign_order_seen,
+    ev.PositionAdopted: State._position_adopted,
     ev.Alerted: State._alerted,
     ev.DayClosed: State._day_closed,
 }

@@ -131,6 +131,14 @@ class ForeignOrderSeen(_Event, frozen=True):
     message: str
 
 
+class PositionAdopted(_Event, frozen=True):
+    """A trade that somebody made by hand is kept as a position of its own, which nothing steers but a close-all."""
+
+    position: PositionId
+    quantity: int  # signed units, what came on top
+    price: Paise
+
+
 class Alerted(_Event, frozen=True):
     """Something a person should know."""
 
@@ -157,6 +165,7 @@ Event: TypeAlias = (
     | TradingStateChanged
     | InstrumentFrozen
     | ForeignOrderSeen
+    | PositionAdopted
     | Alerted
     | DayClosed
 )

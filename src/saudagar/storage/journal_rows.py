@@ -48,6 +48,7 @@ CORRELATION: dict[type[Event], Callable[[Any], str]] = {
     events.CancelRefused: _of_order,
     events.InstrumentFrozen: attrgetter("instrument"),
     events.ForeignOrderSeen: attrgetter("broker_id"),
+    events.PositionAdopted: attrgetter("position"),
 }
 """What an event belongs to. The others belong to the day as a whole."""
 

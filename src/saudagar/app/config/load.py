@@ -26,6 +26,7 @@ from saudagar.strategies import load as load_strategy
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
+_TAKEN = ("manual", "hand")  # what people ask of the desk, what they do behind its back
 _NAMED = ("strategies", "accounts")
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)")
 
@@ -153,7 +154,7 @@ def _strategy(name: str, table: Any, base: Path, mistakes: Mistakes) -> Strategy
         hint = "Write [strategies.NAME] above its keys." if near else ""
         mistakes.add(path, "expected a table [strategies.NAME]", hint)
         return None
-    if not _NAME.fullmatch(name) or name == "manual":
+    if not _NAME.fullmatch(name) or name in _TAKEN:
         mistakes.add(path, "expected a name of up to 20 of a–z, 0–9, _ and -, beginning with a letter; not manual")
     section = _validate(StrategySection, table, path, mistakes)
     logic = _logic(table, path, base, mistakes)

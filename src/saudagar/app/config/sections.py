@@ -117,6 +117,7 @@ class OrdersSection(Section):
     product: Product = Product.INTRADAY
     entry: Literal["LIMIT", "MARKET"] = "LIMIT"
     protection_percent: float = Field(0.5, ge=0, le=5, allow_inf_nan=False, description="how far a limit may reach")
+    hand_made: Literal["flag", "adopt"] = Field("flag", description="flag stops entries there; adopt keeps it apart")
     chase_seconds: float = Field(5.0, gt=0, le=600, allow_inf_nan=False, description="then the price is moved after it")
 
     @property
