@@ -1,0 +1,275 @@
+"""Sweeps at compiled speed: eight sets of parameters to a loop, one in each lane.
+
+Serves plans without protective exits, limits or hours: signals that act at the next open, one size, flat costs. For
+these its outcomes are those of the engine to the paisa; every other plan goes the general way (`sweep`). Loops are
+written by `sweep_program`, kept on disk by the hash of their source, and take parameters at run time, so that a
+strategy compiles once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saudagar.backtest.compiled import kept
+from saudagar.engine.settings import Hours
+from saudagar.indicators import BarArrays, BarFields, Expr, evaluate
+from saudagar.market.ist import ist_day
+from saudagar.market.sessions import Calendar, continuous
+from saudagar.model import Direction, Instrument, InstrumentId, Nanos, OrderType, Protection, SizeBy
+from saudagar.research.sweep_grid import Params
+from saudagar.research.sweep_program import LANES, Program, lane, shape
+from saudagar.research.sweep_study import Ints, Outcome, Study, on_days
+from saudagar.risk import size
+from saudagar.strategies import Signals, Strategy
+
+Floats: TypeAlias = NDArray[np.float64]
+Loop: TypeAlias = Callable[..., None]
+
+COLUMN_BYTES = 128 << 20
+"""How much memory computed columns may take; beyond it the oldest are forgotten and computed again if wanted."""
+
+_EXACT = 2**52  # whole numbers and a half are exact below this
+_DEAREST = 10**9  # paise: the largest cost of a round trip whose rounding is proven
+
+
+class _Block(NamedTuple):
+    """Up to `LANES` sets of one shape."""
+
+    program: Program
+    loop: Loop
+    lanes: list[int]  # places among the sets of the shape
+    members: list[int]  # places among all sets
+
+
+def suits(study: Study, sets: Sequence[Params]) -> bool:
+    """Whether the lanes give what the engine would."""
+    settings, plan = study.settings, study.plan
+    limits, tactics = settings.limits, settings.tactics
+    bounds = (limits.max_order_quantity, limits.max_order_value, limits.max_open_positions, limits.max_trades)
+    plain = (
+        settings.hours == Hours()
+        and plan.exits.protection() == Protection()
+        and not any(name.startswith("exits.") for params in sets for name in params)
+        and type(plan.strategy).on_bar is Strategy.on_bar
+        and not any((*bounds, limits.day_loss, limits.day_profit))
+        and (not limits.orders_per_second or limits.orders_per_second >= 2 * len(plan.instruments))
+        and (tactics.entry_type is OrderType.MARKET or 2 * tactics.protection_ppm < limits.price_band_ppm)
+    )
+    return plain and all(_trades_freely(study, name) for name in plan.instruments)
+
+
+def run_lanes(study: Study, sets: Sequence[Params], workers: int = 0) -> Iterator[tuple[int, Outcome]]:
+    """Run `sets`, eight at a time on each of `workers` threads (0: one per core).
+
+    Yields
+    ------
+    place in `sets`, outcome
+        As blocks are done; sets whose graphs have one shape come in their order.
+    """
+    graphs = [study.with_params(params).plans[0].strategy.signals(BarFields()) for params in sets]
+    days = study.days()
+    columns = {name: _Columns(study.bars[name]) for name in study.plan.instruments}
+
+    def work(block: _Block) -> list[tuple[int, Outcome]]:
+        parts = [_run(study, name, columns[name], block, days) for name in study.plan.instruments]
+        return [(place, _sum([part[k] for part in parts])) for k, place in enumerate(block.members)]
+
+    count = workers or os.cpu_count() or 1
+    waiting: deque[Future[list[tuple[int, Outcome]]]] = deque()
+    with ThreadPoolExecutor(count) as pool:
+        for block in _blocks(graphs):
+            waiting.append(pool.submit(work, block))
+            if len(waiting) > 2 * count:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+
+
+def _blocks(graphs: Sequence[Signals]) -> Iterator[_Block]:
+    groups: dict[Any, list[int]] = {}
+    for place, graph in enumerate(graphs):
+        groups.setdefault(shape(graph), []).append(place)
+    for members in groups.values():
+        program = Program([graphs[place] for place in members])
+        loop = _loop(program.source)
+        for first in range(0, len(members), LANES):
+            lanes = list(range(first, min(first + LANES, len(members))))
+            yield _Block(program, loop, lanes, [members[each] for each in lanes])
+
+
+# -- one block on one instrument --------------------------------------------------------------------------------------
+
+
+def _run(study: Study, name: InstrumentId, columns: _Columns, block: _Block, days: Ints) -> list[Outcome]:
+    bars, program = columns.bars, block.program
+    lanes = (block.lanes * LANES)[:LANES]
+    own, edges = columns.days
+    shared = np.array([columns.of(expr) for expr in program.shared]).reshape(len(program.shared), len(bars))
+    gathered, places = _gathered(columns, program, lanes)
+    work = _work(study, name, columns, program, lanes)
+    daily = np.empty((len(own), LANES))
+    block.loop(edges, bars.open, bars.close, shared, gathered, places, work, daily)
+    equity = on_days(days, own, daily.astype(np.int64))
+    gains = np.diff(equity, axis=0, prepend=0)
+    told = {each: work[Program.row(each) * LANES :][:LANES] for each in ("trades", "wins", "gross", "cost")}
+    return [
+        Outcome(
+            trades=int(told["trades"][k]),
+            wins=int(told["wins"][k]),
+            gross=int(told["gross"][k]),
+            costs=int(told["cost"][k]),
+            daily=np.ascontiguousarray(gains[:, k]),
+        )
+        for k in range(len(block.lanes))
+    ]
+
+
+def _work(study: Study, name: InstrumentId, columns: _Columns, program: Program, lanes: Sequence[int]) -> Floats:
+    """Parameters and first states of the loop, `LANES` numbers a row."""
+    work = np.zeros((program.rows, LANES))
+    units, side = _units(study, name), study.plan.side
+    work[Program.row("rate")] = study.cost_ppm * units
+    work[Program.row("units")] = units if side.allows(Direction.LONG) else 0
+    work[Program.row("down")] = -units if side.allows(Direction.SHORT) else 0
+    work[program.undefined] = np.nan
+    for at, values in program.constants:
+        work[at] = [values[each] for each in lanes]
+    for at, row in program.emas:
+        nodes = [lane(row, each) for each in lanes]
+        lengths = [int(dict(node.kernel.params)["timeperiod"]) for node in nodes]  # type: ignore[attr-defined]  # TaLib
+        work[at] = [2.0 / (length + 1) for length in lengths]
+        work[at + 1] = [length - 1 for length in lengths]
+        price = columns.of(nodes[0].inputs[0])
+        work[at + 2] = [np.cumsum(price[:length])[-1] / length for length in lengths]
+    return work.ravel()
+
+
+def _gathered(columns: _Columns, program: Program, lanes: Sequence[int]) -> tuple[Floats, Ints]:
+    """The columns of what differs between lanes, each once, and where each lane finds its own."""
+    wanted = [lane(row, each) for row in program.gathered for each in lanes]
+    place = {expr: at for at, expr in enumerate(dict.fromkeys(wanted))}
+    values = np.array([columns.of(expr) for expr in place]).reshape(len(place), len(columns.bars))
+    return values, np.array([place[expr] for expr in wanted], np.int64)
+
+
+class _Columns:
+    """The values of expressions over the bars of one instrument, each computed once while memory allows."""
+
+    def __init__(self, bars: BarArrays) -> None:
+        self.bars = bars
+        last = np.append(np.flatnonzero(np.diff(bars.day)) + 1, len(bars))
+        self.days = bars.day[last - 1], np.concatenate((np.zeros(1, np.int64), last))
+        self._kept: OrderedDict[Expr, Floats] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, expr: Expr) -> Floats:
+        """float64; true is 1, false and undefined conditions are 0."""
+        with self._lock:
+            found = self._kept.get(expr)
+            if found is None:
+                found = self._kept[expr] = evaluate([expr], self.bars)[0].astype(np.float64)
+                while len(self._kept) * found.nbytes > COLUMN_BYTES and len(self._kept) > 1:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(expr)
+        return found
+
+
+def _sum(parts: Sequence[Outcome]) -> Outcome:
+    if len(parts) == 1:
+        return parts[0]
+    return Outcome(
+        trades=sum(part.trades for part in parts),
+        wins=sum(part.wins for part in parts),
+        gross=sum(part.gross for part in parts),
+        costs=sum(part.costs for part in parts),
+        daily=np.sum([part.daily for part in parts], axis=0),
+    )
+
+
+# -- what suits -------------------------------------------------------------------------------------------------------
+
+
+def _trades_freely(study: Study, name: InstrumentId) -> bool:
+    """Whether every order would be sent whole at once, and all money is exact in float64."""
+    instrument, bars = study.instruments.get(name), study.bars[name]
+    units, dearest = _units(study, name), float(bars.high.max())
+    turnover = 2.0 * units * dearest
+    return (
+        units > 0
+        and name in study.settings.limits.allowed
+        and instrument.segment.tradable
+        and (not instrument.freeze_quantity or units <= instrument.freeze_quantity)
+        and bars.interval == study.plan.interval
+        and study.cost_ppm * turnover + 1e6 < _EXACT
+        and study.cost_ppm * turnover / 1e6 < _DEAREST
+        and turnover * len(bars) < 2 * _EXACT
+        and all((column == np.rint(column)).all() for column in (bars.open, bars.close))
+        and _in_session(instrument, bars)
+    )
+
+
+def _units(study: Study, name: InstrumentId) -> int:
+    """Units of every entry; 0 where they depend on the price."""
+    sizing = study.plan.sizing
+    if sizing.by not in (SizeBy.QUANTITY, SizeBy.LOTS):
+        return 0
+    return size(sizing, study.instruments.get(name), 1, 0)
+
+
+def _in_session(instrument: Instrument, bars: BarArrays) -> bool:
+    calendar = Calendar()
+    inside = np.zeros(len(bars), np.bool_)
+    first = np.flatnonzero(np.diff(bars.day, prepend=-1))
+    for begin, end in zip(first, np.append(first[1:], len(bars)), strict=True):
+        day = ist_day(int(bars.start[begin]))
+        start = bars.start[begin:end]
+        for opens, shuts in _windows(calendar, instrument, day):
+            inside[begin:end] |= (opens <= start) & (start < shuts)
+    return bool(inside.all())
+
+
+def _windows(calendar: Calendar, instrument: Instrument, day: date) -> list[tuple[Nanos, Nanos]]:
+    return continuous(calendar.phases_of(instrument, day))
+
+
+# -- compilation ------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _loop(source: str) -> Loop:
+    """The compiled loop of `source`; its machine code stays on disk for the next process."""
+    text = f"import numpy as np\n\n\n{source}\n"
+    home = _cache_home()
+    file = home / f"lanes_{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}.py"
+    if not file.exists() or file.read_text() != text:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = file.with_suffix(f".{os.getpid()}")
+        draft.write_text(text)
+        draft.replace(file)
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module  # kept machine code names its module
+    spec.loader.exec_module(module)
+    loop: Loop = kept(module.kernel)
+    return loop
+
+
+def _cache_home() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "saudagar" / "kernels"
