@@ -1,0 +1,175 @@
+"""The compiled driver: one fused loop per strategy, kept on disk by the hash of its text.
+
+Called by `run`; tells the same round trips as the engine's replay, in the same order. Numba is wanted here only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saudagar.backtest import slots
+from saudagar.backtest.fuse import alone, fuse
+from saudagar.engine.analysis import Run
+from saudagar.engine.settings import Plan, Settings
+from saudagar.indicators import BarArrays
+from saudagar.market.ist import DAY, since_midnight
+from saudagar.model import Instrument, Offset, OrderType, SizeBy, TradeSide
+
+Rows = NDArray[np.int64]
+
+_SIDES = {TradeSide.BOTH: 0, TradeSide.BUY: 1, TradeSide.SELL: -1}
+_SIZES = {
+    SizeBy.QUANTITY: slots.BY_QUANTITY,
+    SizeBy.LOTS: slots.BY_LOTS,
+    SizeBy.VALUE: slots.BY_VALUE,
+    SizeBy.RISK: slots.BY_RISK,
+}
+_EXITS = ("stop", "target", "trail", "break_even")
+
+
+def cache_folder() -> Path:
+    """Where kernels are kept: ``SAUDAGAR_CACHE``, or a folder of the user's cache."""
+    named = os.environ.get("SAUDAGAR_CACHE")
+    base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "saudagar"
+    return base / "kernels"
+
+
+@cache
+def _source_digest() -> str:
+    """Of everything that is compiled into a kernel beside its own text."""
+    import numba
+
+    from saudagar.backtest import compiled, levels, steps, wishes
+    from saudagar.execution import protection
+
+    text = "".join(inspect.getsource(module) for module in (compiled, slots, levels, wishes, steps, protection))
+    return hashlib.sha256((numba.__version__ + sys.version + text).encode()).hexdigest()
+
+
+@cache
+def load(text: str) -> ModuleType:
+    """The module of a kernel's text, from the disk if it was made before."""
+    text = f"# {_source_digest()}\n{text}"
+    name = f"kernel_{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+    file = cache_folder() / f"{name}.py"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_suffix(f".{os.getpid()}")
+        draft.write_text(text)
+        draft.replace(file)
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def constants(plan: Plan, instrument: Instrument, settings: Settings, *, cost_ppm: int, slip: tuple[int, int]) -> Rows:
+    """The row of what stays the same for `plan` on `instrument`.
+
+    Parameters
+    ----------
+    cost_ppm
+        Flat charges on turnover, for the limits of the day.
+    slip
+        Slippage of marketable orders: ticks, and ppm of the price.
+    """
+    c = np.zeros(slots.CONSTANTS, np.int64)
+    limits, tactics, hours, exits = settings.limits, settings.tactics, settings.hours, plan.exits
+    c[slots.TICK], c[slots.LOT] = instrument.tick_size, instrument.lot_size
+    c[slots.MOST_UNITS] = instrument.whole_lots(instrument.freeze_quantity)
+    c[slots.SIZE_BY], c[slots.AMOUNT] = _SIZES[plan.sizing.by], plan.sizing.amount
+    c[slots.SIDE] = _SIDES[plan.side]
+    c[slots.FROM] = since_midnight(hours.no_entry_before) if hours.no_entry_before else 0
+    c[slots.UNTIL] = min(since_midnight(hours.no_entry_after or "23:59:59"), _square_off(settings))
+    c[slots.SQUARE_OFF] = _square_off(settings) if hours.square_off else slots.FAR
+    c[slots.ALLOWED] = instrument.id in limits.allowed and instrument.segment.tradable
+    c[slots.MOST_QUANTITY], c[slots.MOST_VALUE] = limits.max_order_quantity, limits.max_order_value
+    c[slots.MOST_OPEN], c[slots.MOST_TRADES] = limits.max_open_positions, limits.max_trades
+    c[slots.PRICE_BAND] = limits.price_band_ppm
+    c[slots.ENTRY_REACH] = tactics.protection_ppm if tactics.entry_type is OrderType.LIMIT else -1
+    c[slots.REST], c[slots.FLIP] = tactics.rest_stop, tactics.flip
+    c[slots.STOP_BAND] = -1 if tactics.stop_type is OrderType.SL_M else tactics.stop_band_ppm
+    c[slots.MOST_CHANGES] = tactics.modifications - 5
+    c[slots.CHASE] = tactics.chase
+    c[slots.SLIP_TICKS], c[slots.SLIP_PPM] = slip
+    c[slots.COST_PPM] = cost_ppm
+    c[slots.NEEDS_ATR] = exits.needs_atr
+    plain = exits.protection(1.0)
+    c[slots.MAX_AGE] = plain.max_age
+    for kind, name in enumerate(_EXITS):
+        offset: Offset | None = getattr(plain, name)
+        if offset is None:
+            continue
+        distance = getattr(exits, name)
+        c[slots.HAS + kind], c[slots.PPM + kind] = 1, offset.ppm
+        if distance.unit == "atr":
+            top, bottom = distance.number.as_integer_ratio()
+            c[slots.ATR_MILLI + kind], c[slots.ATR_SCALE + kind] = top, bottom
+        else:
+            c[slots.CONST_POINTS + kind] = offset.points
+    return c
+
+
+def _square_off(settings: Settings) -> int:
+    return since_midnight(settings.hours.square_off or "23:59:59")
+
+
+def mornings(bars: BarArrays) -> Rows:
+    """The first bar of each day but the first, then one that never comes."""
+    return np.append(np.flatnonzero(bars.day[1:] != bars.day[:-1]) + 1, len(bars) + 1)
+
+
+class Told:
+    """What a kernel left: round trips as rows, and the state of each position."""
+
+    def __init__(self, trades: Rows, states: Rows) -> None:
+        self.trades = trades
+        self.states = states
+
+    @property
+    def fills(self) -> int:
+        return int(self.states[:, slots.FILLS].sum())
+
+
+def trade_alone(plan: Plan, bars: BarArrays, row: Rows) -> Told:
+    """One plan on one instrument that no other shares a limit with."""
+    run = Run(plan, plan.instruments[0])
+    fused = fuse(run.exprs)
+    timed = bool(row[slots.MAX_AGE]) or row[slots.SQUARE_OFF] < DAY
+    kernel: Callable[..., Rows] = load(alone(fused, run.names, timed=timed)).run
+    state = np.zeros(slots.STATE, np.int64)
+    shared = np.zeros(slots.SHARED, np.int64)
+    out = kernel(
+        len(bars),
+        *prices(bars),
+        bars.start,
+        bars.end,
+        bars.since + bars.session_open,
+        mornings(bars),
+        *fused.arrays(bars),
+        np.array(fused.values or (0.0,)),
+        row,
+        state,
+        shared,
+        np.empty((256, slots.OUT), np.int64),
+    )
+    return Told(out[: shared[slots.TRADES]], state[None, :])
+
+
+def prices(bars: BarArrays) -> Sequence[NDArray[Any]]:
+    return bars.open, bars.high, bars.low, bars.close, bars.volume
