@@ -1,0 +1,404 @@
+"""The four brokers behind one door: what a test of the contract may do on the stage, and what it may do behind it.
+
+On the stage there is the `ExecutionClient` (or the `DataClient`) and what it reports. Behind it stands the exchange:
+the truth about every order, the market's next step, and whatever shall go wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from itertools import count
+from typing import Any, TypeVar
+
+
+from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
+from saudagar.brokers.dhan.feed import DhanFeed, DhanFeedSettings
+from saudagar.brokers.governor import Governor
+from saudagar.brokers.kite.broker import KiteBroker
+from saudagar.brokers.kite.client import KiteSettings
+from saudagar.brokers.kite.feed import KiteFeed
+from saudagar.brokers.paper.broker import PaperBroker
+from saudagar.brokers.supervisor import Watch
+from saudagar.brokers.upstox.broker import UpstoxBroker, UpstoxOrderSettings
+from saudagar.brokers.upstox.feed import UpstoxFeed, UpstoxSettings
+from saudagar.exchange.core import MatchingCore
+from saudagar.exchange.core_orders import ExchangeOrder
+from saudagar.exchange.faults import FaultPlan, FaultRule
+from saudagar.exchange.pace import PaceClient
+from saudagar.exchange.process import Account
+from saudagar.exchange.server import RunningExchange, serve
+from saudagar.execution.ports import DataClient, ExecutionClient, LinkState, LinkStatus
+from saudagar.market.sessions import Calendar
+from saudagar.model import (
+    ClientOrderId,
+    Instrument,
+    NewOrder,
+    Order,
+    OrderReport,
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    PositionId,
+    Product,
+    Purpose,
+    Side,
+    Tick,
+    TickFrame,
+    Validity,
+)
+from tests.contract.suite.market import RELIANCE, CalledDay, Lookup
+from tests.contract.suite.wire import Wire
+
+WIRED = ("dhan", "upstox", "kite")
+ALL = ("paper", *WIRED)
+CAPITAL = 50_00_00_000_00
+QUICK = Watch(silence=0, stale=0, back_off=0.02, longest=0.1)
+CANARY = "canary"
+ACCOUNT = Account(
+    capital=CAPITAL,
+    dhan_token="canary-dhan-1",
+    upstox_token="canary-upstox-1",
+    kite_token="canarykite1",
+    kite_key="canarykitekey",
+    kite_secret="canarykitesecret",
+    upstox_secret="canary-upstox-secret",
+    dhan_secret="canary-dhan-secret",
+)
+
+T = TypeVar("T")
+
+
+class Stage:
+    """One broker's client in a loop of its own, and what it told. Made by `paper` and `wired`."""
+
+    name: str
+    client: ExecutionClient
+    day: CalledDay
+    _ids = count(1)
+
+    def __init__(self, name: str, loop: asyncio.Runner | None = None) -> None:
+        self.name = name
+        self.reports: list[OrderReport] = []
+        self.links: list[LinkStatus] = []
+        self._told = asyncio.Event()
+        self._runner = loop or asyncio.Runner()
+
+    # -- on the stage --------------------------------------------------------------------------------------------
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(work)
+
+    def order(
+        self,
+        kind: OrderType = OrderType.LIMIT,
+        price: int = 0,
+        *,
+        trigger: int = 0,
+        side: Side = Side.BUY,
+        quantity: int = 1,
+        instrument: Instrument = RELIANCE,
+        product: Product = Product.INTRADAY,
+        validity: Validity = Validity.DAY,
+        purpose: Purpose = Purpose.ENTRY,
+        after_market: bool = False,
+        order_id: str = "",
+    ) -> NewOrder:
+        """An order with an id that no other one has; without a price it rests a tenth below the market."""
+        if kind.has_price and not price:
+            price = RELIANCE.round_price(self.day.price * 0.9, Side.BUY)
+        return NewOrder(
+            order_id=ClientOrderId(order_id or f"C{next(self._ids):06}"),
+            instrument=instrument.id,
+            side=side,
+            terms=OrderTerms(quantity=quantity, order_type=kind, price=price, trigger_price=trigger),
+            product=product,
+            purpose=purpose,
+            position=PositionId(f"t@{instrument.id}"),
+            validity=validity,
+            after_market=after_market,
+        )
+
+    async def place(self, new: NewOrder) -> Order:
+        """Submit, and keep what the broker called it."""
+        report = await self.client.submit(new)
+        assert report.order_id == new.order_id
+        assert report.broker_id
+        return Order(new=new, terms=new.terms, broker_id=report.broker_id, status=report.status)
+
+    def said(self, order_id: str) -> list[OrderReport]:
+        return [report for report in self.reports if report.order_id == order_id]
+
+    async def until(self, ready: Callable[[], object], seconds: float = 8.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not ready():
+                self._told.clear()
+                with_poll = asyncio.wait_for(self._told.wait(), 0.02)
+                try:
+                    await with_poll
+                except TimeoutError:
+                    continue
+
+    async def reported(self, order_id: str, status: OrderStatus, filled: int | None = None) -> OrderReport:
+        """The first report of `order_id` with that status (and cumulative quantity)."""
+
+        def found() -> list[OrderReport]:
+            return [r for r in self.said(order_id) if r.status is status and filled in (None, r.filled)]
+
+        try:
+            await self.until(found)
+        except TimeoutError:
+            heard = [(r.status.value, r.filled, r.reason) for r in self.said(order_id)]
+            raise AssertionError(f"{self.name} never said {status} {filled}; it said {heard}") from None
+        return found()[0]
+
+    def up(self) -> bool:
+        return bool(self.links) and self.links[-1].state is LinkState.UP
+
+    async def start(self) -> None:
+        await self.client.start(self._report, self._link)
+        await self.until(self.up)
+
+    def _report(self, report: OrderReport) -> None:
+        self.reports.append(report)
+        self._told.set()
+
+    def _link(self, link: LinkStatus) -> None:
+        self.links.append(link)
+        self._told.set()
+
+    # -- behind it -----------------------------------------------------------------------------------------------
+
+    @property
+    def core(self) -> MatchingCore:
+        raise NotImplementedError
+
+    def truth(self, order_id: str) -> ExchangeOrder:
+        found = self.core.by_tag(order_id)
+        assert found is not None, f"the exchange never saw {order_id}"
+        return found
+
+    async def step(self, price: int | None = None) -> None:
+        """Let the market move once."""
+        if price is not None:
+            self.day.price = price
+        await self._step()
+
+    async def _step(self) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self._runner.close()
+
+
+class PaperStage(Stage):
+    """Paper: the exchange in process, no wire at all."""
+
+    def __init__(self, day: CalledDay | None = None) -> None:
+        super().__init__("paper")
+        self.day = day or CalledDay()
+        closes = {each.id: self.day.previous_close(each.id) for each in self.day.instruments}
+        self._core = MatchingCore(self.day.instruments, Calendar(), capital=CAPITAL, previous_close=closes)
+        self._steps = self.day.steps()
+        self.client = self._paper = PaperBroker(self._core)
+        self.run(self._begin())
+
+    async def _begin(self) -> None:
+        await self.start()
+        self._core.advance(self.day.not_before - self.day.step_ns)
+        await self._step()
+
+    @property
+    def core(self) -> MatchingCore:
+        return self._core
+
+    async def _step(self) -> None:
+        ts, ticks = next(self._steps)
+        self._paper.on_market(ts, ticks)
+        await asyncio.sleep(0)
+
+    def close(self) -> None:
+        self.run(self.client.stop())
+        super().close()
+
+
+class Floor:
+    """An exchange in a thread of its own that moves in lock-step, with a wire in front of each face that may break."""
+
+    def __init__(self, day: CalledDay | None = None, *, names: tuple[str, ...] = WIRED, **options: Any) -> None:
+        self.day = day or CalledDay()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        options = {"writes_per_second": 0, "account": ACCOUNT} | options
+        self.exchange: RunningExchange = self.call(serve(self.day, lockstep=True, **options))
+        self.account: Account = options["account"]
+        self.wires = {name: Wire(getattr(self.exchange.ports, name)) for name in names}
+        for wire in self.wires.values():
+            self.call(wire.open())
+        self._pace: PaceClient = self.call(PaceClient.connect(f"ws://127.0.0.1:{self.exchange.ports.control}/pace"))
+        self._wait(lambda: self.exchange.steps > 0)
+
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+    def step(self) -> None:
+        """Acknowledge all there is until one more step has begun."""
+        exchange, before = self.exchange, self.exchange.steps
+
+        def moved() -> bool:
+            if exchange.steps == before:
+                self.call(self._pace.ack(exchange.tape.now, exchange.updates.sent or 0))
+            return exchange.steps > before
+
+        self._wait(moved)
+
+    def _wait(self, ready: Callable[[], bool], seconds: float = 5.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not ready():
+            assert time.monotonic() < deadline, "the market does not move"
+            time.sleep(0.002)
+
+    def faults(self, *rules: FaultRule, seed: int = 1) -> None:
+        self.exchange.wire.plan = FaultPlan(rules, seed)
+
+    def token(self, name: str, token: str) -> None:
+        """The token that is good from now on."""
+        face = {"dhan": self.exchange.dhan, "upstox": self.exchange.upstox}.get(name)
+        if face is not None:
+            face.token = token
+        if name == "upstox":
+            self.exchange.feed.token = token
+        if name == "kite":
+            self.exchange.kite.session.renew(token)
+
+    async def _hang_up(self) -> None:
+        for face in (self.exchange.feed, self.exchange.dhan.feed, self.exchange.updates):
+            face.disconnect()
+
+    def hang_up(self) -> None:
+        """Reset every stream."""
+        self.call(self._hang_up())
+
+    def close(self) -> None:
+        self.call(self._pace.close())
+        for wire in self.wires.values():
+            self.call(wire.close())
+        self.call(self.exchange.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+
+class WiredStage(Stage):
+    """One of the three real SDKs, over sockets."""
+
+    def __init__(
+        self,
+        name: str,
+        floor: Floor,
+        *,
+        runner: asyncio.Runner | None = None,
+        watch: Watch = QUICK,
+        timeout: tuple[float, float] = (2.0, 2.0),
+        governor: Governor | None = None,
+        token: str = "",
+        begin: bool = True,
+    ) -> None:
+        super().__init__(name, runner)
+        self.floor, self.day, self.wire = floor, floor.day, floor.wires[name]
+        self.client = client_of(
+            name, floor, watch=watch, timeout=timeout, governor=governor, token=token or token_of(name, floor)
+        )
+        if begin:
+            self.run(self.start())
+            self.run(self.until(self.joined))
+
+    def joined(self) -> bool:
+        """The exchange has the order stream too (an opened socket is told before the login on it is read)."""
+        return self.floor.exchange.updates.sent is not None and self.floor.exchange.updates.sent >= 0
+
+    @property
+    def core(self) -> MatchingCore:
+        return self.floor.exchange.core
+
+    async def _step(self) -> None:
+        await asyncio.to_thread(self.floor.step)
+
+    def faults(self, *rules: FaultRule) -> None:
+        self.floor.faults(*rules)
+
+    def close(self) -> None:
+        self.run(self.client.stop())
+        super().close()
+
+
+def token_of(name: str, floor: Floor) -> str:
+    token: str = getattr(floor.account, f"{name}_token")
+    return token
+
+
+def client_of(
+    name: str,
+    floor: Floor,
+    *,
+    token: str,
+    watch: Watch = QUICK,
+    timeout: tuple[float, float] = (2.0, 2.0),
+    governor: Governor | None = None,
+) -> ExecutionClient:
+    lookup, account = Lookup(floor.day.instruments), floor.account
+    http, ws = (f"{scheme}://127.0.0.1:{floor.wires[name].port}" for scheme in ("http", "ws"))
+    if name == "dhan":
+        dhan = DhanSettings(
+            client_id=account.client_id,
+            token=token,
+            rest_url=f"{http}/v2",
+            order_feed_url=f"{ws}/order-update",
+            timeout=timeout,
+        )
+        return DhanBroker(dhan, lookup, watch=watch, governor=governor)
+    if name == "upstox":
+        upstox = UpstoxOrderSettings(
+            token=token,
+            rest_host=http,
+            order_stream_url=f"{ws}/v2/feed/portfolio-stream-feed",
+            timeout=timeout,
+        )
+        return UpstoxBroker(upstox, lookup, watch=watch, governor=governor)
+    kite = KiteSettings(api_key=account.kite_key, token=token, rest_url=http, ticker_url=ws, timeout=timeout)
+    return KiteBroker(kite, lookup, watch=watch, governor=governor)
+
+
+def feed_of(name: str, floor: Floor, watch: Watch = QUICK) -> DataClient:
+    account, token = floor.account, token_of(name, floor)
+    http, ws = (f"{scheme}://127.0.0.1:{floor.wires[name].port}" for scheme in ("http", "ws"))
+    if name == "dhan":
+        dhan = DhanFeedSettings(client_id=account.client_id, token=token, feed_url=f"{ws}/feed", rest_url=f"{http}/v2")
+        return DhanFeed(dhan, watch)
+    if name == "upstox":
+        upstox = UpstoxSettings(token=token, feed_url=f"{ws}/v3/feed/market-data-feed", rest_host=http)
+        return UpstoxFeed(upstox, watch)
+    return KiteFeed(KiteSettings(api_key=account.kite_key, token=token, rest_url=http, ticker_url=ws), watch)
+
+
+class Ticks:
+    """What a feed told."""
+
+    def __init__(self) -> None:
+        self.frames: list[TickFrame] = []
+        self.links: list[LinkStatus] = []
+
+    @property
+    def ticks(self) -> list[Tick]:
+        return [tick for frame in self.frames for tick in frame.ticks]
+
+    def times(self, state: LinkState) -> int:
+        return sum(link.state is state for link in self.links)
+
+    async def until(self, ready: Callable[[], object], seconds: float = 8.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not ready():  # noqa: ASYNC110  conditions on lists have no event
+                await asyncio.sleep(0.01)
