@@ -41,6 +41,7 @@ def _root(
 
 
 def _mount() -> None:
+    from saudagar.app.brokers_commands import app as brokers_app
     from saudagar.app.config_check import app as config_app
     from saudagar.app.data import app as data_app
     from saudagar.app.desk_commands import app as desk_app
@@ -49,6 +50,7 @@ def _mount() -> None:
     from saudagar.app.journal import app as journal_app
     from saudagar.app.login import login
     from saudagar.app.run_commands import demo, exchange, run
+    from saudagar.app.strategy_commands import app as strategy_app
 
     app.command()(demo)
     app.command()(run)
@@ -60,6 +62,8 @@ def _mount() -> None:
     app.add_typer(journal_app, name="journal")
     app.add_typer(instruments_app, name="instruments")
     app.add_typer(data_app, name="data")
+    app.add_typer(brokers_app, name="brokers")
+    app.add_typer(strategy_app, name="strategy")
 
 
 def main() -> None:
