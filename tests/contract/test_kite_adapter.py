@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import threading
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from urllib.parse import parse_qsl
@@ -128,6 +129,8 @@ class Server:
         return True
 
     def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # a thread that still waits in `accept` would take one more
         self._listener.close()
         for client in self._open:
             client.close()
