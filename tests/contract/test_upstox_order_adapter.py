@@ -1,0 +1,489 @@
+"""`UpstoxBroker` through the real SDK against a small scripted server: every way a request can end."""
+
+import asyncio
+import json
+import logging
+import socket
+import threading
+import time
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from tests.scripted import Server
+
+from saudagar.brokers.governor import Governor, Window
+from saudagar.brokers.upstox.broker import UpstoxBroker, UpstoxOrderSettings
+from saudagar.model import (
+    SECOND,
+    BrokerOrderId,
+    ClientOrderId,
+    Instrument,
+    InstrumentKind,
+    NewOrder,
+    Order,
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    PositionId,
+    Product,
+    Purpose,
+    Segment,
+    Side,
+    Validity,
+)
+from saudagar.model.errors import (
+    AuthError,
+    BrokerError,
+    DataError,
+    OutcomeUnknown,
+    RateLimited,
+    RejectedByBroker,
+    UnknownInstrument,
+    Unsupported,
+)
+
+TOKEN = "CANARY-TOKEN"
+INDEX = Instrument(segment=Segment.NSE_INDEX, symbol="NIFTY", kind=InstrumentKind.INDEX, tick_size=5, upstox_id="I|N")
+SHARE = Instrument(
+    segment=Segment.NSE_EQ, symbol="SBIN", kind=InstrumentKind.EQUITY, tick_size=5, upstox_id="NSE_EQ|INE062A01020"
+)
+NAMELESS = Instrument(segment=Segment.NSE_EQ, symbol="NEW", kind=InstrumentKind.EQUITY, tick_size=5)
+FUTURE = Instrument(
+    segment=Segment.NSE_FNO, symbol="F", kind=InstrumentKind.FUTURE, tick_size=5, upstox_id="NSE_FO|9", lot_size=75
+)
+GOLD = Instrument(
+    segment=Segment.MCX_COMM,
+    symbol="GOLDM",
+    kind=InstrumentKind.FUTURE,
+    tick_size=100,
+    lot_size=10,
+    upstox_id="MCX_FO|1",
+)
+
+
+class Lookup:
+    all = (INDEX, SHARE, NAMELESS, FUTURE, GOLD)
+
+    def get(self, instrument):
+        for each in self.all:
+            if each.id == instrument:
+                return each
+        raise UnknownInstrument(f"{instrument} is not known.")
+
+    def by_dhan(self, segment, security_id):
+        return None
+
+    def by_upstox(self, instrument_key):
+        return next((each for each in self.all if each.upstox_id == instrument_key), None)
+
+    def __iter__(self):
+        return iter(self.all)
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.close()
+
+
+def on_broker(server: Server, work, timeout=(1.0, 0.4), governor=None, **settings):
+    """Run `work(broker)` with the REST side only: the order stream has no address and is never started."""
+
+    async def main():
+        broker = UpstoxBroker(
+            UpstoxOrderSettings(token=TOKEN, rest_host=f"http://127.0.0.1:{server.port}", timeout=timeout, **settings),
+            Lookup(),
+            clock=lambda: 77,
+            governor=governor,
+        )
+        await broker._writes.open()
+        await broker._reads.open()
+        try:
+            return await work(broker)
+        finally:
+            await broker.stop()
+
+    return asyncio.run(main())
+
+
+def new_order(**changes) -> NewOrder:
+    fields = {
+        "order_id": ClientOrderId("DEMO26112000001"),
+        "instrument": SHARE.id,
+        "side": Side.BUY,
+        "terms": OrderTerms(quantity=10, order_type=OrderType.LIMIT, price=81_235),
+        "product": Product.INTRADAY,
+        "purpose": Purpose.ENTRY,
+        "position": PositionId("ema@NSE_EQ:SBIN"),
+    }
+    return NewOrder(**(fields | changes))
+
+
+def live_order(broker_id: str = "52", **changes) -> Order:
+    new = new_order(**changes)
+    return Order(new=new, terms=new.terms, broker_id=BrokerOrderId(broker_id))
+
+
+def reply(data: object, status: int = 200):
+    return lambda *_: (status, json.dumps({"status": "success", "data": data}).encode())
+
+
+def refusal(code: str, message: str, status: int = 400):
+    body = {"status": "error", "errors": [{"errorCode": code, "message": message}]}
+    return lambda *_: (status, json.dumps(body).encode())
+
+
+ACCEPTED = reply({"order_ids": ["52"]})
+ROW = {
+    "order_id": "52", "tag": "DEMO26112000001", "status": "open", "order_type": "LIMIT", "quantity": 10,
+    "filled_quantity": 0, "price": 812.35, "product": "I", "transaction_type": "BUY", "average_price": 0.0,
+    "instrument_token": SHARE.upstox_id, "order_timestamp": "2026-11-20 09:15:00", "validity": "DAY",
+}  # fmt: skip
+
+
+def test_an_order_on_the_wire(server):
+    server.answer = ACCEPTED
+    report = on_broker(server, lambda broker: broker.submit(new_order()))
+    assert (report.order_id, report.broker_id, report.status) == ("DEMO26112000001", "52", OrderStatus.PENDING)
+    assert report.ts == 77
+    ((method, path, body),) = server.requests
+    assert (method, path) == ("POST", "/v3/order/place")
+    assert body == {
+        "quantity": 10,
+        "product": "I",
+        "validity": "DAY",
+        "price": 812.35,
+        "tag": "DEMO26112000001",
+        "slice": False,
+        "instrument_token": "NSE_EQ|INE062A01020",
+        "order_type": "LIMIT",
+        "transaction_type": "BUY",
+        "disclosed_quantity": 0,
+        "trigger_price": 0.0,
+        "is_amo": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "price", "trigger", "sent"),
+    [
+        (OrderType.MARKET, 0, 0, ("MARKET", 0.0, 0.0, -1.0)),
+        (OrderType.SL, 10_000, 9_995, ("SL", 100.0, 99.95, None)),
+        (OrderType.SL_M, 0, 9_995, ("SL-M", 0.0, 99.95, -1.0)),
+    ],
+)
+def test_each_order_type_on_the_wire(server, kind, price, trigger, sent):
+    server.answer = ACCEPTED
+    terms = OrderTerms(quantity=1, order_type=kind, price=price, trigger_price=trigger)
+    on_broker(server, lambda broker: broker.submit(new_order(terms=terms, validity=Validity.IOC, after_market=True)))
+    body = server.requests[0][2]
+    assert (body["order_type"], body["price"], body["trigger_price"], body.get("market_protection")) == sent
+    assert (body["validity"], body["is_amo"]) == ("IOC", True)
+
+
+@pytest.mark.parametrize(
+    ("instrument", "product", "word"),
+    [
+        (SHARE, Product.DELIVERY, "D"),
+        (SHARE, Product.MTF, "MTF"),
+        (FUTURE, Product.MARGIN, "D"),
+        (FUTURE, Product.INTRADAY, "I"),
+    ],
+)
+def test_each_product_on_the_wire(server, instrument, product, word):
+    server.answer = ACCEPTED
+    terms = OrderTerms(quantity=75, order_type=OrderType.LIMIT, price=5)
+    on_broker(server, lambda b: b.submit(new_order(instrument=instrument.id, product=product, terms=terms)))
+    assert (server.requests[0][2]["product"], server.requests[0][2]["quantity"]) == (word, 75)
+
+
+def test_gold_goes_out_in_lots(server):
+    server.answer = ACCEPTED
+    terms = OrderTerms(quantity=30, order_type=OrderType.LIMIT, price=100)
+    on_broker(server, lambda b: b.submit(new_order(instrument=GOLD.id, product=Product.MARGIN, terms=terms)))
+    assert server.requests[0][2]["quantity"] == 3
+    terms = OrderTerms(quantity=31, order_type=OrderType.LIMIT, price=100)
+    with pytest.raises(DataError, match="lots of 10"):
+        on_broker(server, lambda b: b.submit(new_order(instrument=GOLD.id, product=Product.MARGIN, terms=terms)))
+    assert len(server.requests) == 1
+
+
+def test_a_modification_and_a_cancellation_on_the_wire(server):
+    server.answer = reply({"order_id": "52"})
+
+    async def work(broker):
+        await broker.modify(live_order(), OrderTerms(quantity=20, order_type=OrderType.LIMIT, price=81_300))
+        await broker.cancel(live_order())
+
+    on_broker(server, work, algo_name="ALGO")
+    (modify, change, body), (cancel, gone, _) = server.requests
+    assert (modify, change, cancel, gone) == ("PUT", "/v3/order/modify", "DELETE", "/v3/order/cancel?order_id=52")
+    assert body == {
+        "quantity": 20,
+        "validity": "DAY",
+        "price": 813.0,
+        "order_id": "52",
+        "order_type": "LIMIT",
+        "disclosed_quantity": 0,
+        "trigger_price": 0.0,
+    }
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        OrderTerms(quantity=Decimal(1), order_type=OrderType.MARKET),
+        OrderTerms(quantity=1.0, order_type=OrderType.MARKET),
+        OrderTerms(quantity=float("nan"), order_type=OrderType.MARKET),
+        OrderTerms(quantity=0, order_type=OrderType.MARKET),
+        OrderTerms(quantity=-1, order_type=OrderType.MARKET),
+        OrderTerms(quantity=1, order_type=OrderType.LIMIT),
+        OrderTerms(quantity=1, order_type=OrderType.LIMIT, price=Decimal("1.5")),
+        OrderTerms(quantity=1, order_type=OrderType.SL_M, trigger_price=-5),
+    ],
+)
+def test_numbers_that_make_no_sense_never_reach_the_sdk(server, terms):  # U8
+    with pytest.raises(DataError):
+        on_broker(server, lambda broker: broker.submit(new_order(terms=terms)))
+    with pytest.raises(DataError):
+        on_broker(server, lambda broker: broker.modify(live_order(), terms))
+    assert server.requests == []
+
+
+def test_numpys_whole_numbers_are_numbers(server):
+    server.answer = ACCEPTED
+    terms = OrderTerms(quantity=np.int64(3), order_type=OrderType.LIMIT, price=np.int32(505))
+    on_broker(server, lambda broker: broker.submit(new_order(terms=terms)))
+    assert (server.requests[0][2]["quantity"], server.requests[0][2]["price"]) == (3, 5.05)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"instrument": INDEX.id}, Unsupported),
+        ({"instrument": NAMELESS.id}, Unsupported),
+        ({"instrument": FUTURE.id, "product": Product.DELIVERY}, Unsupported),
+        ({"product": Product.MARGIN}, Unsupported),
+        ({"order_id": ClientOrderId("X" * 41)}, Unsupported),
+        ({"order_id": ClientOrderId("")}, Unsupported),
+        ({"instrument": "NSE_EQ:NOBODY"}, UnknownInstrument),
+    ],
+)
+def test_what_upstox_does_not_have_never_reaches_the_wire(server, changes, kind):
+    with pytest.raises(kind):
+        on_broker(server, lambda broker: broker.submit(new_order(**changes)))
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("protection", [0.0, 25.1, -2.0, float("nan")])
+def test_a_protection_outside_upstoxs_range_is_refused_at_once(protection):
+    with pytest.raises(DataError, match="market protection"):
+        UpstoxOrderSettings(token=TOKEN, protection=protection)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (refusal("UDAPI1052", "The quantity is invalid"), RejectedByBroker),
+        (refusal("UDAPI1154", "static IP", 403), RejectedByBroker),
+        (refusal("UDAPI100050", "Invalid token", 401), AuthError),
+        (refusal("UDAPI10005", "Too Many Request Sent", 429), RateLimited),
+        (refusal("UDAPI100500", "Something went wrong", 500), OutcomeUnknown),
+        (reply({"order_ids": []}), OutcomeUnknown),
+        (reply({}), OutcomeUnknown),
+        (lambda *_: (200, b'{"status": "succ'), OutcomeUnknown),
+        (lambda *_: (200, b""), OutcomeUnknown),
+        (lambda *_: (502, b"<html>Bad Gateway</html>"), OutcomeUnknown),
+        (lambda *_: (302, b"", "Location: /v3/order/place\r\n"), OutcomeUnknown),
+        (lambda *_: "reset", OutcomeUnknown),
+        (lambda *_: None, OutcomeUnknown),  # U2: the SDK alone would wait for ever
+    ],
+)
+def test_every_end_of_a_write_has_its_error_and_is_sent_once(
+    server, answer, kind
+):  # U1: the SDK alone sends PUT four times
+    server.answer = answer
+    terms = OrderTerms(quantity=1, order_type=OrderType.MARKET)
+    for work in (
+        lambda broker: broker.submit(new_order()),
+        lambda broker: broker.modify(live_order(), terms),
+        lambda broker: broker.cancel(live_order()),
+    ):
+        server.requests.clear()
+        with pytest.raises(BrokerError) as told:
+            on_broker(server, work)
+        assert type(told.value) is kind
+        assert len(server.requests) == 1
+        assert TOKEN not in str(told.value)
+
+
+def test_nobody_there_is_an_unknown_outcome(server):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server.port = taken.getsockname()[1]
+    with pytest.raises(OutcomeUnknown, match="no reply"):
+        on_broker(server, lambda broker: broker.submit(new_order()))
+
+
+def test_writes_go_out_in_order_over_one_connection_and_reads_do_not_wait_for_them(server):
+    slow = threading.Event()
+
+    def answer(method, path, body):
+        if method == "POST":
+            slow.wait(1)
+            return ACCEPTED(method, path, body)
+        slow.set()
+        return reply([])(method, path, body)
+
+    server.answer = answer
+
+    async def work(broker):
+        writes = [broker.submit(new_order(order_id=ClientOrderId(f"T{n}"))) for n in range(3)]
+        reports, book = await asyncio.gather(asyncio.gather(*writes), broker.orders())
+        assert book == []
+        return reports
+
+    started = time.monotonic()
+    on_broker(server, work, timeout=(1.0, 3.0))
+    assert time.monotonic() - started < 1
+    assert [body["tag"] for method, _, body in server.requests if method == "POST"] == ["T0", "T1", "T2"]
+    assert server.connections == 2
+
+
+def test_the_book_is_read_although_the_sdks_models_would_refuse_it(server):  # U4
+    server.answer = reply([ROW | {"validity": "TTL", "new_field": 1}, ROW | {"order_id": "53", "tag": None}])
+    ours, foreign = on_broker(server, lambda broker: broker.orders())
+    assert (ours.order_id, ours.status, foreign.order_id, foreign.broker_id) == (
+        "DEMO26112000001",
+        OrderStatus.OPEN,
+        "",
+        "53",
+    )
+
+
+def test_find_by_tag_takes_the_orders_latest_word_and_not_a_step_of_its_history(server):
+    def answer(method, path, body):
+        if path == "/v2/order/history?tag=DEMO26112000001":
+            return reply([ROW | {"status": "open pending"}, ROW | {"status": "put order req received"}])()
+        assert path == "/v2/order/details?order_id=52"
+        return reply(ROW | {"status": "complete", "filled_quantity": 10, "average_price": 812.3})()
+
+    server.answer = answer
+    found = on_broker(server, lambda broker: broker.find(ClientOrderId("DEMO26112000001")))
+    assert (found.status, found.filled) == (OrderStatus.FILLED, 10)
+
+
+@pytest.mark.parametrize("history", [reply([]), refusal("UDAPI100010", "Order not found", 404), refusal("X", "what")])
+@pytest.mark.parametrize("book", [[], [ROW | {"tag": "OTHER"}], [ROW]])
+def test_none_is_said_only_when_the_book_does_not_have_it_either(server, history, book):
+    server.answer = lambda method, path, body: history() if "history" in path else reply(book)()
+    found = on_broker(server, lambda broker: broker.find(ClientOrderId("DEMO26112000001")))
+    assert (found is not None) == (book == [ROW])
+
+
+@pytest.mark.parametrize(
+    "answer", [lambda *_: None, lambda *_: "reset", refusal("", "busy", 500), refusal("", "x", 429)]
+)
+def test_a_look_up_that_fails_is_no_answer(server, answer):
+    server.answer = answer
+    with pytest.raises(BrokerError) as told:
+        on_broker(server, lambda broker: broker.find(ClientOrderId("DEMO26112000001")))
+    assert not isinstance(told.value, OutcomeUnknown | RejectedByBroker)
+
+
+def test_two_orders_of_one_id_are_a_fault_of_the_answer(server):
+    server.answer = lambda method, path, body: reply([] if "history" in path else [ROW, ROW | {"order_id": "53"}])()
+    with pytest.raises(BrokerError, match="answered the look-up"):
+        on_broker(server, lambda broker: broker.find(ClientOrderId("DEMO26112000001")))
+
+
+def test_the_account_in_whole(server):
+    position = {"instrument_token": SHARE.upstox_id, "product": "I", "quantity": 10, "day_buy_quantity": 10}
+    cash = {"cash": {"opening_balance": 100.0}, "margin_used": {"total": 25.5}}
+    answers = {
+        "/v2/portfolio/short-term-positions": [position],
+        "/v3/portfolio/mtf-positions": [position | {"product": "MTF", "quantity": 3}],
+        "/v2/portfolio/long-term-holdings": [{"instrument_token": SHARE.upstox_id, "quantity": 4}],
+        "/v3/user/get-funds-and-margin": {"available_to_trade": {"total": 74.5, "cash_available_to_trade": cash}},
+        "/v2/order/trades?order_id=52": [
+            {"order_id": "52", "trade_id": "1", "quantity": 10, "average_price": 812.35},
+            {"order_id": "99", "trade_id": "2", "quantity": 10, "average_price": 812.35},
+        ],
+    }
+    server.answer = lambda method, path, body: reply(answers[path])()
+
+    async def work(broker):
+        day, funded = await broker.positions()
+        assert (day.quantity, day.product, funded.quantity, funded.product) == (10, Product.INTRADAY, 3, Product.MTF)
+        [held] = await broker.holdings()
+        assert (held.instrument, held.quantity) == (SHARE.id, 4)
+        assert (await broker.funds()).available == 7_450
+        [trade] = await broker.trades_of(live_order())
+        assert (trade.quantity, trade.price) == (10, 81_235)
+
+    on_broker(server, work)
+
+
+@pytest.mark.parametrize("data", [{"a": 1}, [1], "text"])
+def test_a_list_that_is_none_is_a_fault_and_nothing_is_taken_from_it(server, data):
+    server.answer = reply(data)
+    for work in (lambda b: b.orders(), lambda b: b.positions(), lambda b: b.holdings(), lambda b: b.funds()):
+        with pytest.raises(BrokerError):
+            on_broker(server, work)
+    with pytest.raises(BrokerError):
+        on_broker(server, lambda broker: broker.trades_of(live_order()))
+
+
+def test_an_order_without_upstoxs_id_cannot_be_touched_yet(server):
+    terms = OrderTerms(quantity=1, order_type=OrderType.MARKET)
+    for work in (lambda b: b.cancel(live_order("")), lambda b: b.modify(live_order(""), terms)):
+        with pytest.raises(RejectedByBroker, match="not known yet"):
+            on_broker(server, work)
+    assert server.requests == []
+
+
+def test_the_answer_must_name_the_order_that_was_meant(server):
+    server.answer = reply({"order_id": "99"})
+    with pytest.raises(OutcomeUnknown, match="does not name the order"):
+        on_broker(server, lambda broker: broker.cancel(live_order()))
+
+
+def test_a_new_token_is_used_from_the_next_request_on_and_checked(server):
+    cash = {"cash": {"opening_balance": 1.0}, "margin_used": {"total": 0}}
+    funds = {"available_to_trade": {"total": 1.0, "cash_available_to_trade": cash}}
+    server.answer = lambda method, path, body: reply({"order_ids": ["52"]} if method == "POST" else funds)()
+
+    async def work(broker):
+        await broker.submit(new_order())
+        await broker.renew("FRESH")
+        await broker.submit(new_order(order_id=ClientOrderId("T2")))
+        assert broker._client.configuration.access_token == "FRESH"
+        server.answer = refusal("UDAPI100050", "Invalid token", 401)
+        with pytest.raises(AuthError):
+            await broker.renew("STALE")
+
+    on_broker(server, work)
+    assert [path for _, path, _ in server.requests if "funds" in path] == ["/v3/user/get-funds-and-margin"] * 2
+
+
+def test_the_governor_holds_entries_back_and_a_cancel_goes_before_them(server):
+    server.answer = lambda method, path, body: reply({"order_ids": ["52"], "order_id": "52"})()
+
+    async def work(broker):
+        entries = [asyncio.create_task(broker.submit(new_order(order_id=ClientOrderId(f"T{n}")))) for n in range(6)]
+        await asyncio.sleep(0.05)
+        await broker.cancel(live_order())
+        await asyncio.gather(*entries)
+
+    on_broker(server, work, governor=Governor((Window(SECOND // 2, 5),)))
+    methods = [method for method, _, _ in server.requests]
+    assert methods == ["POST"] * 4 + ["DELETE"] + ["POST"] * 2
+
+
+def test_no_secret_is_logged_at_debug_level(server, caplog):
+    server.answer = lambda *_: (200, b"garbled")
+    with caplog.at_level(logging.DEBUG), pytest.raises(OutcomeUnknown):
+        on_broker(server, lambda broker: broker.submit(new_order()))
+    assert TOKEN not in caplog.text
+    assert TOKEN not in repr(UpstoxOrderSettings(token=TOKEN))
