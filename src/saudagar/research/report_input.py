@@ -60,6 +60,7 @@ class TradeColumns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             raise DataError(f"instrument must index the {len(self.names)} names.")
         _rule(np.abs(self.side) == 1, "side must be +1 or -1")
         _rule(self.quantity > 0, "quantity must be above zero")
+        _rule((self.entry_value > 0) & (self.exit_value >= 0), "entry_value must be above zero, exit_value not below")
         _rule(self.exit_ts >= self.entry_ts, "exit_ts must not be before entry_ts")
         if (np.diff(self.exit_ts) < 0).any():
             raise DataError("trades must stand in the order of their exits.")

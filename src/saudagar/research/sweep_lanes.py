@@ -16,7 +16,6 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -29,7 +28,7 @@ from saudagar.engine.settings import Hours
 from saudagar.indicators import BarArrays, BarFields, Expr, evaluate
 from saudagar.market.ist import ist_day
 from saudagar.market.sessions import Calendar, continuous
-from saudagar.model import Direction, Instrument, InstrumentId, Nanos, OrderType, Protection, SizeBy
+from saudagar.model import Direction, Instrument, InstrumentId, OrderType, Protection, SizeBy
 from saudagar.research.sweep_grid import Params
 from saudagar.research.sweep_program import LANES, Program, lane, shape
 from saudagar.research.sweep_study import Ints, Outcome, Study, on_days
@@ -237,13 +236,9 @@ def _in_session(instrument: Instrument, bars: BarArrays) -> bool:
     for begin, end in zip(first, np.append(first[1:], len(bars)), strict=True):
         day = ist_day(int(bars.start[begin]))
         start = bars.start[begin:end]
-        for opens, shuts in _windows(calendar, instrument, day):
+        for opens, shuts in continuous(calendar.phases_of(instrument, day)):
             inside[begin:end] |= (opens <= start) & (start < shuts)
     return bool(inside.all())
-
-
-def _windows(calendar: Calendar, instrument: Instrument, day: date) -> list[tuple[Nanos, Nanos]]:
-    return continuous(calendar.phases_of(instrument, day))
 
 
 # -- compilation ------------------------------------------------------------------------------------------------------

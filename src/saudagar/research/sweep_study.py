@@ -49,6 +49,8 @@ class Study(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     def __post_init__(self) -> None:
         if len(self.settings.plans) != 1:
             raise ConfigError(f"a sweep repeats one plan, got {len(self.settings.plans)}.")
+        if not self.plan.instruments:
+            raise ConfigError("a sweep needs at least one instrument.")
         if missing := [name for name in self.plan.instruments if name not in self.bars]:
             raise ConfigError(f"there are no bars of {', '.join(missing)}.")
         if any(not len(self.bars[name]) for name in self.plan.instruments):
@@ -212,7 +214,7 @@ def _replaced(model: Any, changes: Mapping[str, Any]) -> Any:
         known = ", ".join(kind.model_fields) or "none"
         what = "exits" if kind is Exits else kind.__name__
         raise ConfigError(f"{what} has no parameter {', '.join(unknown)}; its parameters: {known}.")
-    values = {name: getattr(model, name) for name in kind.model_fields} | changes
+    values = {name: getattr(model, name) for name in kind.model_fields} | dict(changes)
     try:
         return kind.model_validate(values)
     except ValidationError as error:

@@ -1,0 +1,120 @@
+"""How figures and moments read in the reports of research. One spelling for terminal and page."""
+
+from __future__ import annotations
+
+from saudagar.market.ist import ist
+from saudagar.model import Nanos, Paise, group_digits, inr
+from saudagar.research.report import Report
+from saudagar.research.report_metrics import Metrics
+
+NOTHING = "–"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MINUTE = 60_000_000_000
+_DAY = 1440
+
+
+def figure(value: float | int | None, kind: str) -> str:
+    """A figure of `Metrics` by its kind; a dash where it is not defined."""
+    if value is None:
+        return NOTHING
+    match kind:
+        case "money":
+            return rupees(round(value))
+        case "percent":
+            return percent(value)
+        case "count":
+            return group_digits(int(value))
+        case "days":
+            return f"{group_digits(int(value))} days" if value != 1 else "1 day"
+        case "time":
+            return span(int(value))
+        case _:
+            return f"{value:.2f}"
+
+
+def percent(share: float, *, sign: bool = False) -> str:
+    """``12.34 %``; small shares with the digits that tell them from zero."""
+    digits = 4 if 0 < abs(share) < 0.001 else 2
+    return f"{share * 100:{'+' if sign else ''}.{digits}f} %"
+
+
+def rupees(paise: Paise, *, sign: bool = False) -> str:
+    """An amount; from a thousand rupees on without paise."""
+    if abs(paise) < 100_000:
+        return inr(paise, sign=sign)
+    whole = abs(paise) // 100 + (abs(paise) % 100 >= 50)
+    mark = "-" if paise < 0 else "+" if sign else ""
+    return f"{mark}₹{group_digits(whole)}"
+
+
+def compact(paise: float) -> str:
+    """For axes: ``₹1.25 Cr``, ``₹50 L``, ``₹20k``."""
+    mark, amount = "-" if paise < 0 else "", abs(paise) / 100
+    for size, unit in ((1e7, " Cr"), (1e5, " L"), (1e3, "k")):
+        if amount >= size:
+            return f"{mark}₹{amount / size:.4g}{unit}"
+    return f"{mark}₹{amount:.4g}"
+
+
+def span(ns: Nanos) -> str:
+    """``3 d 4 h``, ``2 h 05 min``, ``7 min``, ``40 s``."""
+    minutes = ns // _MINUTE
+    if minutes >= _DAY:
+        return f"{minutes // _DAY} d {minutes % _DAY // 60} h"
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min" if minutes else f"{ns // 1_000_000_000} s"
+
+
+def moment(ts: Nanos) -> str:
+    """IST, ``2024-01-31 09:15``."""
+    return f"{ist(ts):%Y-%m-%d %H:%M}"
+
+
+def day(ts: Nanos) -> str:
+    """IST, ``31 Jan 2024``."""
+    when = ist(ts)
+    return f"{when.day} {MONTHS[when.month - 1]} {when.year}"
+
+
+def price(paise: float) -> str:
+    return inr(round(paise)).replace("₹", "")
+
+
+def symbol(instrument: str) -> str:
+    """The name without its segment."""
+    return instrument.partition(":")[2] or instrument
+
+
+def odds(metrics: Metrics) -> str:
+    """``7 of 12 (58 %)``."""
+    if metrics.win_rate is None:
+        return NOTHING
+    won = group_digits(round(metrics.win_rate * metrics.trades))
+    return f"{won} of {group_digits(metrics.trades)} ({metrics.win_rate:.0%})"
+
+
+def facts(report: Report) -> list[tuple[str, str]]:
+    """What somebody needs to make the run again, as (name, sentence)."""
+    known = report.facts
+    bars = f"{group_digits(known.bars)} bars" if known.bars else ""
+    made = [bars, known.interval and f"of {known.interval}", known.driver and f"through the {known.driver} driver"]
+    took = "" if known.seconds is None else f"in {known.seconds:.2f} s"
+    lines = [
+        ("period", f"{moment(report.start)} to {moment(report.end)} IST, {report.days} trading days"),
+        ("run", " ".join(part for part in (*made, took) if part) or NOTHING),
+        ("parameters", _listed(known.parameters)),
+        *known.assumptions.items(),
+        ("seed", "none: no chance in this run" if known.seed is None else str(known.seed)),
+        ("data hash", known.data_hash),
+        ("configuration", known.config or NOTHING),
+        ("version", f"saudagar {known.version}"),
+        ("command", known.command),
+    ]
+    if report.open:
+        lines.append(("still open", ", ".join(f"{name} {units:+d}" for name, units in report.open.items())))
+    return lines
+
+
+def _listed(parameters: dict[str, str]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in parameters.items()) or NOTHING
