@@ -6,9 +6,9 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from tests.contract.suite.venues import ALL, CANARY, WIRED, Floor, PaperStage, Stage, WiredStage
 
 from saudagar.model import OrderStatus
-from tests.contract.suite.venues import ALL, CANARY, WIRED, Floor, PaperStage, Stage, WiredStage
 
 
 def _open(name: str) -> Iterator[Stage]:

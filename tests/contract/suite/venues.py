@@ -13,6 +13,8 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any, TypeVar
 
+from tests.contract.suite.market import RELIANCE, CalledDay, Lookup
+from tests.contract.suite.wire import Wire
 
 from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
 from saudagar.brokers.dhan.feed import DhanFeed, DhanFeedSettings
@@ -49,8 +51,6 @@ from saudagar.model import (
     TickFrame,
     Validity,
 )
-from tests.contract.suite.market import RELIANCE, CalledDay, Lookup
-from tests.contract.suite.wire import Wire
 
 WIRED = ("dhan", "upstox", "kite")
 ALL = ("paper", *WIRED)
@@ -329,6 +329,16 @@ class WiredStage(Stage):
 
     def faults(self, *rules: FaultRule) -> None:
         self.floor.faults(*rules)
+
+    async def hang_up(self) -> None:
+        await asyncio.to_thread(self.floor.hang_up)
+
+    async def shut_wire(self) -> None:
+        """Nobody listens any more."""
+        await asyncio.to_thread(self.floor.call, self.wire.shut())
+
+    async def open_wire(self) -> None:
+        await asyncio.to_thread(self.floor.call, self.wire.open())
 
     def close(self) -> None:
         self.run(self.client.stop())

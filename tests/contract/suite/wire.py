@@ -25,7 +25,7 @@ class Wire:
     Attributes
     ----------
     next
-        What shall happen to the next request, once.
+        What shall happen to the next request, once. Streams (WebSockets) are not touched by it.
     frozen
         Nothing moves in either direction, and nobody is told.
     """
@@ -72,8 +72,10 @@ class Wire:
         self._live |= {writer, up_writer}
         try:
             with contextlib.suppress(OSError, asyncio.CancelledError):  # the server's own callback would log it
-                answers = asyncio.ensure_future(self._answers(up_reader, writer))
-                await self._requests(reader, up_writer)
+                first = await reader.read(1 << 16)
+                stream = b"upgrade: websocket" in first.lower()
+                answers = asyncio.ensure_future(self._answers(up_reader, writer, stream))
+                await self._requests(first, reader, up_writer, stream)
                 answers.cancel()
         finally:
             self._live -= {writer, up_writer}
@@ -81,19 +83,24 @@ class Wire:
                 abort(each.transport)
             self._tasks.discard(task)
 
-    async def _requests(self, reader: asyncio.StreamReader, up: asyncio.StreamWriter) -> None:
-        while data := await reader.read(1 << 16):
-            if self.frozen:
-                continue
-            if self.next is Break.WRITE:
+    async def _requests(
+        self, data: bytes, reader: asyncio.StreamReader, up: asyncio.StreamWriter, stream: bool
+    ) -> None:
+        while data:
+            if self.next is Break.WRITE and not stream:
                 self.next = None
                 return
-            up.write(data)
+            if not self.frozen:
+                up.write(data)
+            data = await reader.read(1 << 16)
 
-    async def _answers(self, reader: asyncio.StreamReader, down: asyncio.StreamWriter) -> None:
+    async def _answers(self, reader: asyncio.StreamReader, down: asyncio.StreamWriter, stream: bool) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(1 << 16):
                 if self.frozen:
+                    continue
+                if stream:
+                    down.write(data)
                     continue
                 broken, self.next = self.next, None
                 if broken is Break.STALL:
