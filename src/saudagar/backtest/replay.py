@@ -20,6 +20,7 @@ test holds the two equal, trade by trade.
 
 from __future__ import annotations
 
+import gc
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 
@@ -83,6 +84,40 @@ def replay_bars(
     return _BarReplay(settings, bars, instruments, calendar, costs, every_bar, on_events).run()
 
 
+class _Line:
+    """One instrument on its way through its bars."""
+
+    def __init__(self, number: int, name: InstrumentId, bars: BarArrays, calls: Calls) -> None:
+        self.number = number
+        self.name = name
+        self.bars = bars
+        self.calls = calls
+        self.at = calls.first()
+        self._opens = bars.open.item
+        self._volumes = _volumes_of_day(bars).item
+
+    @property
+    def open(self) -> Paise:
+        return int(self._opens(self.at))
+
+    def tick(self, ts: Nanos, price: Paise) -> Tick:
+        return Tick(self.name, ts, price, self._volumes(self.at))
+
+    def path(self) -> list[tuple[Nanos, Paise]]:
+        """Open, the worst price, the kindest, close, and when."""
+        bars, at = self.bars, self.at
+        start, end = bars.start.item(at), bars.end.item(at)
+        first, second = int(bars.low.item(at)), int(bars.high.item(at))
+        if self.calls.held < 0:
+            first, second = second, first
+        return [
+            (start, self.open),
+            (start + (end - start) // 4, first),
+            (start + (end - start) // 2, second),
+            (end - 1, int(bars.close.item(at))),
+        ]
+
+
 class _BarReplay:
     def __init__(
         self,
@@ -96,11 +131,8 @@ class _BarReplay:
     ) -> None:
         self._broker = BarBroker()
         self._session = session = Session(settings, instruments, calendar, costs, self._broker, on_events)
-        self._bars = bars
         self._calendar = calendar
         self._known = [instruments.get(name) for name in bars]
-        self._volumes = {name: _volumes_of_day(each) for name, each in bars.items()}
-        self._at = dict.fromkeys(bars, 0)
         self._day = -1
         self._prepared: Prepared | None = None
         if every_bar:
@@ -108,103 +140,98 @@ class _BarReplay:
         else:
             self._prepared = Prepared(settings.plans, instruments.get, calendar, session.standing, bars)
             self._analysis = self._prepared
-        self._calls = {
-            name: Calls(
+        every_bar = every_bar or any(type(plan.strategy).on_bar is not _FREE_HAND for plan in settings.plans)
+        self._lines = [
+            _Line(
+                number,
+                name,
                 each,
-                instruments.get(name),
-                session.state,
-                [position_id(plan.id, name) for plan in settings.plans if name in plan.instruments],
-                self._broker,
-                settings,
-                acts=np.empty(0, np.int64) if self._prepared is None else self._prepared.fired(name) + 1,
-                every_bar=every_bar or any(type(plan.strategy).on_bar is not _FREE_HAND for plan in settings.plans),
+                Calls(
+                    each,
+                    instruments.get(name),
+                    session.state,
+                    [position_id(plan.id, name) for plan in settings.plans if name in plan.instruments],
+                    self._broker,
+                    settings,
+                    acts=np.empty(0, np.int64) if self._prepared is None else self._prepared.fired(name) + 1,
+                    every_bar=every_bar,
+                ),
             )
-            for name, each in bars.items()
-        }
+            for number, (name, each) in enumerate(bars.items())
+        ]
 
     def run(self) -> Result:
         """Visit bars in the order of time until none is left."""
-        names, calls, starts = list(self._bars), list(self._calls.values()), [b.start for b in self._bars.values()]
-        heap = [
-            (starts[k].item(at), k, at) for k, each in enumerate(calls) if 0 <= (at := each.first()) < len(starts[k])
-        ]
+        gc.freeze()  # what is here now stays; looking it over again and again takes a twentieth of the time
+        try:
+            self._visit_all()
+        finally:
+            gc.unfreeze()
+        return self._session.result(self._broker.fills)
+
+    def _visit_all(self) -> None:
+        lines = self._lines
+        heap = [(line.bars.start.item(line.at), line.number) for line in lines if line.at < len(line.bars)]
         heapq.heapify(heap)
         while heap:
             ts = heap[0][0]
-            due: list[int] = []
+            due: list[_Line] = []
             while heap and heap[0][0] == ts:
-                _, k, at = heapq.heappop(heap)
-                due.append(k)
-                self._at[names[k]] = at
-            self._visit(ts, [names[k] for k in due])
-            for k in due:
-                at = calls[k].after(self._at[names[k]])
-                if at < len(starts[k]):
-                    heapq.heappush(heap, (starts[k].item(at), k, at))
-        return self._session.result(self._broker.fills)
+                due.append(lines[heapq.heappop(heap)[1]])
+            self._visit(ts, due)
+            for line in due:
+                at = line.at = line.calls.after(line.at)
+                if at < len(line.bars):
+                    heapq.heappush(heap, (line.bars.start.item(at), line.number))
 
-    def _visit(self, ts: Nanos, names: list[InstrumentId]) -> None:
+    def _visit(self, ts: Nanos, lines: list[_Line]) -> None:
         """The bars that begin at `ts`: their opens, then the way to their closes where it matters."""
-        at, bars, session = self._at, self._bars, self._session
-        session.visited += len(names)
-        opens = [(name, int(bars[name].open.item(at[name]))) for name in names]
-        day = bars[names[0]].day.item(at[names[0]])
+        self._session.visited += len(lines)
+        opens = [(line, line.open) for line in lines]
+        day = lines[0].bars.day.item(lines[0].at)
         if day != self._day:
             self._day = day
             self._begin_day(ts, opens)
         if self._prepared is not None:
-            for name in names:
-                self._prepared.closed[name] = at[name] - 1
+            for line in lines:
+                self._prepared.closed[line.name] = line.at - 1
         self._trade(ts, opens)
-        inside = [name for name in names if self._calls[name].inside(at[name])]
+        inside = [line for line in lines if line.calls.inside(line.at)]
         if inside:
             self._walk(inside)
 
-    def _begin_day(self, ts: Nanos, opens: list[tuple[InstrumentId, Paise]]) -> None:
+    def _begin_day(self, ts: Nanos, opens: list[tuple[_Line, Paise]]) -> None:
         session, broker = self._session, self._broker
         broker.end_day()
-        for name, price in opens:
-            broker.on_price(name, ts, price)
+        for line, price in opens:
+            broker.on_price(line.name, ts, price)
         session.begin_day(ist_day(ts), ts, self._analysis)
         session.engine.screen = TickScreen(self._known, self._calendar, jump_percent=_NO_JUMPS)
 
-    def _walk(self, names: list[InstrumentId]) -> None:
+    def _walk(self, lines: list[_Line]) -> None:
         """The three legs inside the bars, all instruments together."""
-        paths = {name: self._path(name) for name in names}
+        paths = [(line, line.path()) for line in lines]
         for leg in (1, 2, 3):
-            ts = max(path[leg][0] for path in paths.values())
-            for name, path in paths.items():
-                self._to_levels(name, ts, path[leg - 1][1], path[leg][1])
-            self._trade(ts, [(name, path[leg][1]) for name, path in paths.items()])
+            ts = max(path[leg][0] for _, path in paths)
+            for line, path in paths:
+                self._to_levels(line, ts, path[leg - 1][1], path[leg][1])
+            self._trade(ts, [(line, path[leg][1]) for line, path in paths])
 
-    def _path(self, name: InstrumentId) -> list[tuple[Nanos, Paise]]:
-        bars, at = self._bars[name], self._at[name]
-        start, end = bars.start.item(at), bars.end.item(at)
-        first, second = int(bars.low.item(at)), int(bars.high.item(at))
-        if self._calls[name].held < 0:
-            first, second = second, first
-        return [
-            (start, int(bars.open.item(at))),
-            (start + (end - start) // 4, first),
-            (start + (end - start) // 2, second),
-            (end - 1, int(bars.close.item(at))),
-        ]
-
-    def _to_levels(self, name: InstrumentId, ts: Nanos, price: Paise, end: Paise) -> None:
+    def _to_levels(self, line: _Line, ts: Nanos, price: Paise, end: Paise) -> None:
         """Let the price stand at each level on its way from `price` to `end`."""
-        while level := self._calls[name].next_level(price, end):
+        while level := line.calls.next_level(price, end):
             price = level
-            self._trade(ts, [(name, price)])
+            self._trade(ts, [(line, price)])
 
-    def _trade(self, ts: Nanos, prices: Sequence[tuple[InstrumentId, Paise]]) -> None:
+    def _trade(self, ts: Nanos, prices: Sequence[tuple[_Line, Paise]]) -> None:
         """The market stands at `prices`: the broker's orders trade first, then the desk sees it."""
-        session, broker, volumes, at = self._session, self._broker, self._volumes, self._at
-        reports = [report for name, price in prices for report in broker.on_price(name, ts, price)]
+        process, on_price = self._session.process, self._broker.on_price
+        reports = [report for line, price in prices for report in on_price(line.name, ts, price)]
         if reports:
-            session.process(TimeAdvanced(ts))  # the visit before may lie far back
+            process(TimeAdvanced(ts))  # the visit before may lie far back
         for report in reports:
-            session.process(report)
-        session.process(TickFrame(ts, [Tick(name, ts, price, volumes[name].item(at[name])) for name, price in prices]))
+            process(report)
+        process(TickFrame(ts, [line.tick(ts, price) for line, price in prices]))
 
 
 def _volumes_of_day(bars: BarArrays) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -77,6 +77,7 @@ class Run:
         self.names = [name for name, expr in named.items() if expr is not None]
         self.exprs = [expr for expr in named.values() if expr is not None]
         self.live = Live(self.exprs)
+        self._fixed = None if plan.exits.needs_atr else plan.exits.protection()
 
     def step(self, bar: Bar, standing: Callable[[PositionId], Standing]) -> Intent | None:
         return self.decide(bar, self.live.step(bar), standing)
@@ -96,9 +97,12 @@ class Run:
                 direction, reason, quantity = context.wish
         if direction is None:
             return None
-        atr = values.get("atr", 0.0)
-        if direction is not Direction.FLAT and not isfinite(atr):  # the ATR is still warming up
-            return None
+        protection = _NO_PROTECTION
+        if direction:
+            atr = values.get("atr", 0.0)
+            if not isfinite(atr):  # the ATR is still warming up
+                return None
+            protection = self._fixed or self.plan.exits.protection(atr)
         return Intent(
             strategy=self.plan.id,
             instrument=self.instrument,
@@ -106,24 +110,20 @@ class Run:
             ts=bar.end,
             reason=reason,
             quantity=quantity,
-            protection=self.plan.exits.protection(atr) if direction else _NO_PROTECTION,
+            protection=protection,
         )
 
     def _direction(self, values: dict[str, float], standing: Callable[[PositionId], Standing]) -> Direction | None:
-        exit_long, exit_short = _true(values, "exit_long"), _true(values, "exit_short")
+        signal = values.get  # one that is not known yet is NaN, and so not above 0
+        exit_long, exit_short = signal("exit_long", 0.0) > 0.0, signal("exit_short", 0.0) > 0.0
         if exit_long or exit_short:
             target = standing(self.position).target
             if (target > 0 and exit_long) or (target < 0 and exit_short):
                 return Direction.FLAT
-        long, short = _true(values, "long"), _true(values, "short")
+        long, short = signal("long", 0.0) > 0.0, signal("short", 0.0) > 0.0
         if long and not short:
             return Direction.LONG
         return Direction.SHORT if short and not long else None
-
-
-def _true(values: dict[str, float], name: str) -> bool:
-    """A signal that is not known yet (NaN) is none."""
-    return values.get(name, 0.0) > 0.0
 
 
 _NO_PROTECTION = Protection()

@@ -129,10 +129,12 @@ class Answers:
 
     def _ended(self, order: Order, *, again: bool = False) -> None:
         """An order is over. `again`: it was refused for speed only, and steering may repeat it as a new one."""
-        core = self._core
-        position = core.state.position(order.new.position)
         self._look_ups.settled(order.id)
         self._doubtful.discard(order.id)
+        if order.status is OrderStatus.FILLED:
+            return
+        core = self._core
+        position = core.state.position(order.new.position)
         if again:
             self._desk.wait(position, (core.now // SECOND + 1) * SECOND)
             return
@@ -140,9 +142,7 @@ class Answers:
         if order.new.purpose is Purpose.ENTRY:
             if order.status is OrderStatus.REJECTED:
                 core.alert("warning", f"entry {order.id} {order.new.instrument} {why}")
-            if (position.target - position.quantity) * order.new.side.sign > 0 and order.status is not (
-                OrderStatus.FILLED
-            ):
+            if (position.target - position.quantity) * order.new.side.sign > 0:
                 kept = position.quantity if position.quantity * order.new.side.sign > 0 else 0
                 core.set_target(position, kept, f"entry {why}", Source.RECONCILIATION)
         elif order.status is OrderStatus.REJECTED:

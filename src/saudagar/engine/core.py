@@ -35,6 +35,7 @@ class Core:
         self.costs = costs
         self.now: Nanos = 0
         self.day: date | None = None
+        self.span: tuple[Nanos, Nanos] = (0, 0)  # of the day: a time outside is a garbled message
         self.prices: dict[InstrumentId, Tick] = {}
         self.events: list[ev.Event] = []
         self.effects: list[Effect] = []

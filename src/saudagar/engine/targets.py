@@ -154,5 +154,7 @@ class Targets:
 
 def stop_distance(plan: Protection, price: Paise) -> Paise:
     """The nearer of stop and trail at an entry at `price`, paise per unit; 0 if there is neither."""
+    if plan.stop is None and plan.trail is None:
+        return 0
     distances = [offset.of(price) for offset in (plan.stop, plan.trail) if offset is not None]
-    return min(distances, default=0)
+    return min(distances)

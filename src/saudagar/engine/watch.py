@@ -8,7 +8,6 @@ from __future__ import annotations
 from saudagar.engine.core import Core
 from saudagar.engine.guard import Guard
 from saudagar.execution import protection
-from saudagar.market.ist import ist_day
 from saudagar.model import InstrumentId, Paise, PositionId, Source, Tick, TradingState
 from saudagar.model import events as ev
 from saudagar.portfolio import Position
@@ -134,8 +133,9 @@ class Watch:
         trades = self._core.state.trades
         if len(trades) == self._seen_trades:
             return
+        begin, end = self._core.span
         for trade in trades[self._seen_trades :]:
-            if self._core.day is not None and ist_day(trade.exit_ts) == self._core.day:
+            if begin <= trade.exit_ts < end:
                 self.trades += 1
                 self.realised += trade.gross
                 self.charges += self._core.costs(trade)

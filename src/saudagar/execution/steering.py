@@ -113,7 +113,7 @@ def steer(
 
 def _only_towards(target: int, orders: Sequence[Order]) -> bool:
     side = Side.of(target)
-    return all(o.new.purpose is Purpose.ENTRY and o.new.side is side for o in orders)
+    return not orders or all(o.new.purpose is Purpose.ENTRY and o.new.side is side for o in orders)
 
 
 def _leave(

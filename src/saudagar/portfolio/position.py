@@ -113,27 +113,27 @@ class Position(msgspec.Struct, kw_only=True):
 
         An execution that crosses zero is booked as a close and an opening.
         """
-        held = self.quantity * side.sign
-        if held >= 0:
-            self._enter(order_id, side, quantity, price, ts)
-            return None
-        closing = min(quantity, -held)
-        trade = self._leave(order_id, side, closing, price, ts)
-        if quantity > closing:
-            self._enter(order_id, side, quantity - closing, price, ts)
+        sign = side.sign
+        trade = None
+        closing = min(quantity, -self.quantity * sign)
+        if closing > 0:
+            self.quantity += sign * closing
+            trade = self._leave(order_id, side, closing, price, ts)
+            quantity -= closing
+        if quantity:
+            if not self.quantity:
+                self.opened, self.entry_reason = ts, self.reason
+            self.quantity += sign * quantity
+            self._enter(order_id, side, quantity, price)
         return trade
 
-    def _enter(self, order_id: ClientOrderId, side: Side, quantity: int, price: Paise, ts: Nanos) -> None:
-        if self.quantity == 0:
-            self.opened, self.entry_reason = ts, self.reason
-        self.quantity += side.sign * quantity
+    def _enter(self, order_id: ClientOrderId, side: Side, quantity: int, price: Paise) -> None:
         self.entry_quantity += quantity
         self.entry_value += quantity * price
         self._book(order_id, side, quantity, price)
 
     def _leave(self, order_id: ClientOrderId, side: Side, quantity: int, price: Paise, ts: Nanos) -> Trade | None:
         self.exit_reason = self.reason
-        self.quantity += side.sign * quantity
         self.exit_quantity += quantity
         self.exit_value += quantity * price
         self._book(order_id, side, quantity, price)
