@@ -253,7 +253,7 @@ import numpy as np
 
 from saudagar.backtest.compiled import kept
 from saudagar.backtest import slots as at
-from saudagar.backtest.steps import bar, morning
+from {steps} import bar, morning
 
 nan = np.nan
 

@@ -58,11 +58,30 @@ def _source_digest() -> str:
     return hashlib.sha256((numba.__version__ + sys.version + text).encode()).hexdigest()
 
 
+# The part that is the same in all kernels is compiled once. Its functions are inlined here, whole.
+_STEPS = """
+from saudagar.backtest import steps
+from saudagar.backtest.compiled import kept
+
+
+@kept
+def bar(c, s, g, bits, atr, o, h, low, close, start, end, clock, out, row):
+    steps.bar(c, s, g, bits, atr, o, h, low, close, start, end, clock, out, row)
+
+
+@kept
+def morning(c, s):
+    steps.morning(c, s)
+"""
+
+
 @cache
 def load(text: str) -> ModuleType:
     """The module of a kernel's text, from the disk if it was made before."""
+    if "{steps}" in text:
+        text = text.replace("{steps}", load(_STEPS).__name__)
     text = f"# {_source_digest()}\n{text}"
-    name = f"kernel_{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+    name = f"saudagar_{hashlib.sha256(text.encode()).hexdigest()[:24]}"
     file = cache_folder() / f"{name}.py"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -80,7 +80,7 @@ def rest(c: Any, s: Any) -> None:
 def corridor(c: Any, s: Any) -> None:
     """Between FLOOR and CEILING, both left out, nothing happens to the position."""
     low, high = 0, at.FAR
-    if s[at.WOKEN]:
+    if s[at.WOKEN] or s[at.TARGET] != s[at.QUANTITY]:
         low = at.FAR
     elif s[at.QUANTITY] > 0:
         low = s[at.STOP]

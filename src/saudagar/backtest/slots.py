@@ -85,5 +85,5 @@ OUT = 8
 BY_QUANTITY, BY_LOTS, BY_VALUE, BY_RISK = range(4)
 LONG, SHORT, EXIT_LONG, EXIT_SHORT = 1, 2, 4, 8
 
-BY_SIGNAL, BY_STOP, BY_TRAIL, BY_BREAK_EVEN, BY_TARGET, BY_TIME, BY_SQUARE_OFF, BY_DAY_LIMIT = range(1, 9)
-REASONS = ("", "", "stop", "trailing stop", "break-even", "target", "time", "square-off", "day limit")
+BY_SIGNAL, BY_STOP, BY_TRAIL, BY_BREAK_EVEN, BY_TARGET, BY_TIME, BY_SQUARE_OFF, BY_DAY_LIMIT, BY_DENIAL = range(1, 10)
+REASONS = ("", "", "stop", "trailing stop", "break-even", "target", "time", "square-off", "day limit", "entry denied")

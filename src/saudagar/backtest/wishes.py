@@ -34,9 +34,9 @@ def allowed(c: Any, s: Any, g: Any, sign: int, units: int, price: int) -> bool:
 
 
 @compiled
-def sized(c: Any, s: Any, price: int) -> int:
+def sized(c: Any, s: Any, sign: int, price: int) -> int:
     """Units of an entry at `price`; see `risk.sizing` and `engine.targets`."""
-    lot, amount, sign = c[at.LOT], c[at.AMOUNT], 1
+    lot, amount = c[at.LOT], c[at.AMOUNT]
     units = amount
     if c[at.SIZE_BY] == at.BY_RISK:
         distance = at.FAR
@@ -86,7 +86,7 @@ def want(c: Any, s: Any, g: Any, bits: int, atr: float, price: int, clock: int) 
         s[at.WISHED + kind] = c[at.CONST_POINTS + kind]
         if c[at.ATR_MILLI + kind]:
             s[at.WISHED + kind] = max(1, int(np.rint(c[at.ATR_MILLI + kind] / c[at.ATR_SCALE + kind] * atr)))
-    goal = direction * sized(c, s, price)
+    goal = direction * sized(c, s, direction, price)
     if goal != 0:
         quantity = s[at.QUANTITY]
         held = abs(quantity) if goal * quantity > 0 else 0
@@ -110,10 +110,13 @@ def next_order(c: Any, s: Any, g: Any, price: int) -> int:
     if quantity == target:
         return 0
     if target * quantity < 0 and c[at.FLIP] and s[at.STOP] == 0:
-        if allowed(c, s, g, 1 if target > 0 else -1, abs(target), price):
+        units = abs(target - quantity)
+        if c[at.MOST_UNITS]:
+            units = min(units, c[at.MOST_UNITS])
+        if allowed(c, s, g, 1 if target > 0 else -1, max(units, abs(target)), price):
             return int(target - quantity)
-        aim(s, g, 0, s[at.REASON])
-        return int(-quantity)
+        aim(s, g, 0, at.BY_DENIAL)
+        return 0  # the desk leaves at the next price
     if quantity and (target * quantity <= 0 or abs(target) < abs(quantity)):
         return int(-quantity if target * quantity <= 0 else target - quantity)
     if allowed(c, s, g, 1 if target > quantity else -1, abs(target - quantity), price):
