@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from struct import Struct
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 from dhanhq import DhanContext, MarketFeed, marketfeed
+from websockets.exceptions import ConnectionClosed
 
 from saudagar.brokers.child import Kind, Outlet
 from saudagar.brokers.dhan.packets import farewell
@@ -81,7 +83,8 @@ class RawFeed(MarketFeed):  # type: ignore[misc]  # the SDK has no types
 
     async def listen(self) -> None:
         """Connect, subscribe and receive until something breaks."""
-        await self.connect()
+        with suppress(ConnectionClosed):  # while subscribing; why lies in what was received, which is read next
+            await self.connect()
         settled = asyncio.get_running_loop().call_later(_SETTLED, self._settle)
         try:
             while True:
