@@ -10,7 +10,7 @@ from tests.contract.suite.venues import Stage
 
 from saudagar.execution.steering import slices
 from saudagar.model import OrderStatus, OrderTerms, OrderType, Product, Side, Validity
-from saudagar.model.errors import DataError, RejectedByBroker
+from saudagar.model.errors import RejectedByBroker
 
 BUY, SELL = Side.BUY, Side.SELL
 ABOVE, BELOW = 1_310_00, 1_290_00
@@ -197,14 +197,7 @@ def test_a_cancel_that_crosses_the_fill_is_refused_and_the_fill_stands(stage: St
 def test_a_refusal_keeps_the_brokers_own_reason_and_leaves_nothing(stage: Stage, what, asked, words):
     async def main():
         new = stage.order(**asked)
-        reason = ""
-        try:
-            await stage.client.submit(new)
-        except (RejectedByBroker, DataError) as error:  # of the broker, or of our own check of lots
-            reason = str(error)
-        else:  # taken, and refused by the order system a moment later
-            reason = (await stage.reported(new.order_id, OrderStatus.REJECTED)).reason
-            assert (await stage.client.find(new.order_id)).reason == reason
+        reason = await stage.refusal(new)
         assert any(word in reason.lower() for word in words), (what, reason)
         there = stage.core.by_tag(new.order_id)
         assert there is None or not there.status.working

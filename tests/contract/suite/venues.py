@@ -51,6 +51,7 @@ from saudagar.model import (
     TickFrame,
     Validity,
 )
+from saudagar.model.errors import DataError, RejectedByBroker
 
 WIRED = ("dhan", "upstox", "kite")
 ALL = ("paper", *WIRED)
@@ -127,6 +128,18 @@ class Stage:
         assert report.order_id == new.order_id
         assert report.broker_id
         return Order(new=new, terms=new.terms, broker_id=report.broker_id, status=report.status)
+
+    async def refusal(self, new: NewOrder) -> str:
+        """Why `new` was not taken: refused at once, or taken and rejected by the order system a moment later."""
+        try:
+            await self.client.submit(new)
+        except (RejectedByBroker, DataError) as error:  # of the broker, or of our own check of lots
+            return str(error)
+        reason = (await self.reported(new.order_id, OrderStatus.REJECTED)).reason
+        found = await self.client.find(new.order_id)
+        assert found is not None
+        assert found.reason == reason
+        return reason
 
     def said(self, order_id: str) -> list[OrderReport]:
         return [report for report in self.reports if report.order_id == order_id]

@@ -221,9 +221,9 @@ class DhanBroker:
     def _fields(self, order: NewOrder) -> dict[str, Any]:
         instrument = self._lookup.get(order.instrument)
         segment = _tradable(instrument, order.product)
+        self.capabilities.check(order)
         if not _ID.fullmatch(order.order_id):
             raise DataError(f"order id {order.order_id!r} is not 1 to 25 of A-Z, a-z, 0-9, blank, - and _.")
-        self.capabilities.check(order)
         quantity, price, trigger = _checked(order.terms)
         return {
             "security_id": instrument.dhan_id,

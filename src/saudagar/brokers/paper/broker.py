@@ -86,6 +86,7 @@ class PaperBroker:
             self._on_report(report_of(update))
 
     async def submit(self, order: NewOrder) -> OrderReport:
+        self.capabilities.check(order)
         try:
             placed = self._core.place(
                 tag=order.order_id,
