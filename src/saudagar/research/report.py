@@ -107,7 +107,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     curve: Curve
     months: tuple[MonthLine, ...]
-    daily: Histogram | None  # of daily returns
+    daily: Histogram | None  # of daily returns other than zero
     trips: Histogram | None  # of net profit over entry value
     charges: dict[str, Paise]
     instruments: tuple[InstrumentLine, ...]  # the best first
@@ -143,7 +143,7 @@ def build(outcome: Outcome, *, most_trades: int = MOST_TRADES, **options: Any) -
         metrics=figures,
         curve=_curve(outcome, sound),
         months=tuple(_months(returns, days)) if sound else (),
-        daily=histogram(returns),
+        daily=histogram(returns[returns != 0]),
         trips=histogram(trades.net / trades.entry_value),
         charges=_charges(outcome),
         instruments=tuple(sorted(_instruments(outcome), key=lambda line: (-line.net, line.instrument))),
@@ -203,13 +203,14 @@ def histogram(values: Floats) -> Histogram | None:
 def _curve(outcome: Outcome, sound: bool) -> Curve:
     falls = drawdown_curve(outcome)
     exposure = exposure_curve(outcome) if sound else np.zeros(len(falls))
-    at = np.unique(np.concatenate((thin(outcome.equity, MOST_POINTS), [int(falls.argmin()), int(exposure.argmax())])))
+    at = np.unique(np.append(thin(outcome.equity, MOST_POINTS), falls.argmin()))
+    exposure = np.maximum.reduceat(exposure, np.concatenate(([0], at[:-1] + 1)))  # none is lost between two points
     return Curve(
         at=tuple(at.tolist()),
         ts=tuple(outcome.equity_ts[at].tolist()),
         equity=tuple(outcome.equity[at].tolist()),
         drawdown=tuple(np.round(falls[at], 6).tolist()),
-        exposure=tuple(np.round(exposure[at], 6).tolist()),
+        exposure=tuple(np.round(exposure, 6).tolist()),
     )
 
 
@@ -304,10 +305,10 @@ def _notes(outcome: Outcome, figures: Metrics, days: int, sound: bool) -> Iterat
         yield f"Only {days} trading days: figures a year are stretched from less than a year."
     share = figures.charges_share
     if figures.gross_profit > 0 and share is not None and share > 0.5:
-        part = f"{share:.0%} of the gross profit" if share < 1 else "more than the whole gross profit"
+        part = f"{share * 100:.0f} % of the gross profit" if share < 1 else "more than the whole gross profit"
         yield f"Charges take {part}: a little more slippage undoes the result."
     if figures.deflated_sharpe is not None and figures.deflated_sharpe < 0.95:
-        odds = f"{figures.deflated_sharpe:.0%}"
+        odds = f"{figures.deflated_sharpe * 100:.0f} %"
         yield f"Overfit warning: {odds} odds of a true edge once all trials are counted; 95 % is the usual bar."
     if outcome.open:
-        yield f"{len(outcome.open)} positions were still open at the end; they count in equity, not among round trips."
+        yield f"Still open at the end: {len(outcome.open)}. What is open counts in equity, not among the round trips."

@@ -97,10 +97,13 @@ def page(title: str, body: Iterable[str], data: dict[str, Any]) -> str:
     )
 
 
-def table(title: str, head: Sequence[tuple[str, str]], rows: Iterable[Sequence[Cell]], style: str = "") -> list[str]:
-    """A table whose rows become cards on a narrow screen: each cell repeats its heading."""
+def table(
+    title: str, head: Sequence[tuple[str, str]], rows: Iterable[Sequence[Cell]], style: str = "", *, cards: bool = True
+) -> list[str]:
+    """A table whose rows, with `cards`, become cards on a narrow screen: each cell repeats its heading."""
+    box = "scroll cards" if cards else "scroll"
     return [
-        f'{title and f"<h2>{title}</h2>"}<div class="scroll cards" tabindex="0"><table class="{style}"><thead><tr>',
+        f'{title and f"<h2>{title}</h2>"}<div class="{box}" tabindex="0"><table class="{style}"><thead><tr>',
         *(f'<th scope="col" class="{kind}">{escape(name)}</th>' for name, kind in head),
         "</tr></thead><tbody>",
         *("<tr>" + "".join(map(_cell, head, row)) + "</tr>" for row in rows),
@@ -132,13 +135,14 @@ def curve_data(report: Report) -> dict[str, Any]:
     }
 
 
-def month_grid(months: Sequence[MonthLine]) -> Iterator[str]:
+def month_grid(months: Sequence[MonthLine], title: str = "Months") -> Iterator[str]:
     """Returns by month and year, tinted; on a narrow screen each year is a block of its own."""
     if not months:
         return
     largest = max(abs(line.value) for line in months) or 1.0
     known = {(line.year, line.month): line.value for line in months}
-    yield '<h2>Months <small>return, %</small></h2><div class="scroll"><table class="months"><thead><tr><th>Year</th>'
+    yield f'<h2>{title} <small>return, %</small></h2><div class="scroll"><table class="months"><thead><tr>'
+    yield '<th scope="col">Year</th>'
     yield from (f'<th scope="col">{name}</th>' for name in (*say.MONTHS, "Year"))
     yield "</tr></thead><tbody>"
     for year in sorted({line.year for line in months}):
@@ -197,8 +201,9 @@ def _price_chart(report: Report) -> Iterator[str]:
     yield f"<h2>Trades on the price <small>triangle: entry, dot: exit, line: green won, red lost{some}</small></h2>"
     yield '<div class="chart" id="chart"><div class="bar">'
     yield f'<select aria-label="Instrument">{options}</select>'
-    yield '<button data-act="closer" aria-label="Closer">＋</button>'
-    yield '<button data-act="wider" aria-label="Wider">−</button><button data-act="whole">Whole</button><span>wheel or pinch to zoom, drag to move</span></div>'
+    yield '<button data-act="closer" aria-label="Closer">+</button>'
+    yield '<button data-act="wider" aria-label="Wider">−</button><button data-act="whole">Whole</button>'
+    yield "<span>wheel or pinch to zoom, drag to move</span></div>"
     yield '<canvas tabindex="0" role="img" aria-label="Price with the trades; arrow keys move, plus and minus zoom">'
     yield '</canvas><p class="read"><output></output></p></div><noscript><p class="note">The price chart needs script.'
     yield "</p></noscript>"
@@ -211,7 +216,7 @@ def _candle_size(chart: PriceChart) -> str:
 def _distributions(report: Report) -> Iterator[str]:
     parts = [
         ("Round trips", "net profit over entry value", report.trips, "round trips"),
-        ("Days", "daily return", report.daily, "days"),
+        ("Days", "return of the days that moved", report.daily, "days"),
     ]
     known = [part for part in parts if part[2] is not None]
     if known:
@@ -232,7 +237,7 @@ def _costs(report: Report) -> Iterator[str]:
         [
             Cell(kind, "t"),
             Cell(inr(amount)),
-            Cell(f"{amount / figures.charges:.1%}" if figures.charges else say.NOTHING),
+            Cell(say.percent(amount / figures.charges) if figures.charges else say.NOTHING),
             Cell("", "w", html=f'<i style="width:{abs(amount) / most:.1%}"></i>'),
         ]
         for kind, amount in sorted(report.charges.items(), key=lambda item: -item[1])
@@ -251,7 +256,7 @@ def _instruments(report: Report) -> list[str]:
         [
             Cell(say.symbol(line.instrument), "t"),
             Cell(group_digits(line.trades)),
-            Cell(f"{line.win_rate:.0%}"),
+            Cell(say.whole_percent(line.win_rate)),
             Cell(say.figure(line.profit_factor, "ratio")),
             Cell(say.rupees(line.gross, sign=True)),
             Cell(say.rupees(line.charges)),

@@ -97,7 +97,8 @@
     pen.beginPath(); pen.rect(0, 0, width, height); pen.clip();
     candles(first, last);
     for (const trade of shown) line(trade, shown.length > 300 ? 0.35 : 0.9);
-    if (shown.length <= 300) for (const trade of shown) marks(trade);
+    const roomy = shown.length < width / 8;
+    for (const trade of shown) roomy ? marks(trade) : dot(trade, 2);
     if (hover) { pen.strokeStyle = colour("soft"); pen.globalAlpha = 0.6; stroke(hover.x, 0, hover.x, height); pen.globalAlpha = 1; }
     pen.restore();
   }
@@ -147,8 +148,12 @@
     pen.fillStyle = colour(trade.side > 0 ? "mark" : "second");
     pen.strokeStyle = colour("card"); pen.lineWidth = 1;
     pen.beginPath(); pen.moveTo(a, p); pen.lineTo(a - 5, p + tip); pen.lineTo(a + 5, p + tip); pen.closePath(); pen.fill(); pen.stroke();
+    dot(trade, 3.5);
+    pen.stroke();
+  }
+  function dot(trade, size) {
     pen.fillStyle = colour(trade.net > 0 ? "up" : "down");
-    pen.beginPath(); pen.arc(x(trade.b), y(trade.to), 3.5, 0, 7); pen.fill(); pen.stroke();
+    pen.beginPath(); pen.arc(x(trade.b), y(trade.to), size, 0, 7); pen.fill();
   }
   const tell = (trade) => `${trade.side > 0 ? "Long" : "Short"} ${trade.quantity} · ${date(trade.in)} ${clock(trade.in)} at ${price(trade.from)}`
     + ` → ${date(trade.out)} ${clock(trade.out)} at ${price(trade.to)} · net ${rupees(trade.net)}`;

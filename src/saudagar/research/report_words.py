@@ -38,6 +38,10 @@ def percent(share: float, *, sign: bool = False) -> str:
     return f"{share * 100:{'+' if sign else ''}.{digits}f} %"
 
 
+def whole_percent(share: float) -> str:
+    return f"{share * 100:.0f} %"
+
+
 def rupees(paise: Paise, *, sign: bool = False) -> str:
     """An amount; from a thousand rupees on without paise."""
     if abs(paise) < 100_000:
@@ -91,7 +95,7 @@ def odds(metrics: Metrics) -> str:
     if metrics.win_rate is None:
         return NOTHING
     won = group_digits(round(metrics.win_rate * metrics.trades))
-    return f"{won} of {group_digits(metrics.trades)} ({metrics.win_rate:.0%})"
+    return f"{won} of {group_digits(metrics.trades)} ({whole_percent(metrics.win_rate)})"
 
 
 def facts(report: Report) -> list[tuple[str, str]]:
