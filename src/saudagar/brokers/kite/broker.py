@@ -138,7 +138,7 @@ class KiteBroker:
         await asyncio.gather(*opened)
 
     async def renew(self, token: str) -> None:
-        """Go on with a new token; see `ExecutionClient.renew`. A shared feed must be renewed too, before this."""
+        """Go on with a new token; see `ExecutionClient.renew`. A shared feed must be renewed too."""
         self._settings = msgspec.structs.replace(self._settings, token=token)
         await self._writes.renew(token, self._settings.api_key)
         await self._reads.renew(token, self._settings.api_key)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from saudagar.brokers.kite.client import KiteSettings
-from saudagar.brokers.kite.decode import BAD_FRAME, Decoder
+from saudagar.brokers.kite.decode import Decoder
 from saudagar.brokers.kite.history import History
 from saudagar.brokers.kite.words import PAISE_SEGMENTS
 from saudagar.brokers.supervisor import Stream, Watch
@@ -121,11 +121,7 @@ class KiteFeed:
                 if on_text is not None:
                     on_text(body[1:])
                 return
-            try:
-                _, received = _STAMP.unpack_from(body)
-            except struct.error:
-                self.refusals[BAD_FRAME] = self.refusals.get(BAD_FRAME, 0) + 1
-                return
+            _, received = _STAMP.unpack_from(body)
             frame = decoder.frame(body[_STAMP.size :], received)
             if frame is not None:
                 on_frame(frame)
