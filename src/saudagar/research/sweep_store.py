@@ -1,0 +1,97 @@
+"""The results of sweeps on disk: what was computed once is not computed again, also after a kill.
+
+One SQLite file holds any number of sweeps. A row is found by the study (data, costs, size, limits) and by the run (the
+graph that its parameters give), so that other data or an edited strategy never meets an old result.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+import numpy as np
+
+from saudagar.model.errors import DataError
+from saudagar.research.sweep_grid import Params
+from saudagar.research.sweep_study import Outcome
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS runs (
+    study TEXT NOT NULL, run TEXT NOT NULL, params TEXT NOT NULL,
+    trades INTEGER NOT NULL, wins INTEGER NOT NULL, gross INTEGER NOT NULL, costs INTEGER NOT NULL,
+    daily BLOB NOT NULL, PRIMARY KEY (study, run)
+)
+"""
+_SELECT = "SELECT run, trades, wins, gross, costs, daily FROM runs WHERE study = ?"
+_INSERT = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_PAUSE = 0.5  # seconds between two commits
+
+
+class Store:
+    """Results of one study in the file at `path`, which is made if it is not there.
+
+    Raises
+    ------
+    DataError
+        The file is no SQLite database, or one that cannot be written.
+    """
+
+    def __init__(self, path: Path, study: str) -> None:
+        self._path = path
+        self._study = study
+        self._committed = time.monotonic()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute(_TABLE)
+        except (sqlite3.Error, OSError) as error:
+            raise self._unusable(error) from None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._db.commit()
+        self._db.close()
+
+    def known(self, runs: Sequence[str], days: int) -> dict[str, Outcome]:
+        """The outcomes there are of `runs`, those of another number of days left out."""
+        wanted = set(runs)
+        try:
+            rows = self._db.execute(_SELECT, (self._study,)).fetchall()
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None
+        return {row[0]: _outcome(*row[1:]) for row in rows if row[0] in wanted and len(row[5]) == 8 * days}
+
+    def add(self, found: Mapping[str, tuple[Params, Outcome]]) -> None:
+        """Keep the outcomes of runs; on disk within half a second of more work."""
+        rows = [
+            (
+                *(self._study, run, msgspec.json.encode(params).decode()),
+                *each.trades_and_money,
+                each.daily.astype("<i8").tobytes(),
+            )
+            for run, (params, each) in found.items()
+        ]
+        try:
+            self._db.executemany(_INSERT, rows)
+            if time.monotonic() - self._committed > _PAUSE:
+                self._db.commit()
+                self._committed = time.monotonic()
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: Exception) -> DataError:
+        return DataError(
+            f"the results file {self._path} cannot be used: {error}.", hint="Name another file, or move it away."
+        )
+
+
+def _outcome(trades: int, wins: int, gross: int, costs: int, daily: bytes) -> Outcome:
+    column = np.frombuffer(daily, "<i8").astype(np.int64)
+    return Outcome(trades=trades, wins=wins, gross=gross, costs=costs, daily=column)
