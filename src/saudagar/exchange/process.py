@@ -132,9 +132,11 @@ class ExchangeProcess:
         SaudagarError
             If it ends, or says nothing in time; what it said is on standard error.
         """
-        config = msgspec.json.encode(self.config).decode()
-        command = [sys.executable, "-m", "saudagar.exchange.server", "--with-parent", "--json-config", config]
+        command = [sys.executable, "-m", "saudagar.exchange.server", "--with-parent", "--json-config", "-"]
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+        assert self._child.stdin is not None, "a pipe was asked for"
+        self._child.stdin.write(msgspec.json.encode(self.config) + b"\n")  # not an argument: those are for all to see
+        self._child.stdin.flush()
         line = self._first_line(self._child)
         try:
             self.ports = msgspec.json.decode(line, type=Ports)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -119,14 +120,25 @@ async def _parent_gone(stopped: asyncio.Event) -> None:
     stopped.set()
 
 
+def _first_line() -> bytes:
+    """Of standard input, byte by byte: what follows is the parent's sign of life, not ours to buffer."""
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(0, 1)):
+        line += byte
+    return line
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the exchange until it is told to stop; prints one JSON line with its ports when it listens."""
     parser = argparse.ArgumentParser(prog="python -m saudagar.exchange.server", description=__doc__)
-    parser.add_argument("--json-config", default="{}", help="an ExchangeConfig as JSON")
+    parser.add_argument(
+        "--json-config", default="{}", help="an ExchangeConfig as JSON; - reads a line of standard input"
+    )
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input ends")
     options = parser.parse_args(arguments)
     try:
-        config = msgspec.json.decode(options.json_config, type=ExchangeConfig)
+        given = options.json_config
+        config = msgspec.json.decode(_first_line() if given == "-" else given, type=ExchangeConfig)
         asyncio.run(_main(config, options.with_parent))
     except msgspec.DecodeError as error:
         print(f"--json-config: {error}", file=sys.stderr)  # noqa: T201
