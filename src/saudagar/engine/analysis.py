@@ -157,6 +157,9 @@ class Analysis:
         Tells a strategy's own position, for exits and for `on_bar`.
     grace
         How long after its end a bar waits for a first later tick, ns of the feed's clock.
+    on_failure
+        Told of a strategy that raised, and why; it gives no more signals on that instrument, and others go on. Without
+        it the error is raised.
     """
 
     def __init__(
@@ -166,8 +169,10 @@ class Analysis:
         calendar: Calendar,
         standing: Callable[[PositionId], Standing],
         grace: Nanos,
+        on_failure: Callable[[PositionId, str], None] | None = None,
     ) -> None:
         self._standing = standing
+        self._on_failure = on_failure
         self._grace = grace
         self._series: dict[tuple[InstrumentId, Nanos], _Series] = {}
         self._of: dict[InstrumentId, list[_Series]] = {}
@@ -243,10 +248,20 @@ class Analysis:
 
     def _closed(self, series: _Series, bar: Bar, intents: list[Intent]) -> None:
         self.bars += 1
+        broken: list[Run] = []
         for run in series.runs:
-            intent = run.step(bar, self._standing)
+            try:
+                intent = run.step(bar, self._standing)
+            except Exception as error:  # a user's own code may raise anything; the others trade on
+                if self._on_failure is None:
+                    raise
+                broken.append(run)
+                self._on_failure(run.position, f"{type(error).__name__}: {error}")
+                continue
             if intent is not None:
                 intents.append(intent)
+        for run in broken:
+            series.runs.remove(run)
 
 
 def _most(runs: Iterable[Run]) -> tuple[int, int]:

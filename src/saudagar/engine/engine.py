@@ -99,7 +99,12 @@ class Engine:
         self._answers = Answers(self._core, self._orders, self.watch)
         self._reconciliation = Reconciliation(self._core, self._answers, self._orders, self.watch)
         self.analysis = analysis or Analysis(
-            settings.plans, self._core.instrument, calendar, self._standing, settings.bar_grace
+            settings.plans,
+            self._core.instrument,
+            calendar,
+            self._standing,
+            settings.bar_grace,
+            self._strategy_failed,
         )
         planned = (i for plan in settings.plans for i in plan.instruments)
         seen = {i: self._core.instrument(i) for i in (*watched, *planned)}
@@ -203,6 +208,10 @@ class Engine:
         core.do_due()
         for intent in self.analysis.advance(now):
             self._targets.want(intent)
+
+    def _strategy_failed(self, position: PositionId, why: str) -> None:
+        """A position that is held keeps its exits: they need no strategy."""
+        self._core.alert("critical", f"{position} raised {why}. It gives no more signals today; its exits stay.")
 
     def _standing(self, position: PositionId) -> Standing:
         known = self._core.state.positions.get(position)
