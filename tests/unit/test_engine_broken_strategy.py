@@ -54,9 +54,9 @@ def test_the_others_trade_on(order: int) -> None:
     settings = Settings(desk="T", plans=plans, limits=Limits(allowed=frozenset({STOCK.id})), reconcile=0)
     engine = Engine(settings, Master(DAY, tuple(universe(2))), Calendar(), State(), lambda _: 0)
     told: list[Any] = [*engine.start(DAY, OPEN).events]
-    for minute in range(5):
-        ts = OPEN + minute * MINUTE + SECOND
-        told += engine.process(TickFrame(ts, [Tick(STOCK.id, ts, 140_000 + minute * 10, 10 + minute)])).events
+    for beat in range(60):
+        ts = OPEN + beat * 5 * SECOND
+        told += engine.process(TickFrame(ts, [Tick(STOCK.id, ts, 140_000 + beat * 10, 10 + beat)])).events
     alerts = [event.message for event in told if isinstance(event, ev.Alerted)]
     assert alerts == [
         f"breaks@{STOCK.id} raised ZeroDivisionError: a user's mistake. It gives no more signals today; its exits stay."
