@@ -79,9 +79,9 @@ class _Desk:
         self._runner = runner
         self._store = store
         self._measure = measure
-        self._days = len(study.days())
-        self._cut = walkforward.cut(self._days, train)
-        self._known: dict[str, Outcome] = {}
+        days = len(study.days())
+        self._cut = walkforward.cut(days, train)
+        self._known: dict[str, Outcome] = store.known(days) if store is not None else {}
 
     def recall(self, study: Study, sets: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
         """A runner that runs nothing twice."""
@@ -96,12 +96,10 @@ class _Desk:
     def _outcome(self, params: Params) -> Outcome:
         run = run_key(self._study, params)
         if run not in self._known:
-            on_disk = self._store.known([run], self._days) if self._store is not None else {}
-            if run not in on_disk:
-                on_disk = {run: outcome for _, outcome in self._runner(self._study, [params])}
-                if self._store is not None:
-                    self._store.add({run: (params, on_disk[run])})
-            self._known |= on_disk
+            ((_, found),) = self._runner(self._study, [params])
+            self._known[run] = found
+            if self._store is not None:
+                self._store.add({run: (params, found)})
         return self._known[run]
 
 

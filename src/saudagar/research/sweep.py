@@ -170,7 +170,7 @@ def sweep_sets(
     begin = time.monotonic()
     with ExitStack() as stack:
         kept = stack.enter_context(Store(store, study_hash)) if store is not None else None
-        found = kept.known(runs, len(days)) if kept is not None else {}
+        found = kept.known(len(days)) if kept is not None else {}
         resumed = sum(run in found for run in runs)
         missing = [place for place, run in enumerate(runs) if run not in found]
         tell = _teller(told, begin, len(sets), resumed)

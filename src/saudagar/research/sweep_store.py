@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -59,14 +59,13 @@ class Store:
         self._db.commit()
         self._db.close()
 
-    def known(self, runs: Sequence[str], days: int) -> dict[str, Outcome]:
-        """The outcomes there are of `runs`, those of another number of days left out."""
-        wanted = set(runs)
+    def known(self, days: int) -> dict[str, Outcome]:
+        """The outcomes of the study by run; rows that do not hold `days` days are left out."""
         try:
             rows = self._db.execute(_SELECT, (self._study,)).fetchall()
         except sqlite3.Error as error:
             raise self._unusable(error) from None
-        return {row[0]: _outcome(*row[1:]) for row in rows if row[0] in wanted and len(row[5]) == 8 * days}
+        return {row[0]: _outcome(*row[1:]) for row in rows if len(row[5]) == 8 * days}
 
     def add(self, found: Mapping[str, tuple[Params, Outcome]]) -> None:
         """Keep the outcomes of runs; on disk within half a second of more work."""
