@@ -46,8 +46,8 @@ def horizon_labels(bars: BarArrays, count: int, *, threshold_ppm: int = 0, overn
     _whole("threshold_ppm", threshold_ppm, 0)
     entry, until, known = _window(bars, count, overnight)
     gain = np.where(known, bars.close[until] / entry - 1, 0.0)
-    edge = threshold_ppm / _MILLION
-    y = (gain > edge).astype(np.int8) - (gain < -edge).astype(np.int8)
+    moved, edge = (bars.close[until] - entry) * _MILLION, entry * threshold_ppm  # whole numbers: no rounding
+    y = (known & (moved > edge)).astype(np.int8) - (known & (moved < -edge)).astype(np.int8)
     return Labels(
         y, until, known, gain, -gain, f"horizon of {count} bars beyond {threshold_ppm} ppm{_night(overnight)}"
     )
@@ -76,7 +76,7 @@ def triple_barrier_labels(
     _whole("down_ppm", down_ppm, 1)
     _whole("count", count, 1)
     entry, until, known = _window(bars, count, overnight)
-    upper, lower = entry * (1 + up_ppm / _MILLION), entry * (1 - down_ppm / _MILLION)
+    upper, lower = entry + entry * up_ppm / _MILLION, entry - entry * down_ppm / _MILLION
     y = np.zeros(len(bars), np.int8)
     long_exit, short_exit = bars.close[until].copy(), bars.close[until].copy()
     rows, last = np.arange(len(bars)), until.copy()
