@@ -81,9 +81,10 @@ def histogram_plot(histogram: Histogram, unit: str) -> str:
 
 def round_ticks(low: float, high: float, about: int) -> list[float]:
     """Some `about` round steps (1, 2, 2.5 or 5 times a power of ten) that enclose `low` and `high`."""
-    room = (high - low) or abs(high) or 1.0
+    size = max(abs(low), abs(high), 1e-6)
+    room = max(high - low, size * 1e-6)  # a flat line needs room too
     power = 10.0 ** floor(log10(room / about))
-    step = next(size * power for size in (1, 2, 2.5, 5, 10) if size * power * about >= room * 0.999)
+    step = next(part * power for part in (1, 2, 2.5, 5, 10) if part * power * about >= room * 0.999)
     first = floor(low / step + 1e-9)
     last = max(ceil(high / step - 1e-9), first + 1)
     return [number * step for number in range(first, last + 1)]

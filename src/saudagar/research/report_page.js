@@ -202,6 +202,8 @@
       const trade = data.trades[Number(button.dataset.trade)];
       select(trade.chart);
       view(trade.a - Math.max((trade.b - trade.a) * 1.5, 40), Math.max((trade.b - trade.a) * 4, 80));
+      hover = { x: x(trade.a), trade };
+      draw();
       said.textContent = tell(trade);
       panel.scrollIntoView({ block: "center" });
     });

@@ -35,7 +35,8 @@ def print_report(report: Report, console: Console) -> None:
 
 def sparkline(values: tuple[int, ...], width: int) -> str:
     """`values` as blocks of eight heights, `width` characters at most."""
-    picked = [values[number * (len(values) - 1) // max(width - 1, 1)] for number in range(min(width, len(values)))]
+    count = min(width, len(values))
+    picked = [values[number * (len(values) - 1) // max(count - 1, 1)] for number in range(count)]
     low, room = min(picked), (max(picked) - min(picked)) or 1
     return "".join(_BLOCKS[1 + (value - low) * 7 // room] for value in picked)
 
