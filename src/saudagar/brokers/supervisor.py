@@ -24,6 +24,7 @@ _PIPE = 1 << 20  # room for seconds of ticks while the desk is busy with a disk
 _F_SETPIPE_SZ = 1031
 _SETTLED = 5.0  # a link that was up this long starts its back-off anew
 _GRACE = 2.0
+_SOON = 0.01
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +44,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
         Seconds before the second attempt, doubled each time up to `longest`, less a random part of up to one half.
     """
 
-    silence: float = 10.0
+    silence: float = 9.0  # so that a dead link is told within ten seconds, the end of its socket included
     stale: float = 30.0
     expecting: Callable[[], bool] = lambda: True
     connect: float = 15.0
@@ -170,15 +171,22 @@ class Stream:
         )
 
     async def _watch_over(self) -> None:
-        periods = [period for period in (self._watch.silence, self._watch.stale, self._watch.connect) if period]
         while not self._ended.is_set():
             with suppress(TimeoutError):
                 # `wait_for` of Python 3.11 forgets a cancellation that meets the end: `stop` would wait for ever
-                async with asyncio.timeout(min(periods) / 4):
+                async with asyncio.timeout(self._until_next_look(time.monotonic())):
                     await self._ended.wait()
             if fault := self._fault(time.monotonic()):
                 self._tell(LinkState.DOWN, fault)
                 return
+
+    def _until_next_look(self, now: float) -> float:
+        """A quarter of the shortest period, but not past the moment at which silence is over."""
+        watch = self._watch
+        pause = min(period for period in (watch.silence, watch.stale, watch.connect) if period) / 4
+        if self._up_since and watch.silence:
+            pause = min(pause, self._last_sign + watch.silence - now)
+        return max(pause, _SOON)
 
     def _fault(self, now: float) -> str:
         watch = self._watch

@@ -7,7 +7,18 @@ from collections.abc import Iterator
 
 import pytest
 from tests.contract.suite.market import DAY, LEVEL, PRICE, CalledDay
-from tests.contract.suite.venues import ALL, CANARY, WIRED, Floor, PaperStage, Stage, WiredStage, token_of
+from tests.contract.suite.venues import (
+    ALL,
+    CANARY,
+    WIRED,
+    Floor,
+    PaperStage,
+    Stage,
+    WiredStage,
+    floor_of,
+    stage_of,
+    token_of,
+)
 
 from saudagar.execution.ports import LinkState
 from saudagar.market.ist import at
@@ -26,18 +37,14 @@ def early(request: pytest.FixtureRequest) -> Iterator[Stage]:
         yield stage
         stage.close()
         return
-    floor = Floor(day, names=(request.param,))
-    wired = WiredStage(request.param, floor)
-    yield wired
-    wired.close()
-    floor.close()
+    with floor_of(request.param, day) as floor, stage_of(request.param, floor) as wired:
+        yield wired
 
 
 @pytest.fixture(params=WIRED)
 def floor(request: pytest.FixtureRequest) -> Iterator[tuple[str, Floor]]:
-    market = Floor(names=(request.param,))
-    yield request.param, market
-    market.close()
+    with floor_of(request.param) as market:
+        yield request.param, market
 
 
 def test_an_after_market_order_waits_is_changed_and_goes_in_at_the_opening(early: Stage):
@@ -66,9 +73,8 @@ def test_an_after_market_order_waits_is_changed_and_goes_in_at_the_opening(early
 
 def test_a_token_that_ends_in_mid_session_is_told_and_renewed_with_orders_resting(floor):
     name, market = floor
-    stage = WiredStage(name, market)
 
-    async def main():
+    async def main(stage: WiredStage):
         resting = await stage.place(stage.order(OrderType.SL_M, trigger=PRICE - 50_00, side=Side.SELL))
         await stage.reported(resting.id, OrderStatus.TRIGGER_PENDING)
         market.token(name, ANOTHER)
@@ -104,17 +110,16 @@ def test_a_token_that_ends_in_mid_session_is_told_and_renewed_with_orders_restin
         await stage.reported(order.id, OrderStatus.OPEN)
         assert CANARY not in repr(stage.links)
 
-    stage.run(main())
-    stage.close()
+    with stage_of(name, market) as stage:
+        stage.run(main(stage))
 
 
 def test_a_client_that_starts_anew_finds_everything_in_the_books(floor):
     """What rests, what traded, what ended; and it can be changed by the ids on disk alone."""
     name, market = floor
-    first = WiredStage(name, market)
     orders: dict[str, Order] = {}
 
-    async def before():
+    async def before(first: WiredStage):
         orders["rests"] = await first.place(first.order(quantity=3))
         orders["stop"] = await first.place(first.order(OrderType.SL_M, trigger=PRICE - 50_00, side=Side.SELL))
         orders["part"] = await first.place(first.order(OrderType.LIMIT, PRICE + 10, quantity=LEVEL + 50))
@@ -123,9 +128,6 @@ def test_a_client_that_starts_anew_finds_everything_in_the_books(floor):
         await first.client.cancel(orders["gone"])
         await first.reported(orders["gone"].id, OrderStatus.CANCELLED)
 
-    first.run(before())
-    first.close()
-    second = WiredStage(name, market)
     expected = {
         "rests": (OrderStatus.OPEN, 0),
         "stop": (OrderStatus.TRIGGER_PENDING, 0),
@@ -134,7 +136,7 @@ def test_a_client_that_starts_anew_finds_everything_in_the_books(floor):
         "gone": (OrderStatus.CANCELLED, 0),
     }
 
-    async def after():
+    async def after(second: WiredStage):
         book = {report.order_id: report for report in await second.client.orders()}
         assert set(book) == {order.id for order in orders.values()}
         for what, order in orders.items():
@@ -154,32 +156,27 @@ def test_a_client_that_starts_anew_finds_everything_in_the_books(floor):
             await second.client.cancel(orders[what])
             await second.reported(orders[what].id, OrderStatus.CANCELLED, expected[what][1])
 
-    second.run(after())
-    second.close()
+    with stage_of(name, market) as first:
+        first.run(before(first))
+    with stage_of(name, market) as second:
+        second.run(after(second))
 
 
 @pytest.mark.parametrize("name", WIRED)
 def test_an_after_market_order_is_cancelled_by_a_client_that_did_not_place_it(name):
     """Kite has two doors, and an order must leave through the one that it came in by."""
-    market = Floor(CalledDay(opening="08:30"), names=(name,))
-    first = WiredStage(name, market)
-    order = first.run(first.place(first.order(after_market=True)))
-    first.close()
-    second = WiredStage(name, market)
-    second.run(second.client.cancel(order))
-    assert second.truth(order.id).status is OrderStatus.CANCELLED
-    second.close()
-    market.close()
+    with floor_of(name, CalledDay(opening="08:30")) as market:
+        with stage_of(name, market) as first:
+            order = first.run(first.place(first.order(after_market=True)))
+        with stage_of(name, market) as second:
+            second.run(second.client.cancel(order))
+            assert second.truth(order.id).status is OrderStatus.CANCELLED
 
 
-@pytest.mark.parametrize("name", WIRED)
-def test_nothing_of_a_client_shows_its_token(name):
-    market = Floor(names=(name,))
-    stage = WiredStage(name, market, begin=False)
-    settings = stage.client._settings
-    for shown in (repr(stage.client), str(stage.client), repr(settings), str(settings), f"{settings}"):
-        assert CANARY not in shown
-        assert token_of(name, market) not in shown
-    stage.run(stage.client.stop())
-    Stage.close(stage)
-    market.close()
+def test_nothing_of_a_client_shows_its_token(floor):
+    name, market = floor
+    with stage_of(name, market) as stage:
+        settings = stage.client._settings
+        for shown in (repr(stage.client), str(stage.client), repr(settings), str(settings), f"{settings}"):
+            assert CANARY not in shown
+            assert token_of(name, market) not in shown

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from typing import Any, TypeVar
 
@@ -358,6 +359,58 @@ class WiredStage(Stage):
         super().close()
 
 
+class Ticks:
+    """What a feed told."""
+
+    def __init__(self) -> None:
+        self.frames: list[TickFrame] = []
+        self.links: list[LinkStatus] = []
+
+    @property
+    def ticks(self) -> list[Tick]:
+        return [tick for frame in self.frames for tick in frame.ticks]
+
+    def times(self, state: LinkState) -> int:
+        return sum(link.state is state for link in self.links)
+
+    async def until(self, ready: Callable[[], object], seconds: float = 8.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not ready():  # noqa: ASYNC110  conditions on lists have no event
+                await asyncio.sleep(0.01)
+
+
+@contextmanager
+def floor_of(name: str, day: CalledDay | None = None, **options: Any) -> Iterator[Floor]:
+    """An exchange with one face to speak to; closed in the end, come what may."""
+    floor = Floor(day, names=(name,), **options)
+    try:
+        yield floor
+    finally:
+        floor.close()
+
+
+@contextmanager
+def stage_of(name: str, floor: Floor, **options: Any) -> Iterator[WiredStage]:
+    stage = WiredStage(name, floor, **options)
+    try:
+        yield stage
+    finally:
+        stage.close()
+
+
+@asynccontextmanager
+async def feeding(
+    name: str, floor: Floor, instruments: Sequence[Instrument], watch: Watch = QUICK
+) -> AsyncIterator[tuple[DataClient, Ticks]]:
+    """A started feed and what it tells."""
+    feed, told = feed_of(name, floor, watch), Ticks()
+    try:
+        await feed.start(instruments, told.frames.append, told.links.append)
+        yield feed, told
+    finally:
+        await feed.stop()
+
+
 def token_of(name: str, floor: Floor) -> str:
     token: str = getattr(floor.account, f"{name}_token")
     return token
@@ -405,23 +458,3 @@ def feed_of(name: str, floor: Floor, watch: Watch = QUICK) -> DataClient:
         upstox = UpstoxSettings(token=token, feed_url=f"{ws}/v3/feed/market-data-feed", rest_host=http)
         return UpstoxFeed(upstox, watch)
     return KiteFeed(KiteSettings(api_key=account.kite_key, token=token, rest_url=http, ticker_url=ws), watch)
-
-
-class Ticks:
-    """What a feed told."""
-
-    def __init__(self) -> None:
-        self.frames: list[TickFrame] = []
-        self.links: list[LinkStatus] = []
-
-    @property
-    def ticks(self) -> list[Tick]:
-        return [tick for frame in self.frames for tick in frame.ticks]
-
-    def times(self, state: LinkState) -> int:
-        return sum(link.state is state for link in self.links)
-
-    async def until(self, ready: Callable[[], object], seconds: float = 8.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not ready():  # noqa: ASYNC110  conditions on lists have no event
-                await asyncio.sleep(0.01)
