@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,11 @@ def test_it_looks_back_only_and_keeps_silent_where_it_was_trained(models: dict[s
     assert not said[trained].any()
     assert could[trained].any()
     assert np.array_equal(said[~trained], could[~trained])
+
+
+def test_it_travels_to_another_process(models: dict[str, Path]) -> None:
+    graph = list(probabilities(models["lightgbm 2"], standard_features(BAR)))
+    assert pickle.loads(pickle.dumps(graph)) == graph
 
 
 def test_it_trades_through_the_engine(models: dict[str, Path]) -> None:

@@ -102,7 +102,7 @@ def check(
     catalog: Annotated[Path, typer.Option("--directory", "-d", help="The catalog.")] = Path("var/catalog"),
     as_json: _Json = False,
 ) -> None:
-    """Look for look-ahead, chance, dependence on a tick, thin warm-up, and charges that eat the profit.
+    """Look one over: look-ahead, chance, warm-up, noise, charges.
 
     Exit codes: 0 nothing failed; 1 a check failed; 2 a wrong parameter, or no such strategy; 3 no such bars.
     """

@@ -1,7 +1,7 @@
 """A made-up market to try strategies on: seeded minutes of large caps, the same everywhere and without any download.
 
 Used by `saudagar strategy check`, the golden runs of the built-in strategies and the tutorial. It has trends, quiet
-spells and bursts of volume, but no one has lost money in it yet: profit on it says nothing.
+spells and bursts of volume, but nobody's money moves it: profit on it says nothing.
 """
 
 from __future__ import annotations
