@@ -31,6 +31,8 @@ from saudagar.model import (
     Side,
 )
 
+_AT_ANY_PRICE = frozenset({OrderType.MARKET, OrderType.SL_M})
+
 Answer: TypeAlias = OrderReport | RequestFailed | ModifyAccepted | LookUpMissed | AccountSnapshot
 
 
@@ -191,6 +193,6 @@ def _touched(side: Side, price: Paise, trigger: Paise) -> bool:
 
 
 def _can_trade(side: Side, price: Paise, terms: OrderTerms) -> bool:
-    if terms.order_type in (OrderType.MARKET, OrderType.SL_M):
+    if terms.order_type in _AT_ANY_PRICE:
         return True
     return price <= terms.price if side is Side.BUY else price >= terms.price

@@ -42,16 +42,17 @@ class Answers:
 
     def report(self, report: OrderReport) -> None:
         """Book what a broker says about one of our orders."""
-        core = self._core
-        order = core.state.orders[report.order_id]
+        core, order_id = self._core, report.order_id
+        order = core.state.orders[order_id]
         was_working = order.working
         if order.status is OrderStatus.REJECTED and report.status.working and not order.broker_id:
             self.stray(order, report)
-        self._settle_doubt(order, report)
+        if order_id in self._doubtful:
+            self._settle_doubt(order, report)
         events = absorb(order, report, core.now)
         if events is None:
             core.effects.append(FetchTrades(report))
-            self._look_ups.ask_later(order.id)
+            self._look_ups.ask_later(order_id)
             return
         for event in events:
             if isinstance(event, ev.OrderFilled):
@@ -61,27 +62,27 @@ class Answers:
         if was_working and not order.working:
             self._ended(order)
         if report.filled > order.filled:
-            self._look_ups.ask_later(order.id)  # its trades are not all in the book yet
-        elif order.status is not OrderStatus.UNKNOWN and order.id not in self._doubtful:
-            self._look_ups.settled(order.id)
+            self._look_ups.ask_later(order_id)  # its trades are not all in the book yet
+        elif order.status is not OrderStatus.UNKNOWN and order_id not in self._doubtful:
+            self._look_ups.settled(order_id)
         if events:
             core.touch(order.new.position)
 
     def _fill(self, order: Order, event: ev.OrderFilled) -> None:
-        core = self._core
-        position = core.state.position(order.new.position)
-        resting = order.new.purpose is Purpose.STOP and order.terms.order_type.has_trigger
-        if resting and position.target * position.quantity > 0:
-            core.set_target(position, 0, self._watch.stop_reason(position), Source.PROTECTION)
+        core, new = self._core, order.new
+        if new.purpose is Purpose.STOP and order.terms.order_type.has_trigger:
+            position = core.state.position(new.position)
+            if position.target * position.quantity > 0:
+                core.set_target(position, 0, self._watch.stop_reason(position), Source.PROTECTION)
         core.emit(event)
-        if position.instrument in core.broker_holds:
-            core.broker_holds[position.instrument] += order.new.side.sign * event.quantity
-        self._desk.forgive(order.new.position)
-        self._watch.filled(core.state.position(order.new.position))
+        if new.instrument in core.broker_holds:
+            core.broker_holds[new.instrument] += new.side.sign * event.quantity
+        self._desk.forgive(new.position)
+        self._watch.filled(core.state.position(new.position))
 
     def _settle_doubt(self, order: Order, report: OrderReport) -> None:
         """The broker's terms tell what a modification of unknown outcome has come to."""
-        if order.id not in self._doubtful or (report.terms is None and order.working):
+        if report.terms is None and order.working:
             return
         self._doubtful.discard(order.id)
         if order.modify_sent is not None and report.terms is not None:

@@ -59,6 +59,7 @@ class OrderDesk:
     def __init__(self, core: Core, watch: Watch) -> None:
         self._core = core
         self._watch = watch
+        self._limits = core.settings.limits
         self._throttle = Throttle(core.settings.limits.orders_per_second)
         self._hold: dict[PositionId, _Hold] = {}
         self._refusals: dict[PositionId, int] = {}
@@ -126,26 +127,24 @@ class OrderDesk:
         core = self._core
         state, instrument = core.state, core.instrument(position.instrument)
         tick = core.prices.get(position.instrument)
-        return check(
-            Proposal(
-                instrument=instrument,
-                side=side,
-                purpose=purpose,
-                terms=terms,
-                now=core.now,
-                last=tick.ltp if tick else 0,
-                last_ts=tick.ts if tick else 0,
-                session_open=core.calendar.is_continuous(instrument, core.now),
-                trading=state.trading,
-                held=held,
-                working=working,
-                open_positions=self._others_open(position) if core.settings.limits.max_open_positions else 0,
-                trades=self._watch.trades,
-                frozen=self._why_frozen(position),
-                whole=whole,
-            ),
-            core.settings.limits,
+        proposal = Proposal(
+            instrument=instrument,
+            side=side,
+            purpose=purpose,
+            terms=terms,
+            now=core.now,
+            last=tick.ltp if tick else 0,
+            last_ts=tick.ts if tick else 0,
+            session_open=core.calendar.is_continuous(instrument, core.now),
+            trading=state.trading,
+            held=held,
+            working=working,
+            open_positions=self._others_open(position) if self._limits.max_open_positions else 0,
+            trades=self._watch.trades,
+            frozen=self._why_frozen(position),
+            whole=whole,
         )
+        return check(proposal, self._limits)
 
     def _others_open(self, position: Position) -> int:
         return sum(1 for p in self._core.state.positions.values() if (p.quantity or p.target) and p is not position)
@@ -168,7 +167,7 @@ class OrderDesk:
             return
         if "orders" in core.blocked:
             return  # a refused token: so would be every request, until a snapshot comes through and looks here again
-        view = self._confirmed(position)
+        view = self._confirmed(position) if core.broker_holds else position
         if core.state.trading is TradingState.HALTED:
             requests: list[Request] = [
                 Cancel(o, "halted")

@@ -148,9 +148,9 @@ class State:
             self._retire(order)
 
     def _retire(self, order: Order) -> None:
-        ids = self.working.get(order.new.position)
-        if ids and order.id in ids:
-            ids.remove(order.id)
+        ids, order_id = self.working.get(order.new.position), order.new.order_id
+        if ids and order_id in ids:
+            ids.remove(order_id)
 
     def _order_filled(self, event: ev.OrderFilled) -> None:
         order = self.orders[event.order_id]

@@ -123,7 +123,7 @@ class Targets:
 
     def _aim(self, position: Position, intent: Intent, quantity: int) -> None:
         core, plan = self._core, intent.protection
-        if plan == _NO_PROTECTION and quantity * position.target > 0:
+        if quantity * position.target > 0 and plan == _NO_PROTECTION:
             plan = position.protection  # more of the same, with the exits it has
         core.emit(
             ev.TargetSet(
