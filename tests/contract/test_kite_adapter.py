@@ -586,6 +586,19 @@ def test_bars_come_in_pieces_of_kites_limits(server):
     ]
 
 
+def test_past_bars_are_asked_for_three_times_a_second(server):
+    server.answer = lambda method, path: ok({"candles": []})
+
+    async def work(feed):
+        begun = asyncio.get_running_loop().time()
+        await feed.bars(SHARE, MINUTE, START, START + 200 * 24 * 60 * MINUTE)
+        return asyncio.get_running_loop().time() - begun
+
+    spent, _ = on_feed(server, work)
+    assert len(server.requests) == 4
+    assert 1.0 <= spent < 2.0
+
+
 def test_bars_that_make_no_sense_are_counted(server):
     bad = [
         ["2026-11-19T09:16:00", 1, 1, 1, 1, 1],
