@@ -76,7 +76,7 @@ def _round(
     name = hashlib.blake2b(packed, digest_size=16).hexdigest()
     data = client.scatter(packed, broadcast=True, hash=False)
     waiting = {client.submit(work, name, data, sets, pure=False): first for first, sets in batches.items()}
-    for future in distributed.as_completed(waiting):
+    for future in distributed.as_completed(waiting, loop=client.loop):
         try:
             outcomes = future.result()
         except lost:

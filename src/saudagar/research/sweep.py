@@ -95,7 +95,7 @@ class Sweep(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         if rows is None or x == y:
             raise ConfigError(f"a heat map takes two axes and train, test or all; got {x!r}, {y!r} and {part!r}.")
         values = walkforward.measured(self.daily[rows], self.capital, measure)
-        across, down = (list(dict.fromkeys(params[name] for params in self.sets)) for name in (x, y))
+        across, down = self._axis(x), self._axis(y)
         total, count = np.zeros((len(down), len(across))), np.zeros((len(down), len(across)))
         for params, value in zip(self.sets, values, strict=True):
             place = down.index(params[y]), across.index(params[x])
@@ -103,6 +103,10 @@ class Sweep(msgspec.Struct, frozen=True, eq=False, kw_only=True):
             count[place] += 1
         with np.errstate(invalid="ignore"):
             return across, down, total / count
+
+    def _axis(self, name: str) -> list[Value]:
+        values = list(dict.fromkeys(params[name] for params in self.sets))
+        return values if any(isinstance(value, str) for value in values) else sorted(values)  # type: ignore[type-var]
 
 
 def sweep(
