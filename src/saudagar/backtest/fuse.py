@@ -302,6 +302,17 @@ def run(n, o, h, l, c, volume, start, end, clock, mornings, {given}P, C, S, G, o
 """
 _TIMED = " or end[i] > due or clock[i] + (end[i] - start[i]) > square"
 
+_SIGNALS = """
+@kept
+def run(n, o, h, l, c, volume, {given}P, bits, atrs):
+    {before}
+    for i in range(n - 1):
+        {loads}
+        {at_bar}
+        bits[i + 1] = {bits}
+        {atrs}
+"""
+
 _COLUMN_ARGUMENTS = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "volume"}
 
 
@@ -318,6 +329,11 @@ def alone(fused: Fused, names: Sequence[str], *, timed: bool) -> str:
     return _HEAD + _fill(_ALONE, fused, names).replace("{timed}", _TIMED if timed else "")
 
 
+def signals_only(fused: Fused, names: Sequence[str]) -> str:
+    """The text of a loop that leaves each bar's signals, and its ATR, at the place of the bar after it."""
+    return _HEAD + _fill(_SIGNALS, fused, names)
+
+
 def _fill(template: str, fused: Fused, names: Sequence[str]) -> str:
     roots = dict(zip(names, fused.results, strict=True))
     bits = {"long": 1, "short": 2, "exit_long": 4, "exit_short": 8}
@@ -329,11 +345,12 @@ def _fill(template: str, fused: Fused, names: Sequence[str]) -> str:
         "at_bar": "\n".join(fused.at_bar),
         "bits": " | ".join(terms) or "0",
         "atr": f"atr = {roots['atr']}" if "atr" in roots else "",
+        "atrs": f"atrs[i + 1] = {roots['atr']}" if "atr" in roots else "",
     }
     lines = []
     for line in template.splitlines():
         body = line.strip()
-        if body in {"{before}", "{loads}", "{at_bar}", "{atr}"}:
+        if body in {"{before}", "{loads}", "{at_bar}", "{atr}", "{atrs}"}:
             depth = (len(line) - len(body)) // 4
             lines.append(_indent(parts[body[1:-1]], depth))
         else:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saudagar.backtest import slots
-from saudagar.backtest.fuse import alone, fuse
+from saudagar.backtest.fuse import alone, fuse, signals_only
 from saudagar.engine.analysis import Run
 from saudagar.engine.settings import Plan, Settings
 from saudagar.indicators import BarArrays
@@ -51,10 +51,12 @@ def _source_digest() -> str:
     """Of everything that is compiled into a kernel beside its own text."""
     import numba
 
-    from saudagar.backtest import compiled, levels, steps, wishes
+    from saudagar.backtest import compiled, levels, steps, together, wishes
     from saudagar.execution import protection
 
-    text = "".join(inspect.getsource(module) for module in (compiled, slots, levels, wishes, steps, protection))
+    text = "".join(
+        inspect.getsource(module) for module in (compiled, slots, levels, wishes, steps, together, protection)
+    )
     return hashlib.sha256((numba.__version__ + sys.version + text).encode()).hexdigest()
 
 
@@ -72,6 +74,52 @@ def bar(c, s, g, bits, atr, o, h, low, close, start, end, clock, out, row):
 @kept
 def morning(c, s):
     steps.morning(c, s)
+"""
+
+
+_TOGETHER = """
+import numpy as np
+
+from saudagar.backtest import slots as at
+from saudagar.backtest import together
+from saudagar.backtest.compiled import kept
+
+NEVER = 1 << 62
+
+
+@kept
+def run(offset, o, h, l, c, start, end, clock, day, bits, atr, C, S, G, out):
+    size = len(S)
+    spot = offset[:-1].copy()
+    group = np.zeros(size, np.int64)
+    inside = np.zeros(size, np.int64)
+    one = np.zeros(1, np.int64)
+    queue = np.zeros(2 * size + 2, np.int64)
+    prices = np.zeros((size, 4), np.int64)
+    today = -1
+    while True:
+        now = NEVER
+        for k in range(size):
+            if spot[k] < offset[k + 1] and start[spot[k]] < now:
+                now = start[spot[k]]
+        if now == NEVER:
+            return out
+        count = 0
+        for k in range(size):
+            if spot[k] < offset[k + 1] and start[spot[k]] == now:
+                group[count] = k
+                count += 1
+        if day[spot[group[0]]] != today:
+            today = day[spot[group[0]]]
+            together.begin_day(C, S, G)
+        if G[at.TRADES] + 8 * size > len(out):
+            wider = np.empty((2 * len(out), at.OUT), np.int64)
+            wider[: len(out)] = out
+            out = wider
+        columns, times, scratch = (o, h, l, c), (start, end, clock), (inside, one, queue)
+        together.moment(C, S, G, group, count, spot, columns, times, bits, atr, prices, scratch, out)
+        for j in range(count):
+            spot[group[j]] += 1
 """
 
 
@@ -124,7 +172,8 @@ def constants(plan: Plan, instrument: Instrument, settings: Settings, *, cost_pp
     c[slots.REST], c[slots.FLIP] = tactics.rest_stop, tactics.flip
     c[slots.STOP_BAND] = -1 if tactics.stop_type is OrderType.SL_M else tactics.stop_band_ppm
     c[slots.MOST_CHANGES] = tactics.modifications - 5
-    c[slots.CHASE] = tactics.chase
+    c[slots.CHASE], c[slots.EXIT_REACH] = tactics.chase, tactics.protection_ppm
+    c[slots.DAY_LOSS], c[slots.DAY_PROFIT] = limits.day_loss, limits.day_profit
     c[slots.SLIP_TICKS], c[slots.SLIP_PPM] = slip
     c[slots.COST_PPM] = cost_ppm
     c[slots.NEEDS_ATR] = exits.needs_atr
@@ -192,3 +241,37 @@ def trade_alone(plan: Plan, bars: BarArrays, row: Rows) -> Told:
 
 def prices(bars: BarArrays) -> Sequence[NDArray[Any]]:
     return bars.open, bars.high, bars.low, bars.close, bars.volume
+
+
+def trade_together(plans: Sequence[Plan], bars: Sequence[BarArrays], rows: Sequence[Rows]) -> Told:
+    """Several instruments on one account, each with its plan; the lists run side by side."""
+    offset = np.cumsum([0, *map(len, bars)])
+    bits = np.zeros(offset[-1], np.uint8)
+    wants_atr = any(plan.exits.needs_atr for plan in plans)
+    atr = np.zeros(offset[-1] if wants_atr else 0)
+    for k, (plan, each) in enumerate(zip(plans, bars, strict=True)):
+        run = Run(plan, plan.instruments[0])
+        fused = fuse(run.exprs)
+        signals: Callable[..., None] = load(signals_only(fused, run.names)).run
+        here = slice(offset[k], offset[k + 1])
+        values = np.array(fused.values or (0.0,))
+        signals(len(each), *prices(each), *fused.arrays(each), values, bits[here], atr[here])
+    state = np.zeros((len(plans), slots.STATE), np.int64)
+    shared = np.zeros(slots.SHARED, np.int64)
+
+    def joined(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(each, name) for each in bars])
+
+    out = load(_TOGETHER).run(
+        offset,
+        *map(joined, ("open", "high", "low", "close", "start", "end")),
+        joined("since") + np.repeat([each.session_open for each in bars], [len(each) for each in bars]),
+        joined("day"),
+        bits,
+        atr,
+        np.stack(rows),
+        state,
+        shared,
+        np.empty((max(256, 16 * len(plans)), slots.OUT), np.int64),
+    )
+    return Told(out[: shared[slots.TRADES]], state)

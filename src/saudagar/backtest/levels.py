@@ -31,13 +31,17 @@ def reaching(sign: int, price: int, ppm: int, tick: int) -> int:
 
 
 @compiled
-def slipped(c: Any, sign: int, price: int) -> int:
-    """What a marketable order gets at `price`: worse by the stated slippage, on the grid, never below one tick."""
+def slipped(c: Any, sign: int, price: int, reach: int) -> int:
+    """What a marketable order gets at `price`: worse by the stated slippage, never beyond its limit or below one tick.
+
+    `reach` says how far the limit lies beyond `price`, ppm; -1 for an order without one.
+    """
     if c[at.SLIP_TICKS] == 0 and c[at.SLIP_PPM] == 0:
         return price
     tick = c[at.TICK]
     away = c[at.SLIP_TICKS] * tick - (-(price * c[at.SLIP_PPM]) // (_PPM * tick)) * tick
-    return int(max(price + sign * away, tick))
+    filled = max(price + sign * away, tick)
+    return sign * min(sign * filled, sign * reaching(sign, price, reach, tick)) if reach >= 0 else int(filled)
 
 
 @compiled
@@ -64,16 +68,21 @@ def arm(c: Any, s: Any) -> None:
 
 
 @compiled
-def rest(c: Any, s: Any) -> None:
-    """Bring the resting stop to its level, as far as the broker's count of modifications allows."""
+def rest(c: Any, s: Any) -> bool:
+    """Bring the resting stop to its level, as far as the broker's count of modifications allows; whether it moved."""
     if s[at.QUANTITY] == 0 or c[at.REST] == 0 or s[at.STOP] == 0:
-        return
+        return False
     trigger = reaching(-1 if s[at.QUANTITY] > 0 else 1, s[at.STOP], 0, c[at.TICK])
+    if s[at.TRIGGER] == trigger:
+        return False
     if s[at.TRIGGER] == 0:
-        s[at.TRIGGER], s[at.CHANGES] = trigger, 0
-    elif trigger != s[at.TRIGGER] and s[at.CHANGES] < c[at.MOST_CHANGES]:
-        s[at.TRIGGER] = trigger
+        s[at.CHANGES] = 0
+    elif s[at.CHANGES] < c[at.MOST_CHANGES]:
         s[at.CHANGES] += 1
+    else:
+        return False
+    s[at.TRIGGER] = trigger
+    return True
 
 
 @compiled

@@ -18,7 +18,7 @@ from saudagar.engine.state import State
 from saudagar.execution.effects import Effect
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.market.sessions import Calendar
-from saudagar.model import InstrumentId, Nanos, PositionId
+from saudagar.model import InstrumentId, Nanos, PositionId, SetTradingState, Source, TradingState
 from saudagar.model.events import Event
 from saudagar.portfolio import Trade
 
@@ -78,6 +78,9 @@ class Session:
             self.settings, self._instruments, self._calendar, self.state, costs, watched, analysis=analysis
         )
         self._settle(self._engine.start(day, now))
+        if self.state.trading is TradingState.REDUCING:  # the limits are of the day: a person resumes in the morning
+            command = SetTradingState(ts=now, state=TradingState.ACTIVE, reason="a new day", source=Source.SESSION)
+            self.process(command)
 
     def process(self, event: Inbound) -> None:
         """Hand in one event and everything that follows from it."""

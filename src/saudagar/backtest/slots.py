@@ -33,8 +33,9 @@ FAR = 1 << 60
     LAST,  # price
     MARK,  # open profit at the last price
     PENDING,  # signed units of the order under way
+    FILLED,  # price of the resting stop's fill
     POINTS,  # of stop, target, trail, break-even
-) = range(28)
+) = range(29)
 WISHED = POINTS + 4  # the same of the wish at hand
 STATE = WISHED + 4
 
@@ -66,21 +67,25 @@ STATE = WISHED + 4
     SLIP_PPM,
     COST_PPM,
     NEEDS_ATR,
-) = range(26)
-HAS = 26  # stop, target, trail, break-even: whether there is one
-PPM = 30
-CONST_POINTS = 34
-ATR_MILLI = 38  # multiple of ATR, times its scale
-ATR_SCALE = 42
-CONSTANTS = 46
+    EXIT_REACH,  # ppm beyond the price that an exit's limit reaches
+    DAY_LOSS,
+    DAY_PROFIT,
+) = range(29)
+HAS = 29  # stop, target, trail, break-even: whether there is one
+PPM = 33
+CONST_POINTS = 37
+ATR_MILLI = 41  # multiple of ATR, times its scale
+ATR_SCALE = 45
+CONSTANTS = 49
 
 # what all positions share
-TRADES, TODAY, REALISED, CHARGES, OPEN, REDUCING, OPEN_PROFIT = range(7)
-SHARED = 7
+TRADES, TODAY, REALISED, CHARGES, OPEN, REDUCING, OPEN_PROFIT, SQUARED, FLATTENED = range(9)
+SHARED = 9
 
 # one round trip
-(OUT_ROW, OUT_SIGN, OUT_QUANTITY, OUT_ENTRY_TS, OUT_ENTRY_VALUE, OUT_EXIT_TS, OUT_EXIT_VALUE, OUT_REASON) = range(8)
-OUT = 8
+OUT_ROW, OUT_SIGN, OUT_QUANTITY, OUT_ENTRY_TS, OUT_ENTRY_VALUE, OUT_EXIT_TS, OUT_EXIT_VALUE, OUT_REASON = range(8)
+OUT_THROUGH = 8  # whether the order that closed it opened the next
+OUT = 9
 
 BY_QUANTITY, BY_LOTS, BY_VALUE, BY_RISK = range(4)
 LONG, SHORT, EXIT_LONG, EXIT_SHORT = 1, 2, 4, 8

@@ -35,6 +35,7 @@ def book(c: Any, s: Any, g: Any, signed: int, price: int, ts: int, out: Any, row
         s[at.QUANTITY] = quantity
         if quantity == 0:
             close(c, s, g, 1 if signed < 0 else -1, ts, out, row)
+            out[g[at.TRADES] - 1, at.OUT_THROUGH] = abs(signed) > closing
     opening = abs(signed) - closing
     if opening:
         if s[at.QUANTITY] == 0:
@@ -71,23 +72,28 @@ def stop_reason(s: Any) -> int:
 
 
 @compiled
-def broker_stop(c: Any, s: Any, g: Any, price: int, ts: int, out: Any, row: int) -> None:
-    """The resting stop meets `price`: fills, or wakes beyond its limit and waits there."""
+def stop_fill(c: Any, s: Any, price: int) -> int:
+    """The price at which the resting stop fills now that the market stands at `price`; 0 if it does not."""
     sign = 1 if s[at.QUANTITY] > 0 else -1
-    filled = 0
     if s[at.WOKEN]:
-        if sign * (price - s[at.WOKEN]) >= 0:
-            filled = s[at.WOKEN]
-    elif s[at.TRIGGER] and sign * (price - s[at.TRIGGER]) <= 0:
-        limit = reaching(-sign, s[at.TRIGGER], c[at.STOP_BAND], c[at.TICK])
-        if c[at.STOP_BAND] < 0 or sign * (price - limit) >= 0:
-            filled = slipped(c, -sign, price)
-        else:
-            s[at.WOKEN] = limit
-    if filled:
-        if s[at.TARGET] * sign > 0:
-            s[at.TARGET], s[at.REASON] = 0, stop_reason(s)
-        book(c, s, g, -s[at.QUANTITY], filled, ts, out, row)
+        return int(s[at.WOKEN]) if sign * (price - s[at.WOKEN]) >= 0 else 0
+    if s[at.TRIGGER] == 0 or sign * (price - s[at.TRIGGER]) > 0:
+        return 0
+    if c[at.STOP_BAND] < 0:
+        return slipped(c, -sign, price, -1)
+    limit = reaching(-sign, s[at.TRIGGER], c[at.STOP_BAND], c[at.TICK])
+    if sign * (price - limit) < 0:
+        s[at.WOKEN] = limit
+        return 0
+    return sign * max(sign * limit, sign * slipped(c, -sign, price, -1))
+
+
+@compiled
+def stopped_out(c: Any, s: Any, g: Any, price: int, ts: int, out: Any, row: int) -> None:
+    """The resting stop has filled at `price`."""
+    if s[at.TARGET] * s[at.QUANTITY] > 0:
+        s[at.TARGET], s[at.REASON] = 0, stop_reason(s)
+    book(c, s, g, -s[at.QUANTITY], price, ts, out, row)
 
 
 @compiled
@@ -138,11 +144,18 @@ def next_level(s: Any, price: int, end: int) -> int:
 
 
 @compiled
+def order_price(c: Any, s: Any, signed: int, price: int) -> int:
+    """What an order of `signed` units gets when the market stands at `price`."""
+    closes = s[at.QUANTITY] * signed < 0 and abs(signed) <= abs(s[at.QUANTITY])
+    return slipped(c, 1 if signed > 0 else -1, price, c[at.EXIT_REACH] if closes else c[at.ENTRY_REACH])
+
+
+@compiled
 def settle(c: Any, s: Any, g: Any, price: int, ts: int, out: Any, row: int) -> None:
     """Trade towards the target at `price` until it is reached or refused."""
     signed = next_order(c, s, g, price)
     while signed:
-        book(c, s, g, signed, slipped(c, 1 if signed > 0 else -1, price), ts, out, row)
+        book(c, s, g, signed, order_price(c, s, signed, price), ts, out, row)
         signed = next_order(c, s, g, price)
     rest(c, s)
 
@@ -155,7 +168,9 @@ def arrive(c: Any, s: Any, g: Any, price: int, ts: int, clock: int, out: Any, ro
     if clock >= c[at.SQUARE_OFF]:
         s[at.TARGET], s[at.REASON] = 0, at.BY_SQUARE_OFF
     if c[at.REST]:
-        broker_stop(c, s, g, price, ts, out, row)
+        filled = stop_fill(c, s, price)
+        if filled:
+            stopped_out(c, s, g, filled, ts, out, row)
     if s[at.QUANTITY]:
         watch(c, s, price, ts)
 
@@ -168,13 +183,29 @@ def stand(c: Any, s: Any, g: Any, price: int, ts: int, clock: int, out: Any, row
 
 @compiled
 def walk(
-    c: Any, s: Any, g: Any, o: int, h: int, low: int, close_: int, start: int, end: int, clock: int, out: Any, row: int
+    c: Any,
+    s: Any,
+    g: Any,
+    o: int,
+    h: int,
+    low: int,
+    close_: int,
+    start: int,
+    end: int,
+    clock: int,
+    timed: bool,
+    out: Any,
+    row: int,
 ) -> None:
     """Inside a bar: open, worst, kindest, close, standing still at every level on the way."""
     first, second = (low, h) if s[at.QUANTITY] > 0 else (h, low)
     price = o
+    quiet = not timed
     for leg in range(3):
         goal = first if leg == 0 else second if leg == 1 else close_
+        if quiet and s[at.FLOOR] < min(price, goal) and max(price, goal) < s[at.CEILING]:
+            price = goal
+            continue
         later = (end - start) // 4 if leg == 0 else (end - start) // 2 if leg == 1 else end - 1 - start
         while s[at.QUANTITY]:
             level = next_level(s, price, goal)
@@ -186,6 +217,7 @@ def walk(
             return
         price = goal
         stand(c, s, g, price, start + later, clock + later, out, row)
+        corridor(c, s)
 
 
 @compiled
@@ -215,7 +247,7 @@ def bar(
         length = end - 1 - start
         timed = (c[at.MAX_AGE] and end > s[at.OPENED] + c[at.MAX_AGE]) or clock + length >= c[at.SQUARE_OFF]
         if low <= s[at.FLOOR] or h >= s[at.CEILING] or timed:
-            walk(c, s, g, o, h, low, close_, start, end, clock, out, row)
+            walk(c, s, g, o, h, low, close_, start, end, clock, timed, out, row)
     corridor(c, s)
 
 
