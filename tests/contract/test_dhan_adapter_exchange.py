@@ -324,3 +324,29 @@ def test_past_bars_from_the_exchange(exchange):
             assert desk.feed.refusals == {}
 
     asyncio.run(main())
+
+
+def test_a_token_that_expires_in_mid_session_is_renewed_without_a_restart(exchange):
+    async def main():
+        async with desk_at(exchange, feed=True) as desk:
+            broker = desk.broker
+            await broker.submit(order(1, price=BELOW))
+            await asyncio.to_thread(exchange.set_tokens, dhan="new-dhan", upstox="new-upstox")
+            await asyncio.to_thread(exchange.disconnect)
+            with pytest.raises(AuthError, match="Log in again"):
+                await broker.submit(order(2, price=BELOW))
+            await desk.until(lambda: {each.link for each in desk.links if each.state is LinkState.AUTH} == set(BOTH))
+            with pytest.raises(AuthError):
+                await broker.renew("wrong")
+            desk.links.clear()
+            before = len(desk.frames)
+            await broker.renew("new-dhan")
+            await desk.feed.renew("new-upstox")
+            assert Counter(each.link for each in desk.links if each.state is LinkState.UP) == Counter([*BOTH, "orders"])
+            [resting] = await broker.orders()
+            assert (resting.order_id, resting.status) == ("T00001", OrderStatus.OPEN)
+            await broker.submit(order(2, price=BELOW))
+            await desk.until(lambda: desk.last_of("T00002") is not None and len(desk.frames) > before)
+            assert await desk.feed.bars(SHARE, 5 * MINUTE, 0, MINUTE) == []
+
+    asyncio.run(main())
