@@ -18,8 +18,9 @@ from saudagar.research.compare import as_json, compare, difference, print_compar
 from saudagar.research.report import Report, build, from_json
 from saudagar.research.report import as_json as report_json
 from saudagar.research.report_compare import render_comparison
-from saudagar.research.report_input import Facts, Outcome, TradeColumns, realised_equity
+from saudagar.research.report_input import Facts, RunRecord, TradeColumns
 from saudagar.research.report_metrics import MEASURES
+from saudagar.research.report_run import realised_equity
 
 FIRST = midnight(date(2024, 3, 1))
 
@@ -43,7 +44,7 @@ def run(title: str, moves: list[int], names: tuple[str, ...] = ("NSE_EQ:SBIN",),
     ts = start + 330 * MINUTE
     known = Facts(title=title, command="saudagar backtest x", version="0.1.0", data_hash="b3:1")
     return build(
-        Outcome(
+        RunRecord(
             facts=msgspec.structs.replace(known, **facts),
             capital=1_000_000,
             trades=trades,

@@ -26,8 +26,9 @@ from saudagar.research import report_charts as charts
 from saudagar.research import report_words as say
 from saudagar.research.report import Report, as_json, build, from_json, histogram, thin
 from saudagar.research.report_html import render_html, write_html
-from saudagar.research.report_input import Facts, Outcome, PriceColumns, TradeColumns, realised_equity
+from saudagar.research.report_input import Facts, OpenPosition, PriceColumns, RunRecord, TradeColumns
 from saudagar.research.report_metrics import MEASURES, Metrics, exposure_curve, held_points, measure
+from saudagar.research.report_run import realised_equity
 from saudagar.research.report_text import print_report, sparkline
 
 FIRST = midnight(date(2024, 1, 1))
@@ -45,6 +46,8 @@ FACTS = Facts(
     parameters={"fast": "9"},
     assumptions={"fills": "next open"},
 )
+
+HELD = OpenPosition(instrument="NSE_EQ:TCS", quantity=-5, entry_ts=FIRST + 37 * DAY, entry_value=100_000)
 
 
 def ints(*values: int) -> Any:
@@ -69,10 +72,10 @@ def columns(*rows: tuple[str, int, int, int, int, int, int, int]) -> TradeColumn
     )
 
 
-def outcome(trades: TradeColumns, days: int = 40, capital: int = 1_000_000, **more: Any) -> Outcome:
+def record(trades: TradeColumns, days: int = 40, capital: int = 1_000_000, **more: Any) -> RunRecord:
     ts = FIRST + np.arange(days, dtype=np.int64) * DAY + 930 * MINUTE
     equity = more.pop("equity", realised_equity(trades, capital, ts))
-    return Outcome(facts=FACTS, capital=capital, trades=trades, equity_ts=ts, equity=equity, **more)
+    return RunRecord(facts=FACTS, capital=capital, trades=trades, equity_ts=ts, equity=equity, **more)
 
 
 THREE = (
@@ -82,7 +85,7 @@ THREE = (
 )
 
 
-def big(trade_count: int, bars: int, instruments: int) -> Outcome:
+def big(trade_count: int, bars: int, instruments: int) -> RunRecord:
     rng = np.random.default_rng(5)
     names = tuple(f"NSE_EQ:SHARE{number:02d}" for number in range(instruments))
     ts = FIRST + np.arange(bars, dtype=np.int64) * 5 * MINUTE
@@ -105,7 +108,7 @@ def big(trade_count: int, bars: int, instruments: int) -> Outcome:
         exit_reason=["trailing stop of 0.5 % below the best price"] * trade_count,
     )
     equity = realised_equity(trades, 10**12, ts)
-    return Outcome(
+    return RunRecord(
         facts=FACTS,
         capital=10**12,
         trades=trades,
@@ -119,7 +122,7 @@ def big(trade_count: int, bars: int, instruments: int) -> Outcome:
 
 
 def test_money_adds_up() -> None:
-    figures = measure(outcome(columns(*THREE)))
+    figures = measure(record(columns(*THREE)))
     assert (figures.gross_profit, figures.charges, figures.net_profit) == (10_000, 1_200, 8_800)
     assert figures.trades == 3
     assert figures.win_rate == pytest.approx(2 / 3)
@@ -135,8 +138,8 @@ def test_money_adds_up() -> None:
 
 
 def test_exposure_counts_points_that_saw_a_position() -> None:
-    run = outcome(columns(*THREE))
-    held = held_points(run.trades, run.equity_ts)
+    run = record(columns(*THREE))
+    held = held_points(run)
     assert np.flatnonzero(held).tolist() == [1, 2, 3, 4, 5, *range(6, 37)]
     share = exposure_curve(run)
     assert share[0] == 0
@@ -146,13 +149,13 @@ def test_exposure_counts_points_that_saw_a_position() -> None:
 
 
 def test_intraday_trades_between_two_closes_are_seen() -> None:
-    run = outcome(columns(("NSE_EQ:SBIN", 1, 10, 3, 3, 10_000, 10_000, 0)))
-    assert np.flatnonzero(held_points(run.trades, run.equity_ts)).tolist() == [3]
+    run = record(columns(("NSE_EQ:SBIN", 1, 10, 3, 3, 10_000, 10_000, 0)))
+    assert np.flatnonzero(held_points(run)).tolist() == [3]
     assert np.flatnonzero(exposure_curve(run)).tolist() == [3]
 
 
 def test_no_trades_is_a_report_too() -> None:
-    report = build(outcome(columns()))
+    report = build(record(columns()))
     assert report.metrics.trades == 0
     assert report.metrics.sharpe is None
     assert report.metrics.profit_factor is None
@@ -162,7 +165,7 @@ def test_no_trades_is_a_report_too() -> None:
 
 
 def test_a_ruined_account_is_told_not_divided() -> None:
-    report = build(outcome(columns(*THREE), equity=np.linspace(1_000_000, -50_000, 40).astype(np.int64)))
+    report = build(record(columns(*THREE), equity=np.linspace(1_000_000, -50_000, 40).astype(np.int64)))
     assert report.metrics.cagr is None
     assert report.metrics.net_profit == -1_050_000
     assert any("ruined" in note for note in report.notes)
@@ -171,7 +174,7 @@ def test_a_ruined_account_is_told_not_divided() -> None:
 
 
 def test_deflated_only_where_trials_were_made() -> None:
-    run = outcome(columns(*THREE))
+    run = record(columns(*THREE))
     assert measure(run).deflated_sharpe is None
     figures = measure(run, trials=50, trial_variance=0.01)
     assert figures.deflated_sharpe is not None
@@ -183,7 +186,7 @@ def test_deflated_only_where_trials_were_made() -> None:
 @pytest.mark.parametrize("options", [{"risk_free": float("nan")}, {"risk_free": -2}, {"periods": 0}])
 def test_rates_that_cannot_be(options: dict[str, Any]) -> None:
     with pytest.raises(DataError):
-        measure(outcome(columns(*THREE)), **options)
+        measure(record(columns(*THREE)), **options)
 
 
 def test_every_figure_is_described_once() -> None:
@@ -254,14 +257,14 @@ def test_bad_columns_are_refused(field: str, value: Any, words: str) -> None:
 )
 def test_bad_outcomes_are_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(DataError, match=words):
-        msgspec.structs.replace(outcome(columns(*THREE)), **changes)
+        msgspec.structs.replace(record(columns(*THREE)), **changes)
 
 
 # -- the report as values ---------------------------------------------------------------------------------------------
 
 
 def test_splits_add_up_to_the_whole() -> None:
-    report = build(outcome(columns(*THREE), charges={"brokerage": 700, "stt": 400, "dp": 0}, open={"NSE_EQ:TCS": -5}))
+    report = build(record(columns(*THREE), charges={"brokerage": 700, "stt": 400, "dp": 0}, open=(HELD,)))
     assert [(line.instrument, line.net) for line in report.instruments] == [
         ("NSE_EQ:SBIN", 14_200),
         ("NSE_EQ:TCS", -5_400),
@@ -295,7 +298,7 @@ def test_candles_keep_the_extremes() -> None:
 
 
 def test_json_carries_all_of_it() -> None:
-    report = build(outcome(columns(*THREE)))
+    report = build(record(columns(*THREE)))
     assert from_json(as_json(report)) == report
     assert json.loads(as_json(report))["metrics"]["net_profit"] == 8_800
     for text in (b"{}", b"no json", b"[1]"):
@@ -361,7 +364,7 @@ def test_the_page_needs_nothing_else() -> None:
     from base64 import b64encode
     from hashlib import sha256
 
-    text = render_html(build(outcome(columns(*THREE), charges={"stt": 1_200})))
+    text = render_html(build(record(columns(*THREE), charges={"stt": 1_200})))
     page = _Page(text)
     assert page.faults == page.open == []
     assert page.addresses == []
@@ -374,7 +377,7 @@ def test_the_page_needs_nothing_else() -> None:
 
 
 def test_the_page_says_how_to_make_the_run_again() -> None:
-    text = html.unescape(render_html(build(outcome(columns(*THREE)))))
+    text = html.unescape(render_html(build(record(columns(*THREE)))))
     for fact in (FACTS.command, FACTS.data_hash, FACTS.version, FACTS.config, "<dt>seed</dt><dd>7</dd>", "next open"):
         assert fact in text, fact
     for each in MEASURES:
@@ -391,7 +394,7 @@ def test_a_large_run_stays_small_on_the_page() -> None:
 
 def test_foreign_words_stay_words() -> None:
     evil = '</script><script>alert(1)</script>"&'
-    run = outcome(columns((f"NSE_EQ:{evil}", 1, 1, 1, 2, 100, 90, 0)))
+    run = record(columns((f"NSE_EQ:{evil}", 1, 1, 1, 2, 100, 90, 0)))
     prices = PriceColumns(ts=ints(FIRST, FIRST + 1), open=ints(1, 1), high=ints(2, 2), low=ints(1, 1), close=ints(1, 2))
     facts = msgspec.structs.replace(FACTS, title=evil, command=evil, warnings=(evil,))
     text = render_html(build(msgspec.structs.replace(run, facts=facts, prices={f"NSE_EQ:{evil}": prices})))
@@ -408,7 +411,7 @@ def test_writing_is_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_one_day_and_one_point() -> None:
-    for report in (build(outcome(columns(), days=1)), build(outcome(columns(*THREE[:1]), days=3))):
+    for report in (build(record(columns(), days=1)), build(record(columns(*THREE[:1]), days=3))):
         assert _Page(render_html(report)).faults == []
         assert any("trading days" in note for note in report.notes)
 
@@ -427,7 +430,7 @@ def test_ticks_enclose_and_are_few(low: float, room: float, about: int) -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 100, 160])
 def test_the_terminal_fits_its_width(width: int) -> None:
-    report = build(outcome(columns(*THREE), open={"NSE_EQ:SBIN": 5}))
+    report = build(record(columns(*THREE), open=(HELD,)))
     out = io.StringIO()
     print_report(report, Console(file=out, width=width))
     text = out.getvalue()

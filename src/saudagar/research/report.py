@@ -18,7 +18,7 @@ from saudagar.model import Nanos, Paise
 from saudagar.model.errors import DataError
 from saudagar.research import metrics as m
 from saudagar.research.metrics import Floats, Ints
-from saudagar.research.report_input import Facts, Outcome, PriceColumns
+from saudagar.research.report_input import Facts, OpenPosition, PriceColumns, RunRecord
 from saudagar.research.report_metrics import Metrics, drawdown_curve, exposure_curve, measure
 
 MOST_POINTS = 1_500
@@ -113,12 +113,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     instruments: tuple[InstrumentLine, ...]  # the best first
     trades: tuple[TradeLine, ...]  # the largest by net, in the order of their exits
     charts: tuple[PriceChart, ...]
-    open: dict[str, int]  # signed units
+    open: tuple[OpenPosition, ...]
     notes: tuple[str, ...]  # what a careful reader should know
 
 
-def build(outcome: Outcome, *, most_trades: int = MOST_TRADES, **options: Any) -> Report:
-    """The report of `outcome`.
+def build(record: RunRecord, *, most_trades: int = MOST_TRADES, **options: Any) -> Report:
+    """The report of `record`.
 
     Parameters
     ----------
@@ -127,30 +127,30 @@ def build(outcome: Outcome, *, most_trades: int = MOST_TRADES, **options: Any) -
     options
         Those of `report_metrics.measure`: `risk_free`, `periods`, `trials`, `trial_variance`.
     """
-    figures = measure(outcome, **options)
-    ts, equity = outcome.equity_ts, outcome.equity
+    figures = measure(record, **options)
+    ts, equity = record.equity_ts, record.equity
     days, closes = m.daily_closes(ts, equity)
     sound = bool((equity > 0).all())
-    returns = m.daily_returns(closes, outcome.capital) if sound else np.empty(0)
-    trades = outcome.trades
+    returns = m.daily_returns(closes, record.capital) if sound else np.empty(0)
+    trades = record.trades
     return Report(
-        facts=outcome.facts,
-        capital=outcome.capital,
+        facts=record.facts,
+        capital=record.capital,
         final=int(equity[-1]),
         start=int(ts[0]),
         end=int(ts[-1]),
         days=len(days),
         metrics=figures,
-        curve=_curve(outcome, sound),
+        curve=_curve(record, sound),
         months=tuple(_months(returns, days)) if sound else (),
         daily=histogram(returns[returns != 0]),
         trips=histogram(trades.net / trades.entry_value),
-        charges=_charges(outcome),
-        instruments=tuple(sorted(_instruments(outcome), key=lambda line: (-line.net, line.instrument))),
-        trades=tuple(_trades(outcome, most_trades)),
-        charts=tuple(_charts(outcome)),
-        open=dict(sorted(outcome.open.items())),
-        notes=tuple(_notes(outcome, figures, len(days), sound)),
+        charges=_charges(record),
+        instruments=tuple(sorted(_instruments(record), key=lambda line: (-line.net, line.instrument))),
+        trades=tuple(_trades(record, most_trades)),
+        charts=tuple(_charts(record)),
+        open=record.open,
+        notes=tuple(_notes(record, figures, len(days), sound)),
     )
 
 
@@ -200,15 +200,15 @@ def histogram(values: Floats) -> Histogram | None:
     return Histogram(edges=tuple(edges.tolist()), counts=tuple(padded.tolist()))
 
 
-def _curve(outcome: Outcome, sound: bool) -> Curve:
-    falls = drawdown_curve(outcome)
-    exposure = exposure_curve(outcome) if sound else np.zeros(len(falls))
-    at = np.unique(np.append(thin(outcome.equity, MOST_POINTS), falls.argmin()))
+def _curve(record: RunRecord, sound: bool) -> Curve:
+    falls = drawdown_curve(record)
+    exposure = exposure_curve(record) if sound else np.zeros(len(falls))
+    at = np.unique(np.append(thin(record.equity, MOST_POINTS), falls.argmin()))
     exposure = np.maximum.reduceat(exposure, np.concatenate(([0], at[:-1] + 1)))  # none is lost between two points
     return Curve(
         at=tuple(at.tolist()),
-        ts=tuple(outcome.equity_ts[at].tolist()),
-        equity=tuple(outcome.equity[at].tolist()),
+        ts=tuple(record.equity_ts[at].tolist()),
+        equity=tuple(record.equity[at].tolist()),
         drawdown=tuple(np.round(falls[at], 6).tolist()),
         exposure=tuple(np.round(exposure, 6).tolist()),
     )
@@ -219,17 +219,17 @@ def _months(returns: Floats, days: Ints) -> Iterator[MonthLine]:
         yield MonthLine(year=int(number) // 12, month=int(number) % 12 + 1, value=float(value))
 
 
-def _charges(outcome: Outcome) -> dict[str, Paise]:
-    total = int(outcome.trades.charges.sum())
-    if not outcome.charges:
+def _charges(record: RunRecord) -> dict[str, Paise]:
+    total = int(record.trades.charges.sum())
+    if not record.charges:
         return {"charges": total}
-    kinds = {kind: int(amount) for kind, amount in outcome.charges.items() if amount}
+    kinds = {kind: int(amount) for kind, amount in record.charges.items() if amount}
     rest = total - sum(kinds.values())
     return kinds | ({"rounding and open positions": rest} if rest else {})
 
 
-def _instruments(outcome: Outcome) -> Iterator[InstrumentLine]:
-    trades = outcome.trades
+def _instruments(record: RunRecord) -> Iterator[InstrumentLine]:
+    trades = record.trades
     for number, name in enumerate(trades.names):
         mine = trades.instrument == number
         net = trades.net[mine]
@@ -249,8 +249,8 @@ def _instruments(outcome: Outcome) -> Iterator[InstrumentLine]:
         )
 
 
-def _trades(outcome: Outcome, most: int) -> Iterator[TradeLine]:
-    trades = outcome.trades
+def _trades(record: RunRecord, most: int) -> Iterator[TradeLine]:
+    trades = record.trades
     kept = np.sort(np.argsort(-np.abs(trades.net), kind="stable")[:most])
     gross, net = trades.gross, trades.net
     for row in kept.tolist():
@@ -271,13 +271,13 @@ def _trades(outcome: Outcome, most: int) -> Iterator[TradeLine]:
         )
 
 
-def _charts(outcome: Outcome) -> Iterator[PriceChart]:
+def _charts(record: RunRecord) -> Iterator[PriceChart]:
     """Of the instruments that traded most; they share the candles that a page may hold."""
-    counts = dict(zip(outcome.trades.names, np.bincount(outcome.trades.instrument, minlength=1).tolist(), strict=False))
-    known = [name for name, prices in outcome.prices.items() if len(prices)]
+    counts = dict(zip(record.trades.names, np.bincount(record.trades.instrument, minlength=1).tolist(), strict=False))
+    known = [name for name, prices in record.prices.items() if len(prices)]
     chosen = sorted(known, key=lambda name: (-counts.get(name, 0), name))[:MOST_CHARTS]
     for name in chosen:
-        yield _candles(name, outcome.prices[name], MOST_CANDLES // len(chosen))
+        yield _candles(name, record.prices[name], MOST_CANDLES // len(chosen))
 
 
 def _candles(name: str, prices: PriceColumns, most: int) -> PriceChart:
@@ -295,8 +295,8 @@ def _candles(name: str, prices: PriceColumns, most: int) -> PriceChart:
     )
 
 
-def _notes(outcome: Outcome, figures: Metrics, days: int, sound: bool) -> Iterator[str]:
-    yield from outcome.facts.warnings
+def _notes(record: RunRecord, figures: Metrics, days: int, sound: bool) -> Iterator[str]:
+    yield from record.facts.warnings
     if not sound:
         yield "Equity fell to zero or below: the account was ruined, and ratios of returns do not exist."
     if figures.trades < _FEW_TRADES:
@@ -310,5 +310,5 @@ def _notes(outcome: Outcome, figures: Metrics, days: int, sound: bool) -> Iterat
     if figures.deflated_sharpe is not None and figures.deflated_sharpe < 0.95:
         odds = f"{figures.deflated_sharpe * 100:.0f} %"
         yield f"Overfit warning: {odds} odds of a true edge once all trials are counted; 95 % is the usual bar."
-    if outcome.open:
-        yield f"Still open at the end: {len(outcome.open)}. What is open counts in equity, not among the round trips."
+    if record.open:
+        yield f"Still open at the end: {len(record.open)}. What is open counts in equity, not among the round trips."

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from saudagar.model import Paise
+from saudagar.model import Nanos, Paise
 from saudagar.model.errors import DataError
 from saudagar.portfolio import Trade
 from saudagar.research.metrics import Ints
@@ -125,6 +125,15 @@ class PriceColumns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return len(self.ts)
 
 
+class OpenPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """What the end of the run found open."""
+
+    instrument: str
+    quantity: int  # signed units
+    entry_ts: Nanos
+    entry_value: Paise  # of what is still held
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What is printed on a report so that anybody can make the run again."""
 
@@ -143,7 +152,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A finished run, whoever ran it.
 
     Parameters
@@ -158,7 +167,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     prices
         Per instrument; those missing get no chart.
     open
-        Still held at the end: units by instrument, signed.
+        Still held at the end.
     """
 
     facts: Facts
@@ -168,7 +177,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     equity: Ints
     charges: Mapping[str, Paise] = {}
     prices: Mapping[str, PriceColumns] = {}
-    open: Mapping[str, int] = {}
+    open: tuple[OpenPosition, ...] = ()
 
     def __post_init__(self) -> None:
         if self.capital <= 0:
@@ -178,12 +187,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         if not len(self.equity_ts):
             raise DataError("equity must hold at least one point: a run without bars has nothing to report.")
         _rising("equity_ts", self.equity_ts)
-
-
-def realised_equity(trades: TradeColumns, capital: Paise, ts: Ints) -> Ints:
-    """Equity at the moments `ts` from closed trades alone, for a driver that does not mark open ones to the market."""
-    closed = np.concatenate((np.zeros(1, np.int64), np.cumsum(trades.net)))
-    return capital + closed[np.searchsorted(trades.exit_ts, ts, side="right")]
 
 
 _COLUMNS = ("instrument", "side", "quantity", "entry_ts", "exit_ts", "entry_value", "exit_value", "charges")

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from saudagar.model import Nanos, Paise
 from saudagar.model.errors import DataError
 from saudagar.research import metrics as m
 from saudagar.research.metrics import Floats, Ints
-from saudagar.research.report_input import Outcome, TradeColumns
+from saudagar.research.report_input import RunRecord
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,14 +147,14 @@ MEASURES: tuple[Measure, ...] = tuple(
 
 
 def measure(
-    outcome: Outcome,
+    record: RunRecord,
     *,
     risk_free: float = 0.0,
     periods: int = m.DAYS_A_YEAR,
     trials: int = 1,
     trial_variance: float = 0.0,
 ) -> Metrics:
-    """Every figure of `outcome`.
+    """Every figure of `record`.
 
     Parameters
     ----------
@@ -169,50 +170,56 @@ def measure(
     """
     if not (isfinite(risk_free) and risk_free > -1) or periods < 1:
         raise DataError(f"expected a finite annual rate and periods from 1 on, got {risk_free} and {periods}.")
-    days, closes = m.daily_closes(outcome.equity_ts, outcome.equity)
-    figures = _of_trades(outcome)
-    if (outcome.equity > 0).all():
-        returns = m.daily_returns(closes, outcome.capital)
+    days, closes = m.daily_closes(record.equity_ts, record.equity)
+    figures = _of_trades(record)
+    if (record.equity > 0).all():
+        returns = m.daily_returns(closes, record.capital)
         figures |= _of_returns(returns, days, risk_free, periods)
         if trials > 1:
             figures["deflated_sharpe"] = m.deflated_sharpe(returns, trials, trial_variance)
-        figures["max_drawdown_any_bar"] = float(drawdown_curve(outcome).min())
-        figures["peak_exposure"] = float(exposure_curve(outcome).max())
-        mean_equity = float(outcome.equity.mean())
-        figures["turnover"] = float(outcome.trades.turnover.sum()) / mean_equity * periods / len(days)
+        figures["max_drawdown_any_bar"] = float(drawdown_curve(record).min())
+        figures["peak_exposure"] = float(exposure_curve(record).max())
+        mean_equity = float(record.equity.mean())
+        figures["turnover"] = float(record.trades.turnover.sum()) / mean_equity * periods / len(days)
     return Metrics(**{name: _defined(value) for name, value in figures.items()})
 
 
-def drawdown_curve(outcome: Outcome) -> Floats:
+def drawdown_curve(record: RunRecord) -> Floats:
     """At every point of the equity curve, the fall from the highest value so far, 0 to -1."""
-    peak = np.maximum(np.maximum.accumulate(outcome.equity), outcome.capital)
-    falls: Floats = outcome.equity / peak - 1.0
+    peak = np.maximum(np.maximum.accumulate(record.equity), record.capital)
+    falls: Floats = record.equity / peak - 1.0
     return falls
 
 
-def exposure_curve(outcome: Outcome) -> Floats:
-    """The most that was in the market since the point before, at entry value over equity.
-
-    Positions still open at the end are in no closed round trip and so not in here.
-    """
-    trades, ts = outcome.trades, outcome.equity_ts
-    moments = np.concatenate((trades.exit_ts, trades.entry_ts))  # an exit before an entry at the same moment
+def exposure_curve(record: RunRecord) -> Floats:
+    """The most that was in the market since the point before, at entry value over equity."""
+    trades, entry_ts, entry_value = record.trades, *_entries(record)
+    moments = np.concatenate((trades.exit_ts, entry_ts))  # an exit before an entry at the same moment
     order = np.argsort(moments, kind="stable")
-    changes = np.concatenate((-trades.entry_value, trades.entry_value))[order]
+    changes = np.concatenate((-trades.entry_value, entry_value))[order]
     held = np.concatenate((np.zeros(1, np.int64), np.cumsum(changes), np.zeros(1, np.int64)))
-    after = np.searchsorted(moments[order], ts, side="right")
+    after = np.searchsorted(moments[order], record.equity_ts)  # a fill at a point's moment is the next bar's open
     before = np.concatenate((np.zeros(1, np.int64), after[:-1]))
     most = np.maximum.reduceat(held, np.ravel(np.column_stack((before, after + 1)))[:-1])[::2]
-    shares: Floats = most / outcome.equity
+    shares: Floats = most / record.equity
     return shares
 
 
-def held_points(trades: TradeColumns, ts: Ints) -> Any:
-    """Whether a position was held at some time between each point of `ts` and the one before it."""
+def held_points(record: RunRecord) -> NDArray[np.bool_]:
+    """Whether a position was held at some time between each point of equity and the one before it."""
+    ts = record.equity_ts
     before = np.concatenate((np.array([np.iinfo(np.int64).min]), ts[:-1]))
-    entered = np.searchsorted(np.sort(trades.entry_ts), ts, side="right")
-    left = np.searchsorted(trades.exit_ts, before, side="right")
-    return entered > left
+    entered = np.searchsorted(np.sort(_entries(record)[0]), ts)
+    left = np.searchsorted(record.trades.exit_ts, before, side="right")
+    held: NDArray[np.bool_] = entered > left
+    return held
+
+
+def _entries(record: RunRecord) -> tuple[Ints, Ints]:
+    """Moment and value of every entry, those still open included."""
+    ts = np.array([position.entry_ts for position in record.open], np.int64)
+    value = np.array([position.entry_value for position in record.open], np.int64)
+    return np.concatenate((record.trades.entry_ts, ts)), np.concatenate((record.trades.entry_value, value))
 
 
 def _of_returns(returns: Floats, days: Ints, risk_free: float, periods: int) -> dict[str, float]:
@@ -245,12 +252,12 @@ def _of_returns(returns: Floats, days: Ints, risk_free: float, periods: int) -> 
     }
 
 
-def _of_trades(outcome: Outcome) -> dict[str, float | None]:
-    trades = outcome.trades
+def _of_trades(record: RunRecord) -> dict[str, float | None]:
+    trades = record.trades
     net, gross, charges = trades.net, int(trades.gross.sum()), int(trades.charges.sum())
     turnover, count = int(trades.turnover.sum()), len(trades)
     return {
-        "net_profit": int(outcome.equity[-1]) - outcome.capital,
+        "net_profit": int(record.equity[-1]) - record.capital,
         "trades": count,
         "win_rate": m.win_rate(net),
         "payoff_ratio": m.payoff_ratio(net),
@@ -262,7 +269,7 @@ def _of_trades(outcome: Outcome) -> dict[str, float | None]:
         "longest_winning_streak": m.longest_streak(net > 0),
         "longest_losing_streak": m.longest_streak(net <= 0),
         "average_holding": int((trades.exit_ts - trades.entry_ts).mean()) if count else None,
-        "exposure": float(held_points(trades, outcome.equity_ts).mean()),
+        "exposure": float(held_points(record).mean()),
         "gross_profit": gross,
         "charges": charges,
         "charges_share": charges / gross if gross > 0 else None,

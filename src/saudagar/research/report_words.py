@@ -115,8 +115,9 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("version", f"saudagar {known.version}"),
         ("command", known.command),
     ]
-    if report.open:
-        lines.append(("still open", ", ".join(f"{name} {units:+d}" for name, units in report.open.items())))
+    for position in report.open:
+        worth = f"{rupees(position.entry_value)} since {moment(position.entry_ts)}"
+        lines.append(("still open", f"{position.instrument} {position.quantity:+d}, {worth}"))
     return lines
 
 
