@@ -413,7 +413,7 @@ def test_writing_is_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_one_day_and_one_point() -> None:
     for report in (build(record(columns(), days=1)), build(record(columns(*THREE[:1]), days=3))):
         assert _Page(render_html(report)).faults == []
-        assert any("trading days" in note for note in report.notes)
+        assert any("Trading days" in note for note in report.notes)
 
 
 @given(st.floats(-1e9, 1e9), st.floats(0, 1e9), st.integers(2, 8))
@@ -480,7 +480,21 @@ def test_how_figures_read(value: Any, kind: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("paise", "text"), [(1.25e9, "₹1.25 Cr"), (5e8, "₹50 L"), (2e6, "₹20k"), (-5_000, "-₹50"), (0, "₹0")]
+    ("paise", "texts"),
+    [
+        ([1e9, 1.25e9], ["₹1.00 Cr", "₹1.25 Cr"]),
+        ([-5e8, 0, 5e8], ["-₹50 L", "₹0 L", "₹50 L"]),
+        ([2e6, 2.05e6], ["₹20.0k", "₹20.5k"]),
+        ([-5_000.0, 0.0], ["-₹50", "₹0"]),
+        ([1e12, 1e12 + 2e5], ["₹1000.0000 Cr", "₹1000.0002 Cr"]),
+    ],
 )
-def test_axes_are_short(paise: float, text: str) -> None:
-    assert say.compact(paise) == text
+def test_axes_are_short_and_tell_their_marks_apart(paise: list[float], texts: list[str]) -> None:
+    assert say.amounts(paise) == texts
+
+
+@given(st.floats(-1e8, 1e8), st.floats(1e-2, 1e8), st.integers(2, 8))
+def test_marks_of_an_axis_differ(low: float, room: float, about: int) -> None:
+    texts = say.apart(charts.round_ticks(low, low + room, about))
+    assert len(set(texts)) == len(texts)
+    assert not any(re.fullmatch(r"-0\.?0*", text) for text in texts)

@@ -300,9 +300,9 @@ def _notes(record: RunRecord, figures: Metrics, days: int, sound: bool) -> Itera
     if not sound:
         yield "Equity fell to zero or below: the account was ruined, and ratios of returns do not exist."
     if figures.trades < _FEW_TRADES:
-        yield f"Only {figures.trades} round trips: too few to tell skill from luck."
+        yield f"Round trips: {figures.trades}. Too few to tell skill from luck."
     if sound and days < m.DAYS_A_YEAR:
-        yield f"Only {days} trading days: figures a year are stretched from less than a year."
+        yield f"Trading days: {days}. Figures a year are stretched from less than a year."
     share = figures.charges_share
     if figures.gross_profit > 0 and share is not None and share > 0.5:
         part = f"{share * 100:.0f} % of the gross profit" if share < 1 else "more than the whole gross profit"

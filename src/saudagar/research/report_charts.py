@@ -32,7 +32,7 @@ def equity_plot(curves: Sequence[tuple[str, Curve]], capital: float) -> str:
             shapes.append(f'<path class="area s0" d="{line}V{down(capital):.0f}H0Z"/>')
         shapes.append(f'<path class="line s{number}" d="{line}"/>')
     last = ", ".join(f"{name} ends at {say.rupees(curve.equity[-1])}" for name, curve in curves)
-    return _plot("equity", last, ticks, say.compact, down, shapes, curves[0][1])
+    return _plot("equity", last, ticks, down, shapes, curves[0][1], say.amounts(ticks))
 
 
 def drawdown_plot(curves: Sequence[tuple[str, Curve]]) -> str:
@@ -45,19 +45,20 @@ def drawdown_plot(curves: Sequence[tuple[str, Curve]]) -> str:
             shapes.append(f'<path class="area fall" d="{line}V0H0Z"/>')
         shapes.append(f'<path class="line {"fall" if len(curves) == 1 else f"s{number}"}" d="{line}"/>')
     deepest = ", ".join(f"{name} {say.percent(min(curve.drawdown))}" for name, curve in curves)
-    return _plot("low", f"Deepest drawdown: {deepest}", ticks, _share, down, shapes, curves[0][1])
+    return _plot("low", f"Deepest drawdown: {deepest}", ticks, down, shapes, curves[0][1], _shares(ticks))
 
 
 def exposure_plot(curve: Curve) -> str:
     """What was in the market over equity, as steps."""
-    ticks = round_ticks(0.0, max(*curve.exposure, 0.01), 3)
+    ticks = round_ticks(0.0, max(*curve.exposure, 0.0001), 3)
     down = _scale(ticks[0], ticks[-1], _SIZE, 0)
     heights = [down(value) for value in curve.exposure]
     path = f"M0 {heights[0]:.0f}" + "".join(
         f"H{across:.1f}V{height:.0f}" for across, height in zip(_across(curve), heights, strict=True)
     )
     shapes = [f'<path class="area s0" d="{path}V{_SIZE}H0Z"/>', f'<path class="line s0" d="{path}"/>']
-    return _plot("low", f"Largest exposure {_share(max(curve.exposure))}", ticks, _share, down, shapes, curve)
+    largest = f"Largest exposure {say.percent(max(curve.exposure))}"
+    return _plot("low", largest, ticks, down, shapes, curve, _shares(ticks))
 
 
 def histogram_plot(histogram: Histogram, unit: str) -> str:
@@ -74,9 +75,9 @@ def histogram_plot(histogram: Histogram, unit: str) -> str:
         if count
     ]
     marks = [value for value in round_ticks(edges[0], edges[-1], 6) if edges[0] <= value <= edges[-1]]
-    labels = [(across(value) / 10, _share(value)) for value in marks]
-    alt = f"{sum(histogram.counts)} {unit} by size"
-    return _box("mid", alt, ticks, lambda value: f"{value:g}", down, bars, labels)
+    labels = [(across(value) / 10, text) for value, text in zip(marks, _shares(marks), strict=True)]
+    sides = [(down(value), f"{value:g}") for value in ticks]
+    return _box("mid", f"{sum(histogram.counts)} {unit} by size", sides, bars, labels)
 
 
 def round_ticks(low: float, high: float, about: int) -> list[float]:
@@ -94,27 +95,26 @@ def _plot(
     style: str,
     alt: str,
     ticks: Sequence[float],
-    spell: Callable[[float], str],
     down: Place,
     shapes: Sequence[str],
     curve: Curve,
+    texts: Sequence[str],
 ) -> str:
-    return _box(style, alt, ticks, spell, down, shapes, _moments(curve), hover=True)
+    sides = [(down(value), text) for value, text in zip(ticks, texts, strict=True)]
+    return _box(style, alt, sides, shapes, _moments(curve), hover=True)
 
 
 def _box(
     style: str,
     alt: str,
-    ticks: Sequence[float],
-    spell: Callable[[float], str],
-    down: Place,
+    sides: Sequence[tuple[float, str]],
     shapes: Sequence[str],
     labels: Sequence[tuple[float, str]],
     *,
     hover: bool = False,
 ) -> str:
-    grid = [_level(down(value), "grid") for value in ticks]
-    sides = [f'<span class="y" style="top:{down(value) / 10:.1f}%">{escape(spell(value))}</span>' for value in ticks]
+    grid = [_level(height, "grid") for height, _ in sides]
+    beside = [f'<span class="y" style="top:{height / 10:.1f}%">{escape(text)}</span>' for height, text in sides]
     feet = [
         f'<span class="x{" odd" if number % 2 else ""}" style="left:{place:.1f}%">{escape(text)}</span>'
         for number, (place, text) in enumerate(labels)
@@ -122,7 +122,7 @@ def _box(
     return (
         f'<figure class="plot {style}"{" data-hover" if hover else ""}><div class="box">'
         f'<svg viewBox="0 0 {_SIZE} {_SIZE}" preserveAspectRatio="none" role="img" aria-label="{escape(alt)}">'
-        f"{''.join([*grid, *shapes])}</svg>{''.join([*sides, *feet])}</div></figure>"
+        f"{''.join([*grid, *shapes])}</svg>{''.join([*beside, *feet])}</div></figure>"
     )
 
 
@@ -164,8 +164,8 @@ def _moment(ts: Nanos, room: Nanos) -> str:
     return f"{when:%H:%M}"
 
 
-def _share(value: float) -> str:
-    return f"{value * 100:.3g} %"
+def _shares(ticks: Sequence[float]) -> list[str]:
+    return [f"{text} %" for text in say.apart([value * 100 for value in ticks])]
 
 
 def _scale(low: float, high: float, start: float, end: float) -> Place:

@@ -22,6 +22,7 @@ import msgspec
 from saudagar.model import SECOND, group_digits, inr
 from saudagar.research import report_charts as charts
 from saudagar.research import report_words as say
+from saudagar.research.metrics import DAYS_A_YEAR
 from saudagar.research.report import MonthLine, PriceChart, Report, TradeLine
 from saudagar.research.report_metrics import MEASURES
 
@@ -152,7 +153,7 @@ def month_grid(months: Sequence[MonthLine], title: str = "Months") -> Iterator[s
             value = known.get((year, month))
             whole *= 1.0 + (value or 0.0)
             yield _month_cell(name, value, largest)
-        yield f'<td class="year {tone(whole - 1)}" data-h="Year">{(whole - 1) * 100:.1f}</td></tr>'
+        yield f'<td class="year {tone(whole - 1)}" data-h="Year">{_hundredths(whole - 1, largest)}</td></tr>'
     yield "</tbody></table></div>"
 
 
@@ -160,19 +161,30 @@ def _month_cell(name: str, value: float | None, largest: float) -> str:
     if value is None:
         return f'<td data-h="{name}">{say.NOTHING}</td>'
     kind = "g" if value > 0 else "b" if value < 0 else ""
-    return f'<td class="{kind}" style="--v:{abs(value) / largest:.2f}" data-h="{name}">{value * 100:.1f}</td>'
+    return (
+        f'<td class="{kind}" style="--v:{abs(value) / largest:.2f}" data-h="{name}">{_hundredths(value, largest)}</td>'
+    )
+
+
+def _hundredths(value: float, largest: float) -> str:
+    """Per cent as a bare number, with the decimals that the largest value asks for."""
+    decimals = 1 if largest >= 0.01 else 2 if largest >= 0.001 else 4
+    return f"{round(value * 100, decimals) + 0.0:.{decimals}f}"
 
 
 def _tiles(report: Report) -> Iterator[str]:
     figures = report.metrics
+    year = ("Growth a year", say.figure(figures.cagr, "percent"), tone(figures.cagr or 0))
+    trip = ("Per round trip", say.figure(figures.expectancy, "money"), tone(figures.expectancy or 0))
+    won = say.NOTHING if figures.win_rate is None else say.whole_percent(figures.win_rate)
     for name, value, kind in (
         ("Net profit", say.rupees(figures.net_profit, sign=True), tone(figures.net_profit)),
         ("Total return", say.figure(figures.total_return, "percent"), tone(figures.total_return or 0)),
-        ("Growth a year", say.figure(figures.cagr, "percent"), tone(figures.cagr or 0)),
+        year if report.days >= DAYS_A_YEAR else trip,
         ("Deepest drawdown", say.figure(figures.max_drawdown, "percent"), ""),
         ("Sharpe", say.figure(figures.sharpe, "ratio"), ""),
         ("Profit factor", say.figure(figures.profit_factor, "ratio"), ""),
-        ("Round trips won", say.odds(figures), ""),
+        (f"Won of {group_digits(figures.trades)} trips", won, ""),
         ("Charges", say.rupees(figures.charges), ""),
     ):
         yield f'<div><span>{name}</span><strong class="{kind}">{escape(value)}</strong></div>'
@@ -296,7 +308,7 @@ def _trade_row(trade: TradeLine, place: int | None) -> list[Cell]:
     button = "" if place is None else f'<button data-trade="{place}" title="Show on the chart">{name}</button>'
     return [
         Cell(say.symbol(trade.instrument), "t", html=button),
-        Cell("long" if trade.side > 0 else "short", "l"),
+        Cell("long" if trade.side > 0 else "short", ""),
         Cell(group_digits(trade.quantity)),
         Cell(f"{say.moment(trade.entry_ts)} at {say.price(trade.entry_price)}", "l", trade.entry_reason),
         Cell(f"{say.moment(trade.exit_ts)} at {say.price(trade.exit_price)}", "l", trade.exit_reason),
