@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 
 from saudagar.backtest.causality import check_causality, head, part
 from saudagar.backtest.prepared import bar_at
-from saudagar.indicators import BarFields, Live, evaluate
+from saudagar.indicators import BarArrays, BarFields, Live, evaluate
 from saudagar.research.features import standard_features
-from saudagar.research.labels import horizon_labels, triple_barrier_labels
+from saudagar.research.labels import Labels, horizon_labels, triple_barrier_labels
 from saudagar.research.mlsignal import MlSignal, probabilities
 from saudagar.research.model_store import Model, save_model
 from saudagar.research.sample import synthetic_sample
@@ -30,10 +31,14 @@ EARLY = {name: head(bars, 6 * 360) for name, bars in SAMPLE.bars.items()}
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One of each kind, with two classes and with three."""
     folder = tmp_path_factory.mktemp("models")
-    two, three = (
-        lambda bars: horizon_labels(bars, 15),
-        lambda bars: triple_barrier_labels(bars, up_ppm=2_000, down_ppm=2_000, count=20),
-    )
+
+    def three(bars: BarArrays) -> Labels:
+        return triple_barrier_labels(bars, up_ppm=2_000, down_ppm=2_000, count=20)
+
+    def two(bars: BarArrays) -> Labels:
+        made = horizon_labels(bars, 15)
+        return msgspec.structs.replace(made, y=np.where(made.y > 0, 1, -1).astype(np.int8))
+
     made = {}
     for kind in ("logistic", "lightgbm"):
         for label in (two, three):
