@@ -337,6 +337,26 @@ def test_a_dead_token_a_new_one_and_a_wrong_address(exchange):
     asyncio.run(main())
 
 
+def test_a_new_token_for_a_broker_with_a_socket_of_its_own(exchange):
+    async def main():
+        desk = Desk(exchange)
+        broker = KiteBroker(desk.broker._settings, LOOKUP, watch=QUICK)
+        await broker.start(desk.reports.append, desk.status)
+        await asyncio.to_thread(exchange.set_tokens, kite="another")
+        await asyncio.to_thread(exchange.disconnect)
+        await desk.until(lambda: desk.links[-1].state is LinkState.AUTH)
+        await broker.renew("another")
+        assert [(link.link, link.state) for link in desk.links[-2:]] == [
+            ("kite orders", LinkState.UP),
+            ("orders", LinkState.UP),
+        ]
+        await broker.submit(order(1, price=BELOW))
+        await desk.until(lambda: desk.last_of("T00001") is not None)
+        await broker.stop()
+
+    asyncio.run(main())
+
+
 def test_the_twenty_sixth_change_is_refused_for_good(exchange):
     """Kite says 429 to it, which no waiting cures."""
 
