@@ -56,6 +56,8 @@ class Wire:
 
     async def close(self) -> None:
         await self.shut()
+        await asyncio.sleep(0)  # let those who have just come be taken
+        self.cut()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -64,24 +66,33 @@ class Wire:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self._live.add(writer)
         try:
-            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        except OSError:
-            abort(writer.transport)
-            return
-        self._live |= {writer, up_writer}
-        try:
-            with contextlib.suppress(OSError, asyncio.CancelledError):  # the server's own callback would log it
-                first = await reader.read(1 << 16)
-                stream = b"upgrade: websocket" in first.lower()
-                answers = asyncio.ensure_future(self._answers(up_reader, writer, stream))
-                await self._requests(first, reader, up_writer, stream)
-                answers.cancel()
+            # a cancellation ends here: the server's own callback would log it
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await self._join(reader, writer)
         finally:
-            self._live -= {writer, up_writer}
-            for each in (writer, up_writer):
-                abort(each.transport)
+            self._drop(writer)
             self._tasks.discard(task)
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        self._live.add(up_writer)
+        answers: asyncio.Task[None] | None = None
+        try:
+            first = await reader.read(1 << 16)
+            stream = b"upgrade: websocket" in first.lower()
+            answers = asyncio.create_task(self._answers(up_reader, writer, stream))
+            await self._requests(first, reader, up_writer, stream)
+        finally:
+            self._drop(up_writer)
+            if answers is not None:
+                answers.cancel()
+                await asyncio.wait({answers})
+
+    def _drop(self, writer: asyncio.StreamWriter) -> None:
+        self._live.discard(writer)
+        abort(writer.transport)
 
     async def _requests(
         self, data: bytes, reader: asyncio.StreamReader, up: asyncio.StreamWriter, stream: bool
