@@ -36,6 +36,7 @@ _IST = 19_800  # seconds
 _LATEST = 4_102_444_800  # 2100-01-01 in seconds
 _LOWEST, _HIGHEST = 0.005, 1e9  # rupees; anything less would become 0 paise
 _EXACT: Paise = 1 << 23  # below it a float32 of rupees tells one paisa from the next
+_FINE = _EXACT / 100  # rupees
 _FLOAT = 2.0**-24  # the most that a float32 is off, in parts of itself
 
 Key = tuple[int, int]
@@ -145,11 +146,14 @@ def farewell(data: bytes) -> int:
 
 def _levels(data: bytes, place: int, tick_size: Paise) -> tuple[Levels, Levels]:
     flat = _DEPTH.unpack_from(data, place)
-    return (
-        tuple([(paise(p, tick_size), q) for p, q in zip(flat[2::4], flat[::4], strict=True) if q and _ok(p)]),
-        tuple([(paise(p, tick_size), q) for p, q in zip(flat[3::4], flat[1::4], strict=True) if q and _ok(p)]),
+    return _side(flat[2::4], flat[::4], tick_size), _side(flat[3::4], flat[1::4], tick_size)
+
+
+def _side(prices: tuple[float, ...], quantities: tuple[int, ...], tick_size: Paise) -> Levels:
+    return tuple(
+        [
+            (round(price * 100) if price < _FINE else paise(price, tick_size), quantity)
+            for price, quantity in zip(prices, quantities, strict=True)
+            if quantity and _LOWEST <= price < _HIGHEST
+        ]
     )
-
-
-def _ok(rupees: float) -> bool:
-    return _LOWEST <= rupees < _HIGHEST
