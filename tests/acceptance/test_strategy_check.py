@@ -221,6 +221,13 @@ def test_thin_warm_up_and_heavy_charges_are_warned_of(tmp_path: Path) -> None:
     assert "no trade" in checked("bollinger_squeeze", "--set", "width=9")[1]["charges"]["detail"]
 
 
+def test_a_parameter_without_a_default_is_asked_for(tmp_path: Path) -> None:
+    file = written(tmp_path, "class Wanting(Strategy):\n    length: int\n")
+    done = CliRunner().invoke(app, ["check", file])
+    assert done.exit_code == 2
+    assert "length is wanted: --set length=…" in done.stderr
+
+
 def test_the_table_says_what_and_where(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["check", written(tmp_path, PLANTED["tomorrow, on long series only"])])
     assert done.exit_code == 1
@@ -234,7 +241,7 @@ def test_the_table_says_what_and_where(tmp_path: Path) -> None:
         (["nosuch.py"], 2, "does not exist"),
         (["ema_cros"], 2, "Did you mean 'ema_cross'?"),
         (["ema_cross", "--set", "fast=1"], 2, "fast: Input should be greater than or equal to 2"),
-        (["ema_cross", "--set", "slwo=4"], 2, "slwo"),
+        (["ema_cross", "--set", "slwo=4"], 2, "there is no parameter 'slwo'; parameters are fast, slow."),
         (["ema_cross", "--symbol", "NSE_EQ:TCS"], 3, "no bars of NSE_EQ:TCS"),
         (["ema_cross", "--symbol", "NSE_EQ:TCS", "--interval", "1 minute"], 3, "an interval"),
     ],

@@ -12,6 +12,8 @@ import typer
 from saudagar.app.errors import told
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from saudagar.research.sample import Sample
     from saudagar.research.strategy_check import Finding
     from saudagar.strategies import Strategy
@@ -157,10 +159,18 @@ def _made(kind: type[Strategy], assignments: list[str]) -> Strategy:
     try:
         return kind.model_validate(given)
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}." for e in error.errors(include_url=False)
-        ]
+        problems = [_problem(kind, detail) for detail in error.errors(include_url=False)]
         raise ConfigError(f"{kind.__name__} cannot be made with these parameters.", problems) from None
+
+
+def _problem(kind: type[Strategy], detail: ErrorDetails) -> str:
+    """One of pydantic's errors in our words."""
+    name = ".".join(map(str, detail["loc"]))
+    if detail["type"] == "missing":
+        return f"{name} is wanted: --set {name}=…"
+    if detail["type"] == "extra_forbidden":
+        return f"there is no parameter {name!r}; parameters are {', '.join(kind.model_fields)}."
+    return f"{name}: {detail['msg']}, got {detail['input']!r}."
 
 
 def _as_json(strategy: Strategy, sample: Sample, findings: list[Finding]) -> str:
