@@ -56,21 +56,23 @@ def test_a_cluster_gives_the_same_numbers(cluster: Any) -> None:
         assert alike(sweep(plain, GRID, runner=runner), sweep(plain, GRID, workers=1))
 
 
-def test_a_killed_worker_loses_nothing(cluster: Any, tmp_path: Path) -> None:
-    braced = study(exits=BRACKET, columns=bars(25))
+@pytest.mark.parametrize("count", [1, 2], ids=["one of two", "all at once"])
+def test_a_killed_worker_loses_nothing(cluster: Any, tmp_path: Path, count: int) -> None:
+    braced = study(exits=BRACKET, columns=bars(12))
     before = pids(cluster)
     killed: list[int] = []
 
     def kill(progress: Progress) -> None:
         if progress.done >= 4 and not killed:
-            os.kill(before[0], signal.SIGKILL)
-            killed.append(before[0])
+            for pid in before[:count]:
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
 
     found = sweep(
         braced, GRID, runner=on_cluster(cluster.scheduler_address), store=tmp_path / "runs.db", on_progress=kill
     )
-    assert killed
-    assert killed[0] not in pids(cluster)
+    assert len(killed) == count
+    assert not set(killed) & set(pids(cluster))
     assert alike(found, sweep(braced, GRID, workers=1))
     assert sweep(braced, GRID, store=tmp_path / "runs.db").resumed == len(found.sets)
 

@@ -23,6 +23,7 @@ from saudagar.research.sweep_processes import pack, unpack
 from saudagar.research.sweep_study import Outcome, Study
 
 _ATTEMPTS = 5  # at batches that came back without a result
+_RESTART = 60.0  # seconds that dead workers have to come back
 _BATCHES = 8  # per worker and sweep, that a slow one does not keep the others waiting
 _LARGEST = 64  # sets
 
@@ -58,6 +59,7 @@ def _run(address: str, timeout: float, study: Study, sets: Sequence[Params]) -> 
         batches = {first: list(sets[first : first + size]) for first in range(0, len(sets), size)}
         packed = pack(study)
         for _ in range(_ATTEMPTS):
+            client.wait_for_workers(1, timeout=_RESTART)
             for first, outcomes in _round(distributed, client, packed, batches):
                 del batches[first]
                 yield from ((first + k, outcome) for k, outcome in enumerate(outcomes))

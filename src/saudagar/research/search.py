@@ -20,7 +20,7 @@ from saudagar.research import walkforward
 from saudagar.research.sweep import Progress, Runner, Sweep, driver_of, sweep_sets
 from saudagar.research.sweep_grid import Condition, Grid, Params, Value, parse_condition
 from saudagar.research.sweep_store import Store
-from saudagar.research.sweep_study import Outcome, Study, check, data_hash, run_key, study_key
+from saudagar.research.sweep_study import Outcome, Study, data_hash, run_key, study_key
 
 _PATIENCE = 50  # proposals per wanted trial, where conditions refuse many
 _WORST = -1e18  # of a set without a measure: no trade, no Sharpe ratio
@@ -59,7 +59,7 @@ def search(
     _check(grid, trials, measure)
     conditions = [parse_condition(each) if isinstance(each, str) else each for each in where]
     first: Params = {name: values[0] for name, values in grid.items()}
-    check(study, [first])
+    study.with_params(first)
     hashed = study_key(study, data_hash({name: study.bars[name] for name in study.plan.instruments}))
     axes = [(name, list(values)) for name, values in grid.items()]
     title = f"{hashed} {measure} {train} {seed} {axes!r}"

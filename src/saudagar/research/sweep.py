@@ -23,7 +23,7 @@ from saudagar.research import walkforward
 from saudagar.research.sweep_grid import Condition, Grid, Params, Value, combinations
 from saudagar.research.sweep_processes import run_processes
 from saudagar.research.sweep_store import Store
-from saudagar.research.sweep_study import Ints, Outcome, Study, check, data_hash, run_key, study_key
+from saudagar.research.sweep_study import Ints, Outcome, Study, data_hash, run_key, study_key
 
 Runner: TypeAlias = Callable[[Study, Sequence[Params]], Iterator[tuple[int, Outcome]]]
 """Runs sets in any order; yields the place of each and its outcome."""
@@ -106,7 +106,7 @@ class Sweep(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
     def _axis(self, name: str) -> list[Value]:
         values = list(dict.fromkeys(params[name] for params in self.sets))
-        return values if any(isinstance(value, str) for value in values) else sorted(values)  # type: ignore[type-var]
+        return values if any(isinstance(value, str) for value in values) else sorted(values)
 
 
 def sweep(
@@ -166,11 +166,10 @@ def sweep_sets(
     told: Callable[[Progress], None] | None = None,
 ) -> Sweep:
     """`sweep` over given sets of parameters."""
-    check(study, sets)
+    runs = [run_key(study, params) for params in sets]  # also refuses what cannot be, before anything is computed
     days, data = study.days(), data_hash({name: study.bars[name] for name in study.plan.instruments})
     cut = walkforward.cut(len(days), train)
     study_hash = study_key(study, data)
-    runs = [run_key(study, params) for params in sets]
     begin = time.monotonic()
     with ExitStack() as stack:
         kept = stack.enter_context(Store(store, study_hash)) if store is not None else None

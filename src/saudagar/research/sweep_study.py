@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -220,15 +220,3 @@ def _replaced(model: Any, changes: Mapping[str, Any]) -> Any:
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
         raise ConfigError(f"{kind.__name__} refuses {dict(changes)!r}: {'; '.join(problems)}.", problems) from None
-
-
-def check(study: Study, sets: Sequence[Params]) -> None:
-    """Refuse a sweep of which any set cannot run, before anything is computed.
-
-    Raises
-    ------
-    ConfigError
-        Names the first set and what is wrong with it.
-    """
-    for params in sets:
-        study.with_params(params)
