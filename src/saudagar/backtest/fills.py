@@ -11,11 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
+import msgspec
+
 from saudagar.execution.effects import CancelOrder, Effect, FindOrder, ModifyOrder, SubmitOrder, TakeSnapshot
+from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
     AccountSnapshot,
     BrokerPosition,
     ClientOrderId,
+    Instrument,
     InstrumentId,
     LookUpMissed,
     ModifyAccepted,
@@ -30,10 +34,36 @@ from saudagar.model import (
     RequestFailed,
     Side,
 )
+from saudagar.model.errors import ConfigError
 
 _AT_ANY_PRICE = frozenset({OrderType.MARKET, OrderType.SL_M})
 
 Answer: TypeAlias = OrderReport | RequestFailed | ModifyAccepted | LookUpMissed | AccountSnapshot
+
+
+class Slippage(msgspec.Struct, frozen=True):
+    """How much worse than the present price a marketable order fills: ticks, and parts per million of the price.
+
+    Rounded up to the grid; never beyond the order's own limit. What rests at its limit does not slip.
+    """
+
+    ticks: int = 0
+    ppm: int = 0
+
+    def __post_init__(self) -> None:
+        if self.ticks < 0 or not 0 <= self.ppm < _PPM:
+            raise ConfigError(f"slippage cannot be negative or the whole price, got {self!r}.")
+
+    def apply(self, instrument: Instrument, side: Side, price: Paise, limit: Paise) -> Paise:
+        """The fill of a marketable order at `price`; `limit` is 0 where it has none."""
+        tick = instrument.tick_size
+        away = self.ticks * tick - (-(price * self.ppm) // (_PPM * tick)) * tick
+        filled = max(price + side.sign * away, tick)
+        return side.sign * min(side.sign * filled, side.sign * limit) if limit else filled
+
+
+_PPM = 1_000_000
+NO_SLIPPAGE = Slippage()
 
 
 class _Resting:
@@ -56,8 +86,10 @@ class BarBroker:
         How many orders have traded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, slippage: Slippage = NO_SLIPPAGE, instruments: InstrumentLookup | None = None) -> None:
         self.fills = 0
+        self._slippage = slippage if slippage != NO_SLIPPAGE else None
+        self._instruments = instruments
         self._now: Nanos = 0
         self._prices: dict[InstrumentId, Paise] = {}
         self._resting: dict[InstrumentId, dict[ClientOrderId, _Resting]] = {}
@@ -112,7 +144,7 @@ class BarBroker:
         terms, price = new.terms, self._prices[new.instrument]
         asleep = terms.order_type.has_trigger and not _touched(new.side, price, terms.trigger_price)
         if not asleep and _can_trade(new.side, price, terms):
-            return self._fill(new, terms.quantity, price)
+            return self._fill(new, terms.quantity, self._worse(new, terms, price))
         self._resting.setdefault(new.instrument, {})[new.order_id] = _Resting(new, terms, asleep)
         self._where[new.order_id] = new.instrument
         return self._report(new, OrderStatus.TRIGGER_PENDING if asleep else OrderStatus.OPEN)
@@ -127,7 +159,7 @@ class BarBroker:
         accepted = ModifyAccepted(self._now, order_id)
         if not order.asleep and _can_trade(order.new.side, price, terms):
             self._take(order_id)
-            return [accepted, self._fill(order.new, terms.quantity, price)]
+            return [accepted, self._fill(order.new, terms.quantity, self._worse(order.new, terms, price))]
         return [accepted]
 
     def _reached(self, order: _Resting, price: Paise) -> OrderReport | None:
@@ -137,7 +169,7 @@ class BarBroker:
         order.asleep = False
         if not _can_trade(side, price, terms):
             return self._report(order.new, OrderStatus.OPEN) if woken else None
-        at = price if woken else terms.price  # what rests was there first
+        at = self._worse(order.new, terms, price) if woken else terms.price  # what rests was there first
         self._take(order.new.order_id)
         return self._fill(order.new, terms.quantity, at)
 
@@ -162,6 +194,12 @@ class BarBroker:
     def _take(self, order_id: ClientOrderId) -> _Resting | None:
         instrument = self._where.pop(order_id, None)
         return None if instrument is None else self._resting[instrument].pop(order_id)
+
+    def _worse(self, new: NewOrder, terms: OrderTerms, price: Paise) -> Paise:
+        if self._slippage is None or self._instruments is None:
+            return price
+        limit = terms.price if terms.order_type.has_price else 0
+        return self._slippage.apply(self._instruments.get(new.instrument), new.side, price, limit)
 
     def _fill(self, new: NewOrder, quantity: int, price: Paise) -> OrderReport:
         self.fills += 1

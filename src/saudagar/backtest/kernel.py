@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from saudagar.market.ist import DAY, since_midnight
 from saudagar.model import Instrument, Offset, OrderType, SizeBy, TradeSide
 
 Rows = NDArray[np.int64]
+Say: TypeAlias = Callable[[str], None] | None
 
 _SIDES = {TradeSide.BOTH: 0, TradeSide.BUY: 1, TradeSide.SELL: -1}
 _SIZES = {
@@ -123,15 +124,25 @@ def run(offset, o, h, l, c, start, end, clock, day, bits, atr, C, S, G, out):
 """
 
 
-@cache
-def load(text: str) -> ModuleType:
-    """The module of a kernel's text, from the disk if it was made before."""
+_loaded: dict[str, ModuleType] = {}
+
+
+def load(text: str, say: Say = None) -> ModuleType:
+    """The module of a kernel's text, from the disk if it was made before; `say` is told if it was not."""
+    if text not in _loaded:
+        _loaded[text] = _load(text, say)
+    return _loaded[text]
+
+
+def _load(text: str, say: Say) -> ModuleType:
     if "{steps}" in text:
-        text = text.replace("{steps}", load(_STEPS).__name__)
+        text = text.replace("{steps}", load(_STEPS, say).__name__)
     text = f"# {_source_digest()}\n{text}"
     name = f"saudagar_{hashlib.sha256(text.encode()).hexdigest()[:24]}"
     file = cache_folder() / f"{name}.py"
     if not file.exists():
+        if say is not None:
+            say("Compiling the strategy (once; some ten seconds, then it is kept) ...")
         file.parent.mkdir(parents=True, exist_ok=True)
         draft = file.with_suffix(f".{os.getpid()}")
         draft.write_text(text)
@@ -214,12 +225,12 @@ class Told:
         return int(self.states[:, slots.FILLS].sum())
 
 
-def trade_alone(plan: Plan, bars: BarArrays, row: Rows) -> Told:
+def trade_alone(plan: Plan, bars: BarArrays, row: Rows, say: Say = None) -> Told:
     """One plan on one instrument that no other shares a limit with."""
     run = Run(plan, plan.instruments[0])
     fused = fuse(run.exprs)
     timed = bool(row[slots.MAX_AGE]) or row[slots.SQUARE_OFF] < DAY
-    kernel: Callable[..., Rows] = load(alone(fused, run.names, timed=timed)).run
+    kernel: Callable[..., Rows] = load(alone(fused, run.names, timed=timed), say).run
     state = np.zeros(slots.STATE, np.int64)
     shared = np.zeros(slots.SHARED, np.int64)
     out = kernel(
@@ -243,7 +254,7 @@ def prices(bars: BarArrays) -> Sequence[NDArray[Any]]:
     return bars.open, bars.high, bars.low, bars.close, bars.volume
 
 
-def trade_together(plans: Sequence[Plan], bars: Sequence[BarArrays], rows: Sequence[Rows]) -> Told:
+def trade_together(plans: Sequence[Plan], bars: Sequence[BarArrays], rows: Sequence[Rows], say: Say = None) -> Told:
     """Several instruments on one account, each with its plan; the lists run side by side."""
     offset = np.cumsum([0, *map(len, bars)])
     bits = np.zeros(offset[-1], np.uint8)
@@ -252,7 +263,7 @@ def trade_together(plans: Sequence[Plan], bars: Sequence[BarArrays], rows: Seque
     for k, (plan, each) in enumerate(zip(plans, bars, strict=True)):
         run = Run(plan, plan.instruments[0])
         fused = fuse(run.exprs)
-        signals: Callable[..., None] = load(signals_only(fused, run.names)).run
+        signals: Callable[..., None] = load(signals_only(fused, run.names), say).run
         here = slice(offset[k], offset[k + 1])
         values = np.array(fused.values or (0.0,))
         signals(len(each), *prices(each), *fused.arrays(each), values, bits[here], atr[here])
@@ -262,7 +273,7 @@ def trade_together(plans: Sequence[Plan], bars: Sequence[BarArrays], rows: Seque
     def joined(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(each, name) for each in bars])
 
-    out = load(_TOGETHER).run(
+    out = load(_TOGETHER, say).run(
         offset,
         *map(joined, ("open", "high", "low", "close", "start", "end")),
         joined("since") + np.repeat([each.session_open for each in bars], [len(each) for each in bars]),

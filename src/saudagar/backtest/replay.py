@@ -28,7 +28,7 @@ import msgspec
 import numpy as np
 
 from saudagar.backtest.calls import Calls
-from saudagar.backtest.fills import BarBroker
+from saudagar.backtest.fills import NO_SLIPPAGE, BarBroker, Slippage
 from saudagar.backtest.prepared import Prepared
 from saudagar.backtest.result import Costs, Result
 from saudagar.backtest.session import Session
@@ -58,6 +58,7 @@ def replay_bars(
     *,
     every_bar: bool = False,
     on_events: Callable[[Sequence[Event]], None] | None = None,
+    slippage: Slippage = NO_SLIPPAGE,
 ) -> Result:
     """Trade `bars` with the plans of `settings`.
 
@@ -71,6 +72,8 @@ def replay_bars(
         Call the engine at every bar: the plain form, several times slower.
     on_events
         Told the events of every step, in order.
+    slippage
+        Of marketable orders and triggered stops.
 
     Raises
     ------
@@ -81,7 +84,7 @@ def replay_bars(
     """
     _check(settings, bars)
     settings = msgspec.structs.replace(settings, reconcile=0, bar_grace=_NEVER)
-    return _BarReplay(settings, bars, instruments, calendar, costs, every_bar, on_events).run()
+    return _BarReplay(settings, bars, instruments, calendar, costs, every_bar, on_events, slippage).run()
 
 
 class _Line:
@@ -128,8 +131,9 @@ class _BarReplay:
         costs: Costs,
         every_bar: bool,
         on_events: Callable[[Sequence[Event]], None] | None,
+        slippage: Slippage,
     ) -> None:
-        self._broker = BarBroker()
+        self._broker = BarBroker(slippage, instruments)
         self._session = session = Session(settings, instruments, calendar, costs, self._broker, on_events)
         self._calendar = calendar
         self._known = [instruments.get(name) for name in bars]

@@ -1,0 +1,82 @@
+"""What round trips cost in a backtest: a fraction of the turnover, or the statutory charges of their day."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from saudagar.execution.steering import slices
+from saudagar.market.charges import charge
+from saudagar.market.ist import ist_day
+from saudagar.model import Instrument, Paise, Product, Side
+from saudagar.portfolio import Trade
+
+_PPM = 1_000_000
+
+
+class Trip(msgspec.Struct, frozen=True):
+    """What a charge depends on. Values in paise; `before` and `after` are what the entry's and the exit's order did
+    beyond this round trip, where one order closed it and opened the next."""
+
+    instrument: Instrument
+    side: Side  # of the entry
+    quantity: int
+    exit_ts: int
+    entry_value: Paise
+    exit_value: Paise
+    before: Paise = 0
+    after: Paise = 0
+
+
+class CostRule(Protocol):
+    def trip(self, trip: Trip) -> Paise: ...
+
+
+class FlatCosts(msgspec.Struct, frozen=True):
+    """`ppm` per million of the turnover on each side, rounded to whole paise per round trip. 0.03 % is 300."""
+
+    ppm: int = 0
+
+    def trip(self, trip: Trip) -> Paise:
+        return self(trip)
+
+    def __call__(self, trade: Trip | Trade) -> Paise:
+        return (self.ppm * (trade.entry_value + trade.exit_value) + _PPM // 2) // _PPM
+
+    def many(self, entry: NDArray[np.int64], exit_: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Of many round trips by their values."""
+        return (self.ppm * (entry + exit_) + _PPM // 2) // _PPM
+
+
+class StatutoryCosts(msgspec.Struct, frozen=True):
+    """Brokerage by the broker's plan and all charges, at the rates of the exit's day; see `market.charges`."""
+
+    plan: str
+    product: Product
+
+    def trip(self, trip: Trip) -> Paise:
+        """Each order (slice) charged by itself; the parts in rupees are summed exactly, then rounded to the paisa."""
+        day = ist_day(trip.exit_ts)
+        total = None
+        for side, value, more in (
+            (trip.side, trip.entry_value, trip.before),
+            (trip.side.opposite, trip.exit_value, trip.after),
+        ):
+            parts = slices(trip.quantity, trip.instrument) if not more else [trip.quantity]
+            for part in parts:
+                amount = value * part // trip.quantity
+                charges = _charge(self.plan, day, trip.instrument, self.product, side, part, amount, more + value)
+                total = charges if total is None else total + charges
+        assert total is not None
+        return total.total_paise
+
+
+_charge = lru_cache(maxsize=4096)(
+    lambda plan, day, instrument, product, side, quantity, value, whole: charge(
+        plan, day, instrument, product, side, quantity, value, order_value=whole
+    )
+)
