@@ -218,7 +218,25 @@ def test_thin_warm_up_and_heavy_charges_are_warned_of(tmp_path: Path) -> None:
     code, findings = checked(written(tmp_path, source))
     assert (code, findings["charges"]["verdict"]) == (0, "warn")
     assert checked("rsi_reversion")[1]["warm-up"]["verdict"] == "warn"
-    assert "no trade" in checked("bollinger_squeeze", "--set", "width=9")[1]["charges"]["detail"]
+    long = checked("ema_cross", "--set", "fast=400", "--set", "slow=1000")[1]["warm-up"]
+    assert (long["verdict"], "needs 1001 bars" in long["detail"]) == ("warn", True)
+
+
+def test_where_nothing_was_decided_nothing_is_praised(tmp_path: Path) -> None:
+    source = """
+    class Never(Strategy):
+        def signals(self, bar):
+            return Signals(long=bar.close < 0)
+    """
+    code, findings = checked(written(tmp_path, source))
+    assert code == 0
+    assert {name for name, each in findings.items() if each["verdict"] == "pass"} == {"graph"}
+
+
+def test_a_strategy_that_wakes_late_is_cut_where_it_decides(tmp_path: Path) -> None:
+    late = PLANTED["what its own indicator was shown"].replace("if at + 1 <", "if 2_000 < at + 1 <")
+    code, findings = checked(written(tmp_path, late))
+    assert (code, findings["causality"]["verdict"]) == (1, "fail")
 
 
 def test_a_parameter_without_a_default_is_asked_for(tmp_path: Path) -> None:
