@@ -49,8 +49,8 @@ async def submit_all(stage: WiredStage, count: int, seed: int) -> tuple[dict[str
                 await stage.open_wire()
             known[new.order_id] = await known_in_the_end(stage, new.order_id, chance)
             ends[where.value if where else "garbled"] += 1
-            if where in (Break.CONNECT, Break.WRITE):
-                assert not known[new.order_id], f"{where}: {error}"
+            if known[new.order_id] and where in (Break.CONNECT, Break.WRITE):
+                raise AssertionError(f"{new.order_id} got through a wire that broke at {where}") from error
         except RateLimited:
             known[new.order_id] = False
             ends["429"] += 1

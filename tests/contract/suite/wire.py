@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from saudagar.exchange.face import abort
 
+_METHODS = (b"GET ", b"POST ", b"PUT ", b"DELETE ")
+
 
 class Break(StrEnum):
     """Where a request breaks."""
@@ -98,7 +100,8 @@ class Wire:
         self, data: bytes, reader: asyncio.StreamReader, up: asyncio.StreamWriter, stream: bool
     ) -> None:
         while data:
-            if self.next is Break.WRITE and not stream:
+            # the body of a request that was refused by its head may still be on its way
+            if self.next is Break.WRITE and not stream and data.startswith(_METHODS):
                 self.next = None
                 return
             if not self.frozen:
