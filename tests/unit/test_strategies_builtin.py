@@ -171,15 +171,14 @@ class Notebook:
 
 def test_pairs_forgets_when_time_goes_back() -> None:
     """One object may be replayed again and must not take the first run's spread into the second."""
-    markets = market([*FLAT, 103.0, 103.1], [200.0] * 32)
-    strategy, told = Pairs(lookback=20), []
-    for _ in range(2):
+    strategy = Pairs(lookback=20)
+    for path, wanted in ((FLAT, []), ([*FLAT[:5], 104.0, 104.0], []), ([*FLAT, 104.0, 104.0], ["SHORT", "LONG"])):
         notebook = Notebook()
-        for at_ in range(32):
+        markets = market(path, [200.0] * len(path))
+        for number in range(len(path)):
             for name, bars in markets.items():
-                strategy.on_bar(notebook, bar_at(name, bars, at_))
-        told.append(notebook.wanted)
-    assert told == [[Direction.SHORT, Direction.LONG]] * 2
+                strategy.on_bar(notebook, bar_at(name, bars, number))
+        assert [direction.name for direction in notebook.wanted] == wanted
 
 
 ONE = "from saudagar.strategies import Strategy\nclass One(Strategy):\n    pass\n"
