@@ -280,7 +280,9 @@ def run(n, o, h, l, c, volume, start, end, clock, mornings, {given}P, C, S, G, o
                 wider = np.empty((2 * len(out), at.OUT), np.int64)
                 wider[: len(out)] = out
                 out = wider
-            bar(C, S, G, bits, atr, int(o[i]), int(h[i]), int(l[i]), int(c[i]), start[i], end[i], clock[i], out, 0)
+            now = bits & mask != 0
+            high, low, close = int(h[i]), int(l[i]), {close}
+            bar(C, S, G, now, bits, atr, int(o[i]), high, low, close, start[i], {end}, {clock}, out, 0)
             mask = 3 if S[at.TARGET] == 0 else 6 if S[at.TARGET] > 0 else 9
             if S[at.QUANTITY] != 0:
                 floor, ceiling = float(S[at.FLOOR]), float(S[at.CEILING])
@@ -316,7 +318,7 @@ def run(n, o, h, l, c, volume, {given}P, bits, atrs):
 _COLUMN_ARGUMENTS = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "volume"}
 
 
-def alone(fused: Fused, names: Sequence[str], *, timed: bool) -> str:
+def alone(fused: Fused, names: Sequence[str], *, timed: bool, inside: bool, hours: bool) -> str:
     """The text of a kernel for one instrument that trades by itself.
 
     Parameters
@@ -325,8 +327,15 @@ def alone(fused: Fused, names: Sequence[str], *, timed: bool) -> str:
         What the roots are: long, short, exit_long, exit_short, atr.
     timed
         Whether positions may end by age or by the clock.
+    inside
+        Whether anything can happen inside a bar.
+    hours
+        Whether the clock matters. A column that is not read is not fetched from memory.
     """
-    return _HEAD + _fill(_ALONE, fused, names).replace("{timed}", _TIMED if timed else "")
+    text = _HEAD + _fill(_ALONE, fused, names).replace("{timed}", _TIMED if timed else "")
+    text = text.replace("{end}", "end[i]" if inside or timed else "start[i] + 1")
+    text = text.replace("{close}", "int(c[i])" if inside or timed else "0")
+    return text.replace("{clock}", "clock[i]" if hours else "0")
 
 
 def signals_only(fused: Fused, names: Sequence[str]) -> str:

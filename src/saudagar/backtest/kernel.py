@@ -37,6 +37,7 @@ _SIZES = {
     SizeBy.VALUE: slots.BY_VALUE,
     SizeBy.RISK: slots.BY_RISK,
 }
+_DAY_END = since_midnight("23:59:59")
 _EXITS = ("stop", "target", "trail", "break_even")
 
 
@@ -68,8 +69,8 @@ from saudagar.backtest.compiled import kept
 
 
 @kept
-def bar(c, s, g, bits, atr, o, h, low, close, start, end, clock, out, row):
-    steps.bar(c, s, g, bits, atr, o, h, low, close, start, end, clock, out, row)
+def bar(c, s, g, wish, bits, atr, o, h, low, close, start, end, clock, out, row):
+    steps.bar(c, s, g, wish, bits, atr, o, h, low, close, start, end, clock, out, row)
 
 
 @kept
@@ -230,7 +231,9 @@ def trade_alone(plan: Plan, bars: BarArrays, row: Rows, say: Say = None) -> Told
     run = Run(plan, plan.instruments[0])
     fused = fuse(run.exprs)
     timed = bool(row[slots.MAX_AGE]) or row[slots.SQUARE_OFF] < DAY
-    kernel: Callable[..., Rows] = load(alone(fused, run.names, timed=timed), say).run
+    hours = timed or row[slots.FROM] > 0 or row[slots.UNTIL] < _DAY_END
+    text = alone(fused, run.names, timed=timed, inside=bool(row[slots.HAS : slots.HAS + 4].any()), hours=bool(hours))
+    kernel: Callable[..., Rows] = load(text, say).run
     state = np.zeros(slots.STATE, np.int64)
     shared = np.zeros(slots.SHARED, np.int64)
     out = kernel(

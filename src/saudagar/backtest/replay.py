@@ -231,7 +231,7 @@ class _BarReplay:
         """The market stands at `prices`: the broker's orders trade first, then the desk sees it."""
         process, on_price = self._session.process, self._broker.on_price
         reports = [report for line, price in prices for report in on_price(line.name, ts, price)]
-        if reports:
+        if any(report.filled for report in reports):
             process(TimeAdvanced(ts))  # the visit before may lie far back
         for report in reports:
             process(report)

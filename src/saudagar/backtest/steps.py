@@ -225,6 +225,7 @@ def bar(
     c: Any,
     s: Any,
     g: Any,
+    wish: bool,
     bits: int,
     atr: float,
     o: int,
@@ -237,18 +238,22 @@ def bar(
     out: Any,
     row: int,
 ) -> None:
-    """One bar of one instrument that trades alone: its open, the wish of the bar before, its inside."""
-    arrive(c, s, g, o, start, clock, out, row)
-    if bits:
-        want(c, s, g, bits, atr, o, clock)
-    settle(c, s, g, o, start, out, row)
-    if s[at.QUANTITY]:
+    """One bar of one instrument that trades alone: its open, the wish of the bar before, its inside.
+
+    `wish` says whether `bits` ask for anything that is not so already.
+    """
+    timed = (c[at.MAX_AGE] and end > s[at.OPENED] + c[at.MAX_AGE]) or clock + (end - 1 - start) >= c[at.SQUARE_OFF]
+    if wish or timed or not s[at.FLOOR] < o < s[at.CEILING]:
+        arrive(c, s, g, o, start, clock, out, row)
+        if bits:
+            want(c, s, g, bits, atr, o, clock)
+        settle(c, s, g, o, start, out, row)
+        if s[at.QUANTITY] == 0:
+            return
         corridor(c, s)
-        length = end - 1 - start
-        timed = (c[at.MAX_AGE] and end > s[at.OPENED] + c[at.MAX_AGE]) or clock + length >= c[at.SQUARE_OFF]
-        if low <= s[at.FLOOR] or h >= s[at.CEILING] or timed:
-            walk(c, s, g, o, h, low, close_, start, end, clock, timed, out, row)
-    corridor(c, s)
+        timed = timed or (c[at.MAX_AGE] and end > s[at.OPENED] + c[at.MAX_AGE])
+    if low <= s[at.FLOOR] or h >= s[at.CEILING] or timed:
+        walk(c, s, g, o, h, low, close_, start, end, clock, timed, out, row)
 
 
 @compiled

@@ -30,7 +30,8 @@ def allowed(c: Any, s: Any, g: Any, sign: int, units: int, price: int) -> bool:
         return False
     if c[at.MOST_OPEN] and s[at.QUANTITY] == 0 and g[at.OPEN] - (1 if s[at.TARGET] else 0) >= c[at.MOST_OPEN]:
         return False
-    return not (c[at.MOST_TRADES] and g[at.TODAY] >= c[at.MOST_TRADES])
+    reverses = s[at.QUANTITY] * sign < 0  # which completes a round trip before it opens the next
+    return not (c[at.MOST_TRADES] and g[at.TODAY] + reverses >= c[at.MOST_TRADES])
 
 
 @compiled
@@ -110,10 +111,7 @@ def next_order(c: Any, s: Any, g: Any, price: int) -> int:
     if quantity == target:
         return 0
     if target * quantity < 0 and c[at.FLIP] and s[at.STOP] == 0:
-        units = abs(target - quantity)
-        if c[at.MOST_UNITS]:
-            units = min(units, c[at.MOST_UNITS])
-        if allowed(c, s, g, 1 if target > 0 else -1, max(units, abs(target)), price):
+        if allowed(c, s, g, 1 if target > 0 else -1, abs(target), price):
             return int(target - quantity)
         aim(s, g, 0, at.BY_DENIAL)
         return 0  # the desk leaves at the next price
