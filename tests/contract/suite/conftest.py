@@ -6,7 +6,8 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from tests.contract.suite.venues import ALL, CANARY, WIRED, Floor, PaperStage, Stage, WiredStage
+from tests.contract.suite.floor import CANARY, WIRED, Floor
+from tests.contract.suite.stage import ALL, PaperStage, Stage, WiredStage
 
 from saudagar.model import OrderStatus
 

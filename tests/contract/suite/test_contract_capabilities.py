@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from tests.contract.suite.market import FUTURE, NIFTY, RELIANCE
-from tests.contract.suite.venues import Stage
+from tests.contract.suite.stage import Stage
 
 from saudagar.execution.ports import Capabilities, LookUp
 from saudagar.model import ClientOrderId, OrderType, Product, Side, Validity

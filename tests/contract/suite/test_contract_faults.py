@@ -6,8 +6,9 @@ import traceback
 
 import msgspec
 import pytest
+from tests.contract.suite.floor import CANARY
 from tests.contract.suite.market import LEVEL, PRICE
-from tests.contract.suite.venues import CANARY, WiredStage
+from tests.contract.suite.stage import WiredStage
 from tests.contract.suite.wire import Break
 
 from saudagar.exchange.faults import FaultKind, FaultRule

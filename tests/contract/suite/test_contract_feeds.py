@@ -7,19 +7,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from tests.contract.suite.floor import CANARY, WIRED, Floor, floor_of
+from tests.contract.suite.links import QUICK, Ticks, feed_of, feeding
 from tests.contract.suite.market import NIFTY, PRICE, RELIANCE, TRADED, CalledDay, share
-from tests.contract.suite.venues import (
-    CANARY,
-    QUICK,
-    WIRED,
-    Floor,
-    Ticks,
-    WiredStage,
-    feed_of,
-    feeding,
-    floor_of,
-    stage_of,
-)
+from tests.contract.suite.stage import WiredStage, stage_of
 
 from saudagar.brokers.supervisor import Watch
 from saudagar.exchange.faults import FaultKind, FaultRule
@@ -104,7 +95,7 @@ def test_a_hundred_drops(name):
 @pytest.mark.parametrize("name", WIRED)
 def test_a_quiet_link_stays_and_a_dead_silent_one_is_noticed_within_its_time(name):
     """Both sockets of a broker at once: nobody trades for a while, then the wire swallows everything."""
-    silence = 2.0
+    silence = 2.5
     watch = Watch(silence=silence, stale=0, back_off=0.02, longest=0.1)
 
     async def main(stage: WiredStage, floor: Floor):

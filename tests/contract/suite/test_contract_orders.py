@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from tests.contract.suite.market import FUTURE, IDEA, LEVEL, PRICE, RELIANCE
-from tests.contract.suite.venues import Stage
+from tests.contract.suite.stage import Stage
 
 from saudagar.execution.steering import slices
 from saudagar.model import OrderStatus, OrderTerms, OrderType, Product, Side, Validity

@@ -6,19 +6,9 @@ import traceback
 from collections.abc import Iterator
 
 import pytest
+from tests.contract.suite.floor import CANARY, WIRED, Floor, floor_of, token_of
 from tests.contract.suite.market import DAY, LEVEL, PRICE, CalledDay
-from tests.contract.suite.venues import (
-    ALL,
-    CANARY,
-    WIRED,
-    Floor,
-    PaperStage,
-    Stage,
-    WiredStage,
-    floor_of,
-    stage_of,
-    token_of,
-)
+from tests.contract.suite.stage import ALL, PaperStage, Stage, WiredStage, stage_of
 
 from saudagar.execution.ports import LinkState
 from saudagar.market.ist import at

@@ -11,7 +11,8 @@ from concurrent.futures import Executor
 from typing import Any
 
 import pytest
-from tests.contract.suite.venues import WIRED, WiredStage, floor_of, stage_of
+from tests.contract.suite.floor import WIRED, floor_of
+from tests.contract.suite.stage import WiredStage, stage_of
 
 from saudagar.brokers.dhan import lane as dhan
 from saudagar.brokers.governor import Governor

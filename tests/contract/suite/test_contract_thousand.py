@@ -6,7 +6,8 @@ import random
 from collections import Counter
 
 import pytest
-from tests.contract.suite.venues import WIRED, WiredStage, floor_of, stage_of
+from tests.contract.suite.floor import WIRED, floor_of
+from tests.contract.suite.stage import WiredStage, stage_of
 from tests.contract.suite.wire import Break
 
 from saudagar.exchange.faults import FaultKind, FaultRule

@@ -24,9 +24,13 @@ class TokenRefused(Exception):
 
 def connect(url: str, silence: float) -> Any:
     """`websockets.connect` as the SDK calls it, with pings in time for `silence` (seconds; 0: none)."""
-    half = silence / 2 or None
     return websockets.connect(
-        url, ping_interval=half, ping_timeout=half, close_timeout=_PARTING, max_size=_LARGEST, compression=None
+        url,
+        ping_interval=silence * 0.4 or None,
+        ping_timeout=silence * 0.3 or None,
+        close_timeout=_PARTING,
+        max_size=_LARGEST,
+        compression=None,
     )
 
 

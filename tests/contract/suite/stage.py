@@ -7,33 +7,22 @@ the truth about every order, the market's next step, and whatever shall go wrong
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any, TypeVar
 
-from tests.contract.suite.market import RELIANCE, CalledDay, Lookup
-from tests.contract.suite.wire import Wire
+from tests.contract.suite.floor import CAPITAL, WIRED, Floor, token_of
+from tests.contract.suite.links import QUICK, client_of
+from tests.contract.suite.market import RELIANCE, CalledDay
 
-from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
-from saudagar.brokers.dhan.feed import DhanFeed, DhanFeedSettings
 from saudagar.brokers.governor import Governor
-from saudagar.brokers.kite.broker import KiteBroker
-from saudagar.brokers.kite.client import KiteSettings
-from saudagar.brokers.kite.feed import KiteFeed
 from saudagar.brokers.paper.broker import PaperBroker
 from saudagar.brokers.supervisor import Watch
-from saudagar.brokers.upstox.broker import UpstoxBroker, UpstoxOrderSettings
-from saudagar.brokers.upstox.feed import UpstoxFeed, UpstoxSettings
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_orders import ExchangeOrder
-from saudagar.exchange.faults import FaultPlan, FaultRule
-from saudagar.exchange.pace import PaceClient
-from saudagar.exchange.process import Account
-from saudagar.exchange.server import RunningExchange, serve
-from saudagar.execution.ports import DataClient, ExecutionClient, LinkState, LinkStatus
+from saudagar.exchange.faults import FaultRule
+from saudagar.execution.ports import ExecutionClient, LinkState, LinkStatus
 from saudagar.market.sessions import Calendar
 from saudagar.model import (
     ClientOrderId,
@@ -48,27 +37,11 @@ from saudagar.model import (
     Product,
     Purpose,
     Side,
-    Tick,
-    TickFrame,
     Validity,
 )
 from saudagar.model.errors import DataError, RejectedByBroker
 
-WIRED = ("dhan", "upstox", "kite")
 ALL = ("paper", *WIRED)
-CAPITAL = 50_00_00_000_00
-QUICK = Watch(silence=0, stale=0, back_off=0.02, longest=0.1)
-CANARY = "canary"
-ACCOUNT = Account(
-    capital=CAPITAL,
-    dhan_token="canary-dhan-1",
-    upstox_token="canary-upstox-1",
-    kite_token="canarykite1",
-    kite_key="canarykitekey",
-    kite_secret="canarykitesecret",
-    upstox_secret="canary-upstox-secret",
-    dhan_secret="canary-dhan-secret",
-)
 
 T = TypeVar("T")
 
@@ -238,74 +211,6 @@ class PaperStage(Stage):
         super().close()
 
 
-class Floor:
-    """An exchange in a thread of its own that moves in lock-step, with a wire in front of each face that may break."""
-
-    def __init__(self, day: CalledDay | None = None, *, names: tuple[str, ...] = WIRED, **options: Any) -> None:
-        self.day = day or CalledDay()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        options = {"writes_per_second": 0, "account": ACCOUNT} | options
-        self.exchange: RunningExchange = self.call(serve(self.day, lockstep=True, **options))
-        self.account: Account = options["account"]
-        self.wires = {name: Wire(getattr(self.exchange.ports, name)) for name in names}
-        for wire in self.wires.values():
-            self.call(wire.open())
-        self._pace: PaceClient = self.call(PaceClient.connect(f"ws://127.0.0.1:{self.exchange.ports.control}/pace"))
-        self._wait(lambda: self.exchange.steps > 0)
-
-    def call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
-
-    def step(self) -> None:
-        """Acknowledge all there is until one more step has begun."""
-        exchange, before = self.exchange, self.exchange.steps
-
-        def moved() -> bool:
-            if exchange.steps == before:
-                self.call(self._pace.ack(exchange.tape.now, exchange.updates.sent or 0))
-            return exchange.steps > before
-
-        self._wait(moved)
-
-    def _wait(self, ready: Callable[[], bool], seconds: float = 5.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not ready():
-            assert time.monotonic() < deadline, "the market does not move"
-            time.sleep(0.002)
-
-    def faults(self, *rules: FaultRule, seed: int = 1) -> None:
-        self.exchange.wire.plan = FaultPlan(rules, seed)
-
-    def token(self, name: str, token: str) -> None:
-        """The token that is good from now on."""
-        face = {"dhan": self.exchange.dhan, "upstox": self.exchange.upstox}.get(name)
-        if face is not None:
-            face.token = token
-        if name == "upstox":
-            self.exchange.feed.token = token
-        if name == "kite":
-            self.exchange.kite.session.renew(token)
-
-    async def _hang_up(self) -> None:
-        for face in (self.exchange.feed, self.exchange.dhan.feed, self.exchange.updates):
-            face.disconnect()
-
-    def hang_up(self) -> None:
-        """Reset every stream."""
-        self.call(self._hang_up())
-
-    def close(self) -> None:
-        self.call(self._pace.close())
-        for wire in self.wires.values():
-            self.call(wire.close())
-        self.call(self.exchange.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-        self._loop.close()
-
-
 class WiredStage(Stage):
     """One of the three real SDKs, over sockets."""
 
@@ -359,36 +264,6 @@ class WiredStage(Stage):
         super().close()
 
 
-class Ticks:
-    """What a feed told."""
-
-    def __init__(self) -> None:
-        self.frames: list[TickFrame] = []
-        self.links: list[LinkStatus] = []
-
-    @property
-    def ticks(self) -> list[Tick]:
-        return [tick for frame in self.frames for tick in frame.ticks]
-
-    def times(self, state: LinkState) -> int:
-        return sum(link.state is state for link in self.links)
-
-    async def until(self, ready: Callable[[], object], seconds: float = 8.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not ready():  # noqa: ASYNC110  conditions on lists have no event
-                await asyncio.sleep(0.01)
-
-
-@contextmanager
-def floor_of(name: str, day: CalledDay | None = None, **options: Any) -> Iterator[Floor]:
-    """An exchange with one face to speak to; closed in the end, come what may."""
-    floor = Floor(day, names=(name,), **options)
-    try:
-        yield floor
-    finally:
-        floor.close()
-
-
 @contextmanager
 def stage_of(name: str, floor: Floor, **options: Any) -> Iterator[WiredStage]:
     stage = WiredStage(name, floor, **options)
@@ -396,65 +271,3 @@ def stage_of(name: str, floor: Floor, **options: Any) -> Iterator[WiredStage]:
         yield stage
     finally:
         stage.close()
-
-
-@asynccontextmanager
-async def feeding(
-    name: str, floor: Floor, instruments: Sequence[Instrument], watch: Watch = QUICK
-) -> AsyncIterator[tuple[DataClient, Ticks]]:
-    """A started feed and what it tells."""
-    feed, told = feed_of(name, floor, watch), Ticks()
-    try:
-        await feed.start(instruments, told.frames.append, told.links.append)
-        yield feed, told
-    finally:
-        await feed.stop()
-
-
-def token_of(name: str, floor: Floor) -> str:
-    token: str = getattr(floor.account, f"{name}_token")
-    return token
-
-
-def client_of(
-    name: str,
-    floor: Floor,
-    *,
-    token: str,
-    watch: Watch = QUICK,
-    timeout: tuple[float, float] = (2.0, 2.0),
-    governor: Governor | None = None,
-) -> ExecutionClient:
-    lookup, account = Lookup(floor.day.instruments), floor.account
-    http, ws = (f"{scheme}://127.0.0.1:{floor.wires[name].port}" for scheme in ("http", "ws"))
-    if name == "dhan":
-        dhan = DhanSettings(
-            client_id=account.client_id,
-            token=token,
-            rest_url=f"{http}/v2",
-            order_feed_url=f"{ws}/order-update",
-            timeout=timeout,
-        )
-        return DhanBroker(dhan, lookup, watch=watch, governor=governor)
-    if name == "upstox":
-        upstox = UpstoxOrderSettings(
-            token=token,
-            rest_host=http,
-            order_stream_url=f"{ws}/v2/feed/portfolio-stream-feed",
-            timeout=timeout,
-        )
-        return UpstoxBroker(upstox, lookup, watch=watch, governor=governor)
-    kite = KiteSettings(api_key=account.kite_key, token=token, rest_url=http, ticker_url=ws, timeout=timeout)
-    return KiteBroker(kite, lookup, watch=watch, governor=governor)
-
-
-def feed_of(name: str, floor: Floor, watch: Watch = QUICK) -> DataClient:
-    account, token = floor.account, token_of(name, floor)
-    http, ws = (f"{scheme}://127.0.0.1:{floor.wires[name].port}" for scheme in ("http", "ws"))
-    if name == "dhan":
-        dhan = DhanFeedSettings(client_id=account.client_id, token=token, feed_url=f"{ws}/feed", rest_url=f"{http}/v2")
-        return DhanFeed(dhan, watch)
-    if name == "upstox":
-        upstox = UpstoxSettings(token=token, feed_url=f"{ws}/v3/feed/market-data-feed", rest_host=http)
-        return UpstoxFeed(upstox, watch)
-    return KiteFeed(KiteSettings(api_key=account.kite_key, token=token, rest_url=http, ticker_url=ws), watch)
