@@ -20,9 +20,12 @@ import numpy as np
 
 from benchmarks.measure import SCRATCH, Figure, least, rate, timed
 from benchmarks.research import _STOCK, settings, walk
+from saudagar.backtest.costs import FlatCosts
+from saudagar.backtest.data import Market
+from saudagar.backtest.run import Backtest
 from saudagar.market.master import Master
+from saudagar.market.sessions import Calendar
 from saudagar.research.sweep import Sweep, sweep
-from saudagar.research.sweep_study import Study
 
 GROUP = "Sweep: EMA pairs, 1-minute bars, 0.03 % a side, fill at next open"
 _PEER = "vectorbt[rust]==1.2.0"
@@ -31,12 +34,10 @@ GRID = {"fast": list(range(2, 12)), "slow": list(range(12, 62))}
 """500 pairs."""
 
 
-def study(count: int) -> Study:
+def study(count: int) -> Backtest:
     """`count` bars."""
-    master = Master(date(2015, 1, 1), (_STOCK,))
-    return Study(
-        settings=settings(), bars={_STOCK.id: walk(count)}, instruments=master, cost_ppm=300, capital=10_000_000
-    )
+    market = Market({_STOCK.id: walk(count)}, Master(date(2015, 1, 1), (_STOCK,)), Calendar())
+    return Backtest(settings=settings(), market=market, costs=FlatCosts(300), capital=10_000_000)
 
 
 def figures(count: int, rounds: int) -> Iterator[Figure]:
@@ -70,13 +71,13 @@ def _memory(count: int) -> float:
     return float(done.stdout)
 
 
-def _peer(task: Study, found: Sweep, count: int, rounds: int, ours: float) -> Iterator[Figure]:
+def _peer(task: Backtest, found: Sweep, count: int, rounds: int, ours: float) -> Iterator[Figure]:
     python = _peer_python()
     if python is None:
         note = "skipped: no package index is reachable"
         yield Figure(group=GROUP, what=_PEER, unit="", best=0, middle=0, rounds=0, note=note)
         return
-    bars = task.bars[_STOCK.id]
+    bars = task.market.bars[_STOCK.id]
     data = SCRATCH / "sweep.npy"
     np.save(data, np.stack([bars.open, bars.high, bars.low, bars.close, bars.volume]))
     places = range(0, len(found.sets), max(1, len(found.sets) // 20))

@@ -1,27 +1,40 @@
-"""A small study that the tests of sweeps share: seeded minutes of one stock, EMA cross."""
+"""A small backtest that the tests of sweeps share: seeded minutes of one stock, EMA cross."""
 
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 
+from saudagar.backtest.costs import FlatCosts, StatutoryCosts
+from saudagar.backtest.data import Market
+from saudagar.backtest.fills import Slippage
+from saudagar.backtest.run import Backtest
 from saudagar.engine.settings import Hours, Plan, Settings
 from saudagar.exchange.universe import universe
 from saudagar.execution.steering import Tactics
 from saudagar.indicators import BarArrays
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
-from saudagar.model import MINUTE, OrderType, Segment, SizeBy, Sizing, StrategyId
-from saudagar.research.sweep_study import Study
+from saudagar.model import MINUTE, Bar, OrderType, Segment, SizeBy, Sizing, StrategyId
 from saudagar.risk import Limits
-from saudagar.strategies import Exits, Strategy
+from saudagar.strategies import Context, Exits, Strategy
 from saudagar.strategies.ema_cross import EmaCross
 
+KERNELS = Path(__file__).resolve().parents[1] / "var" / "kernels"
 STOCK = universe(2)[1]
 CALENDAR = Calendar()
 GRID = {"fast": [2, 3, 5, 8], "slow": [6, 10, 15]}
+FLAT, NONE = FlatCosts(300), Slippage()
 BRACKET = Exits(stop="0.5%", target="1%", trail="0.4%")
+
+
+class Hooked(EmaCross):
+    """One that only the engine serves."""
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        """Nothing yet."""
 
 
 def bars(days: int = 20, seed: int = 5) -> BarArrays:
@@ -51,9 +64,10 @@ def study(
     limits: Limits | None = None,
     sizing: Sizing | None = None,
     columns: BarArrays | None = None,
-    cost_ppm: int = 300,
+    costs: FlatCosts | StatutoryCosts = FLAT,
+    slippage: Slippage = NONE,
     capital: int = 10_000_000,
-) -> Study:
+) -> Backtest:
     """A plan on `STOCK`, plain unless told otherwise."""
     plan = Plan(
         id=StrategyId("plan"),
@@ -70,10 +84,5 @@ def study(
         hours=hours or Hours(),
         tactics=Tactics(entry_type=OrderType.MARKET),
     )
-    return Study(
-        settings=desk,
-        bars={STOCK.id: columns or bars()},
-        instruments=Master(date(2026, 1, 1), (STOCK,)),
-        cost_ppm=cost_ppm,
-        capital=capital,
-    )
+    market = Market({STOCK.id: bars() if columns is None else columns}, Master(date(2026, 1, 1), (STOCK,)), CALENDAR)
+    return Backtest(settings=desk, market=market, costs=costs, slippage=slippage, capital=capital)

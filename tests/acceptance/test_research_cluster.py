@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.sweep_study import BRACKET, bars, study
+from tests.sweep_study import BRACKET, KERNELS, Hooked, bars, study
 
 from saudagar.model.errors import ConfigError
 from saudagar.research.cluster import on_cluster
@@ -29,7 +29,7 @@ distributed = pytest.importorskip("distributed", reason="the extra `cluster` is 
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A scheduler on loopback with two worker processes, which come back when killed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("SAUDAGAR_CACHE", str(KERNELS))
         with distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
@@ -52,13 +52,13 @@ def pids(cluster: Any) -> list[int]:
 
 def test_a_cluster_gives_the_same_numbers(cluster: Any) -> None:
     runner = on_cluster(cluster.scheduler_address)
-    for plain in (study(), study(exits=BRACKET, columns=bars(5))):
-        assert alike(sweep(plain, GRID, runner=runner), sweep(plain, GRID, workers=1))
+    for plain in (study(), study(exits=BRACKET, columns=bars(5)), study(Hooked(), columns=bars(5))):
+        assert alike(sweep(plain, GRID, runner=runner), sweep(plain, GRID, driver="engine", workers=1))
 
 
 @pytest.mark.parametrize("count", [1, 2], ids=["one of two", "all at once"])
 def test_a_killed_worker_loses_nothing(cluster: Any, tmp_path: Path, count: int) -> None:
-    braced = study(exits=BRACKET, columns=bars(12))
+    braced = study(Hooked(), exits=BRACKET, columns=bars(12))
     before = pids(cluster)
     killed: list[int] = []
 
@@ -89,13 +89,13 @@ def test_a_sweep_killed_with_minus_nine_is_finished_by_the_next(tmp_path: Path) 
             import sys
             from pathlib import Path
             from saudagar.research.sweep import sweep
-            from tests.sweep_study import BRACKET, bars, study
+            from tests.sweep_study import BRACKET, KERNELS, Hooked, bars, study
 
             if __name__ == "__main__":
                 grid = {"fast": list(range(2, 14)), "slow": [20, 30]}
                 def told(progress):
                     print(progress.done, flush=True)
-                braced = study(exits=BRACKET, columns=bars(12))
+                braced = study(Hooked(), exits=BRACKET, columns=bars(12))
                 sweep(braced, grid, store=Path(sys.argv[1]), workers=1, on_progress=told)
         """)
     )
@@ -113,7 +113,7 @@ def test_a_sweep_killed_with_minus_nine_is_finished_by_the_next(tmp_path: Path) 
     child.kill()
     child.wait()
     child.stdout.close()
-    braced = study(exits=BRACKET, columns=bars(12))
+    braced = study(Hooked(), exits=BRACKET, columns=bars(12))
     rest = sweep(braced, GRID, store=store, workers=1)
     assert 0 < rest.resumed < len(rest.sets)
     assert alike(rest, sweep(braced, GRID, workers=1))

@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.sweep_study import KERNELS
 
+from saudagar.backtest.costs import FlatCosts
+from saudagar.backtest.data import Market
+from saudagar.backtest.run import Backtest
 from saudagar.engine.settings import Plan, Settings
 from saudagar.exchange.universe import universe
 from saudagar.execution.steering import Tactics
@@ -34,7 +38,7 @@ from saudagar.market.sessions import Calendar
 from saudagar.model import MINUTE, Instrument, OrderType, Segment, SizeBy, Sizing, StrategyId, TradeSide
 from saudagar.research.sweep_grid import combinations
 from saudagar.research.sweep_lanes import run_lanes, suits
-from saudagar.research.sweep_study import Study, run_engine
+from saudagar.research.sweep_study import run_one
 from saudagar.risk import Limits
 from saudagar.strategies import Signals, Strategy
 from saudagar.strategies.ema_cross import EmaCross
@@ -98,11 +102,9 @@ CASES: dict[str, tuple[Strategy, dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
+@pytest.fixture(autouse=True)
+def _one_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAUDAGAR_CACHE", str(KERNELS))
 
 
 def market(instrument: Instrument, seed: int, days: int, wildness: float, holes: float) -> BarArrays:
@@ -165,14 +167,14 @@ def test_lanes_equal_the_engine(
         sizing=Sizing(SizeBy.QUANTITY, units),
         side=side,
     )
-    limits = Limits(allowed=frozenset(each.id for each in chosen), orders_per_second=0)
+    limits = Limits(allowed=frozenset(each.id for each in chosen))
     desk = Settings(desk="SW", plans=(plan,), limits=limits, tactics=Tactics(entry_type=entry, flip=flip))
     bars = {each.id: market(each, seed + k, days, wildness, holes) for k, each in enumerate(chosen)}
-    study = Study(settings=desk, bars=bars, instruments=MASTER, cost_ppm=cost, capital=10_000_000)
+    study = Backtest(settings=desk, market=Market(bars, MASTER, CALENDAR), costs=FlatCosts(cost), capital=10_000_000)
     sets = combinations(grid)
     assert suits(study, sets)
     found = dict(run_lanes(study, sets, workers=2))
     assert sorted(found) == list(range(len(sets)))
     for place, params in enumerate(sets):
-        plain = run_engine(study, params)
+        plain = run_one(study, params)
         assert found[place].same(plain), (params, found[place].trades_and_money, plain.trades_and_money)

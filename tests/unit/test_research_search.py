@@ -9,20 +9,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.sweep_study import bars, study
+from tests.sweep_study import KERNELS, bars, study
 
+from saudagar.backtest.run import Backtest
 from saudagar.model.errors import ConfigError, DataError
 from saudagar.research.search import search
 from saudagar.research.sweep import Progress, Runner
 from saudagar.research.sweep_grid import Params
-from saudagar.research.sweep_study import Outcome, Study, run_engine
+from saudagar.research.sweep_study import Outcome, days_of, run_one
 
 GRID: dict[str, Sequence[Any]] = {"fast": list(range(2, 31)), "slow": list(range(10, 80, 5))}
 
 
-def hill(study: Study, sets: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
+def hill(study: Backtest, sets: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
     """Profit is greatest at fast 20, slow 50 on the train days; the reverse on the test days."""
-    days = len(study.days())
+    days = len(days_of(study))
     for place, params in enumerate(sets):
         height = 10_000 - 100 * abs(int(params["fast"]) - 20) - 10 * abs(int(params["slow"]) - 50)
         daily = np.where(np.arange(days) < round(days * 0.7), height, -height)
@@ -46,7 +47,7 @@ def test_the_same_seed_walks_the_same_way_and_another_does_not() -> None:
 def counting(kill_at: int) -> tuple[Runner, list[Params]]:
     seen: list[Params] = []
 
-    def run(study: Study, sets: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
+    def run(study: Backtest, sets: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
         seen.extend(sets)
         if len(seen) == kill_at:
             raise KeyboardInterrupt
@@ -79,17 +80,18 @@ def test_more_trials_go_on_from_the_ones_there_are(tmp_path: Path) -> None:
     assert len(seen) <= 3
 
 
-def test_runs_are_those_of_the_engine() -> None:
+def test_runs_are_those_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAUDAGAR_CACHE", str(KERNELS))
     plain = study(columns=bars(4))
     found = search(plain, {"fast": [2, 3], "slow": [5, 9]}, 4)
     for params, outcome in zip(found.sets, found.outcomes, strict=True):
-        assert outcome.same(run_engine(plain, params))
+        assert outcome.same(run_one(plain, params))
 
 
 def test_text_and_steps_and_sets_without_a_measure() -> None:
-    def flat(study: Study, sets: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
+    def flat(study: Backtest, sets: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
         for place, _ in enumerate(sets):
-            yield place, Outcome(trades=0, wins=0, gross=0, costs=0, daily=np.zeros(len(study.days()), np.int64))
+            yield place, Outcome(trades=0, wins=0, gross=0, costs=0, daily=np.zeros(len(days_of(study)), np.int64))
 
     grid: dict[str, Sequence[Any]] = {
         "exits.stop": ["1%", "2%", "3%"],

@@ -12,44 +12,38 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from tests.sweep_study import BRACKET, GRID, STOCK, bars, study
+from tests.sweep_study import BRACKET, GRID, KERNELS, STOCK, Hooked, bars, study
 
+from saudagar.backtest.costs import FlatCosts, StatutoryCosts
+from saudagar.backtest.fills import Slippage
+from saudagar.backtest.run import Backtest
 from saudagar.engine.settings import Hours
 from saudagar.indicators import BarFields
-from saudagar.model import MINUTE, Bar, SizeBy, Sizing
+from saudagar.model import MINUTE, InstrumentId, Product, SizeBy, Sizing
 from saudagar.model.errors import ConfigError, DataError
-from saudagar.research.sweep import Progress, Sweep, sweep
+from saudagar.research.sweep import Progress, Sweep, _fastest, sweep
 from saudagar.research.sweep_grid import Params
 from saudagar.research.sweep_lanes import run_lanes, suits
-from saudagar.research.sweep_processes import pack, run_processes, unpack
+from saudagar.research.sweep_processes import pack, run_processes, run_threads, unpack
 from saudagar.research.sweep_store import Store
-from saudagar.research.sweep_study import Outcome, Study, data_hash, run_engine, run_key, study_key
+from saudagar.research.sweep_study import Outcome, days_of, plan_of, run_key, run_one
 from saudagar.risk import Limits
-from saudagar.strategies import Context, Signals, Strategy
+from saudagar.strategies import Signals, Strategy
 from saudagar.strategies.ema_cross import EmaCross
 from saudagar.strategies.registry import load
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
+@pytest.fixture(autouse=True)
+def _one_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAUDAGAR_CACHE", str(KERNELS))
 
 
 def alike(one: Sweep, other: Sweep) -> bool:
     return one.sets == other.sets and all(a.same(b) for a, b in zip(one.outcomes, other.outcomes, strict=True))
 
 
-def never(_: Study, __: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
+def never(_: Backtest, __: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
     raise AssertionError("nothing was to be computed")
-
-
-class Hooked(EmaCross):
-    """Goes its own way."""
-
-    def on_bar(self, ctx: Context, bar: Bar) -> None:
-        """Nothing yet."""
 
 
 def test_every_way_gives_the_same() -> None:
@@ -57,6 +51,7 @@ def test_every_way_gives_the_same() -> None:
     lanes = sweep(plain, GRID, where=["fast < slow"], driver="lanes")
     assert len(lanes.sets) == 11
     assert alike(lanes, sweep(plain, GRID, where=["fast < slow"], driver="engine", workers=1))
+    assert alike(lanes, sweep(plain, GRID, where=["fast < slow"], driver="kernel"))
     assert alike(lanes, sweep(plain, GRID, where=["fast < slow"]))
     assert all(each.trades > 20 for each in lanes.outcomes)
     assert {each.trades_and_money for each in lanes.outcomes} != {lanes.outcomes[0].trades_and_money}
@@ -67,8 +62,10 @@ def test_processes_give_what_one_process_gives() -> None:
     sets: list[Params] = [{"fast": 3, "exits.stop": "0.3%"}, {"fast": 5, "exits.stop": "1%"}, {"fast": 9}]
     found = dict(run_processes(braced, sets, 2))
     assert len(found) == 3
+    compiled = dict(run_threads(braced, sets, 2))
     for place, params in enumerate(sets):
-        assert found[place].same(run_engine(braced, params))
+        assert found[place].same(run_one(braced, params))
+        assert compiled[place].same(found[place])
     assert len({found[place].trades_and_money for place in found}) == 3
 
 
@@ -76,10 +73,10 @@ def test_the_days_add_up() -> None:
     for each in sweep(study(), GRID).outcomes:
         assert each.net == each.gross - each.costs
         assert 0 <= each.wins <= each.trades
-    single = run_engine(study(limits=Limits(allowed=frozenset({STOCK.id}), max_trades=3)), {})
-    squared = run_engine(study(hours=Hours(square_off="13:30")), {})
+    single = run_one(study(limits=Limits(allowed=frozenset({STOCK.id}), max_trades=3)), {})
+    squared = run_one(study(hours=Hours(square_off="13:30")), {})
     assert squared.daily.sum() == squared.net
-    assert len(single.daily) == len(study().days()) == 20
+    assert len(single.daily) == len(days_of(study())) == 20
 
 
 @pytest.mark.parametrize(
@@ -93,22 +90,23 @@ def test_the_days_add_up() -> None:
         {"sizing": Sizing(SizeBy.VALUE, 1_000_000)},
         {"sizing": Sizing(SizeBy.QUANTITY, 10**12)},
         {"strategy": Hooked()},
+        {"slippage": Slippage(ticks=1)},
+        {"costs": StatutoryCosts("dhan", Product.INTRADAY)},
     ],
     ids=lambda change: next(iter(change)),
 )
 def test_what_the_lanes_do_not_serve_goes_the_general_way(change: dict[str, Any]) -> None:
     special = study(**change, columns=bars(3))
     assert not suits(special, [{}])
+    assert _fastest(special, [{}]) == ("engine" if change.get("strategy") else "kernel")
     with pytest.raises(ConfigError, match="the lanes serve"):
         sweep(special, {"fast": [3]}, driver="lanes")
-    (only,) = sweep(special, {"fast": [3]}, workers=1).outcomes
-    assert only.same(run_engine(special, {"fast": 3}))
 
 
 def test_bars_outside_the_session_and_swept_exits_do_not_suit() -> None:
     plain = study()
-    late = msgspec.structs.replace(plain.bars[STOCK.id], start=plain.bars[STOCK.id].start + 7 * 60 * MINUTE)
-    assert not suits(msgspec.structs.replace(plain, bars={STOCK.id: late}), [{}])
+    late = msgspec.structs.replace(bars(3), start=bars(3).start + 7 * 60 * MINUTE, end=bars(3).end + 7 * 60 * MINUTE)
+    assert not suits(study(columns=late), [{}])
     assert suits(plain, [{}])
     assert not suits(plain, [{"exits.stop": "1%"}])
 
@@ -132,17 +130,17 @@ def test_other_data_costs_or_graphs_meet_no_old_result(tmp_path: Path) -> None:
             return Signals(long=super().signals(bar).long)
 
     Edited.__qualname__ = "EmaCross"
-    for other in (study(columns=bars(seed=6)), study(cost_ppm=301), study(Edited()), study(exits=BRACKET)):
-        found = sweep(other, {"fast": [2]}, store=store, workers=1)
+    for other in (study(columns=bars(seed=6)), study(costs=FlatCosts(301)), study(Edited()), study(exits=BRACKET)):
+        found = sweep(other, {"fast": [2]}, store=store, driver="engine", workers=1)
         assert found.resumed == 0
-        assert found.outcomes[0].same(run_engine(other, {"fast": 2}))
+        assert found.outcomes[0].same(run_one(other, {"fast": 2}))
 
 
 def test_keys_are_the_same_in_every_process_and_differ_where_they_must() -> None:
     plain, hooked = study(), study(Hooked())
-    data = data_hash(plain.bars)
-    assert study_key(plain, data) == study_key(unpack(pack(plain)), data)
-    assert study_key(plain, data) != study_key(hooked, data)
+    assert run_key(plain, {}) == run_key(unpack(pack(plain)), {})
+    assert plain.market.digest == unpack(pack(plain)).market.digest
+    assert run_key(plain, {}) != run_key(hooked, {})
     assert run_key(plain, {"fast": 2}) == run_key(plain, {"fast": 2, "slow": 21})
     assert run_key(plain, {"fast": 2}) != run_key(plain, {"fast": 3})
     assert run_key(plain, {}) != run_key(plain, {"exits.stop": "1%"})
@@ -151,7 +149,7 @@ def test_keys_are_the_same_in_every_process_and_differ_where_they_must() -> None
 def test_a_killed_sweep_goes_on(tmp_path: Path) -> None:
     store, plain = tmp_path / "runs.db", study()
 
-    def dies(study: Study, sets: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
+    def dies(study: Backtest, sets: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
         for place, outcome in run_lanes(study, sets, 1):
             if place == 3:
                 raise KeyboardInterrupt
@@ -260,24 +258,22 @@ def test_parameters_that_cannot_be_cost_nothing(grid: dict[str, list[Any]], word
         sweep(study(), grid, runner=never)
 
 
-def test_studies_that_cannot_be() -> None:
+def test_backtests_that_cannot_be_swept() -> None:
     plain = study()
-    plan = plain.plan
+    (plan,) = plain.settings.plans
     two = msgspec.structs.replace(plain.settings, plans=(plan, plan))
     nowhere = msgspec.structs.replace(plain.settings, plans=(msgspec.structs.replace(plan, instruments=()),))
-    empty = bars(0)
+    elsewhere = msgspec.structs.replace(plan, instruments=(InstrumentId("NSE_EQ:NONE"),))
+    unknown = msgspec.structs.replace(plain.settings, plans=(elsewhere,))
     for wrong in (
-        {"settings": two},
-        {"settings": nowhere},
-        {"bars": {}},
-        {"bars": {STOCK.id: empty}},
-        {"cost_ppm": -1},
-        {"cost_ppm": 0.5},
-        {"capital": 0},
+        msgspec.structs.replace(plain, settings=two),
+        msgspec.structs.replace(plain, settings=nowhere),
+        msgspec.structs.replace(plain, settings=unknown),
+        study(columns=bars(0)),
+        study(capital=0),
     ):
-        parts = {name: getattr(plain, name) for name in plain.__struct_fields__}
         with pytest.raises(ConfigError):
-            Study(**parts | wrong)
+            sweep(wrong, {"fast": [2]}, runner=never)
     for driver, workers in (("fastest", 0), ("auto", -1)):
         with pytest.raises(ConfigError):
             sweep(plain, {"fast": [2]}, driver=driver, workers=workers)
@@ -293,6 +289,6 @@ def test_a_users_file_travels_with_its_study(tmp_path: Path) -> None:
     file.unlink()
     del sys.modules[kind.__module__]
     again = unpack(packed)
-    assert type(again.plan.strategy).__name__ == "Mine"
-    assert run_engine(again, {"extra": 2}).trades > 0
+    assert type(plan_of(again).strategy).__name__ == "Mine"
+    assert run_one(again, {"extra": 2}).trades > 0
     del sys.modules[kind.__module__]

@@ -1,8 +1,8 @@
 """A sweep on other machines: an existing Dask scheduler, the same numbers.
 
-The study is sent to the workers once, sets of parameters follow in small batches. A batch whose worker dies is run by
-another; when even the study is gone with the last worker that held it, it is sent again. What has come back is kept
-by the sweep itself, so that losing the scheduler loses no result either.
+The backtest is sent to the workers once, sets of parameters follow in small batches. A batch whose worker dies is run
+by another; when the last worker that held the bars is gone, they are sent again. What has come back is kept by the
+sweep itself, so that losing the scheduler loses no result either.
 
 The workers' machines must have the same version of saudagar installed, and their owner's trust: Dask runs what it is
 sent. Use it on loopback or inside a private network only.
@@ -16,11 +16,12 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+from saudagar.backtest.run import Backtest
 from saudagar.model.errors import ConfigError, DataError
 from saudagar.research.sweep import Runner, driver_of
 from saudagar.research.sweep_grid import Params
 from saudagar.research.sweep_processes import pack, unpack
-from saudagar.research.sweep_study import Outcome, Study
+from saudagar.research.sweep_study import Outcome
 
 _ATTEMPTS = 5  # at batches that came back without a result
 _RESTART = 60.0  # seconds that dead workers have to come back
@@ -45,7 +46,7 @@ def on_cluster(address: str, *, timeout: float = 10.0) -> Runner:
     return partial(_run, address, timeout)
 
 
-def _run(address: str, timeout: float, study: Study, sets: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
+def _run(address: str, timeout: float, backtest: Backtest, sets: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
     distributed = _distributed()
     try:
         client = distributed.Client(address, timeout=timeout, set_as_default=False)
@@ -57,7 +58,7 @@ def _run(address: str, timeout: float, study: Study, sets: Sequence[Params]) -> 
         workers = _check_workers(client, timeout)
         size = min(_LARGEST, max(1, len(sets) // (_BATCHES * workers)))
         batches = {first: list(sets[first : first + size]) for first in range(0, len(sets), size)}
-        packed = pack(study)
+        packed = pack(backtest)
         for _ in range(_ATTEMPTS):
             client.wait_for_workers(1, timeout=_RESTART)
             for first, outcomes in _round(distributed, client, packed, batches):
@@ -86,16 +87,16 @@ def _round(
         yield waiting[future], outcomes
 
 
-_studies: dict[str, Study] = {}
+_backtests: dict[str, Backtest] = {}
 
 
 def work(name: str, packed: bytes, sets: Sequence[Params]) -> list[Outcome]:
     """One batch, in a worker; `name` is the hash of `packed`, which is unpacked once."""
-    if name not in _studies:
-        _studies.clear()
-        _studies[name] = unpack(packed)
-    study = _studies[name]
-    found = dict(driver_of(study, sets, workers=1)(study, sets))
+    if name not in _backtests:
+        _backtests.clear()
+        _backtests[name] = unpack(packed)
+    backtest = _backtests[name]
+    found = dict(driver_of(backtest, sets, workers=1)(backtest, sets))
     return [found[place] for place in range(len(sets))]
 
 

@@ -15,19 +15,20 @@ from typing import Any
 
 import numpy as np
 
+from saudagar.backtest.run import Backtest
 from saudagar.model.errors import ConfigError, DataError
 from saudagar.research import walkforward
 from saudagar.research.sweep import Progress, Runner, Sweep, driver_of, sweep_sets
 from saudagar.research.sweep_grid import Condition, Grid, Params, Value, parse_condition
 from saudagar.research.sweep_store import Store
-from saudagar.research.sweep_study import Outcome, Study, data_hash, run_key, study_key
+from saudagar.research.sweep_study import Outcome, days_of, run_key, with_params
 
 _PATIENCE = 50  # proposals per wanted trial, where conditions refuse many
 _WORST = -1e18  # of a set without a measure: no trade, no Sharpe ratio
 
 
 def search(
-    study: Study,
+    backtest: Backtest,
     grid: Grid,
     trials: int,
     *,
@@ -59,44 +60,43 @@ def search(
     _check(grid, trials, measure)
     conditions = [parse_condition(each) if isinstance(each, str) else each for each in where]
     first: Params = {name: values[0] for name, values in grid.items()}
-    study.with_params(first)
-    hashed = study_key(study, data_hash({name: study.bars[name] for name in study.plan.instruments}))
+    with_params(backtest, first)
     axes = [(name, list(values)) for name, values in grid.items()]
-    title = f"{hashed} {measure} {train} {seed} {axes!r}"
+    title = f"{backtest.market.digest} {backtest.digest} {measure} {train} {seed} {axes!r}"
     with ExitStack() as stack:
-        kept = stack.enter_context(Store(store, hashed)) if store is not None else None
-        desk = _Desk(study, runner or driver_of(study, [first]), kept, measure, train)
+        kept = stack.enter_context(Store(store, backtest.market.digest)) if store is not None else None
+        desk = _Desk(backtest, runner or driver_of(backtest, [first]), kept, measure, train)
         book = _open(optuna, title, store)
         found = _propose(optuna, book, desk, grid, trials, seed, conditions, on_progress)
-        return sweep_sets(study, found, runner=desk.recall, train=train)
+        return sweep_sets(backtest, found, runner=desk.recall, train=train)
 
 
 class _Desk:
     """Runs sets, remembers them, and measures them by their train days."""
 
-    def __init__(self, study: Study, runner: Runner, store: Store | None, measure: str, train: float) -> None:
-        self._study = study
+    def __init__(self, backtest: Backtest, runner: Runner, store: Store | None, measure: str, train: float) -> None:
+        self._backtest = backtest
         self._runner = runner
         self._store = store
         self._measure = measure
-        days = len(study.days())
+        days = len(days_of(backtest))
         self._cut = walkforward.cut(days, train)
         self._known: dict[str, Outcome] = store.known(days) if store is not None else {}
 
-    def recall(self, study: Study, sets: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
+    def recall(self, backtest: Backtest, sets: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
         """A runner that runs nothing twice."""
         for place, params in enumerate(sets):
             yield place, self._outcome(params)
 
     def value(self, params: Params) -> float:
         seen = self._outcome(params).daily[: self._cut, None]
-        found = float(walkforward.measured(seen, self._study.capital, self._measure)[0])
+        found = float(walkforward.measured(seen, self._backtest.capital, self._measure)[0])
         return found if np.isfinite(found) else _WORST
 
     def _outcome(self, params: Params) -> Outcome:
-        run = run_key(self._study, params)
+        run = run_key(self._backtest, params)
         if run not in self._known:
-            ((_, found),) = self._runner(self._study, [params])
+            ((_, found),) = self._runner(self._backtest, [params])
             self._known[run] = found
             if self._store is not None:
                 self._store.add({run: (params, found)})

@@ -1,8 +1,8 @@
 """The same backtest with many sets of parameters: on all cores, resumable, judged on days it was not chosen by.
 
 ``sweep`` runs a grid and returns a `Sweep`. Every run covers all days once; what is train and what is test is a cut
-through its daily figures (`walkforward`). Plans that suit go eight sets to a compiled loop (`sweep_lanes`), all others
-through the engine, one process per core, or on a cluster (`cluster`). The way taken changes no number.
+through its daily figures (`walkforward`). Plans that suit go eight sets to a compiled loop (`sweep_lanes`), others one
+set to a kernel or to the engine (`sweep_processes`), here or on a cluster (`cluster`). The way taken changes no number.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from importlib.util import find_spec
 from math import nan
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,17 +19,19 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from saudagar.backtest.run import Backtest, objection
 from saudagar.model.errors import ConfigError
 from saudagar.research import walkforward
 from saudagar.research.sweep_grid import Condition, Grid, Params, Value, combinations
-from saudagar.research.sweep_processes import run_processes
+from saudagar.research.sweep_lanes import run_lanes, suits
+from saudagar.research.sweep_processes import run_processes, run_threads
 from saudagar.research.sweep_store import Store
-from saudagar.research.sweep_study import Ints, Outcome, Study, data_hash, run_key, study_key
+from saudagar.research.sweep_study import Ints, Outcome, days_of, run_key
 
-Runner: TypeAlias = Callable[[Study, Sequence[Params]], Iterator[tuple[int, Outcome]]]
+Runner: TypeAlias = Callable[[Backtest, Sequence[Params]], Iterator[tuple[int, Outcome]]]
 """Runs sets in any order; yields the place of each and its outcome."""
 
-DRIVERS = ("auto", "lanes", "engine")
+DRIVERS = ("auto", "lanes", "kernel", "engine")
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -49,7 +52,7 @@ class Sweep(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     train: int  # so many of `days` may choose; the rest only judge
     capital: int  # paise
     data: str  # hash of the bars
-    study: str  # hash of everything but the parameters
+    config: str  # hash of everything else, with the parameters that the plan came with
     resumed: int  # sets taken from disk
 
     @property
@@ -110,7 +113,7 @@ class Sweep(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
 
 def sweep(
-    study: Study,
+    backtest: Backtest,
     grid: Grid,
     *,
     where: Iterable[Condition | str] = (),
@@ -134,7 +137,7 @@ def sweep(
     workers
         Threads or processes; 0 means one per core.
     driver
-        ``auto``, ``lanes`` (compiled loop) or ``engine``.
+        ``lanes`` (eight sets to a compiled loop), ``kernel`` (one), ``engine``, or ``auto``: the fastest that serves.
     runner
         Runs the sets elsewhere, e.g. `cluster.on_cluster(address)`; overrides `driver`.
     train
@@ -147,17 +150,17 @@ def sweep(
     """
     sets = combinations(grid, where)
     return sweep_sets(
-        study,
+        backtest,
         sets,
         store=store,
-        runner=runner or driver_of(study, sets, driver, workers),
+        runner=runner or driver_of(backtest, sets, driver, workers),
         train=train,
         told=on_progress,
     )
 
 
 def sweep_sets(
-    study: Study,
+    backtest: Backtest,
     sets: Sequence[Params],
     *,
     runner: Runner,
@@ -166,18 +169,17 @@ def sweep_sets(
     told: Callable[[Progress], None] | None = None,
 ) -> Sweep:
     """`sweep` over given sets of parameters."""
-    runs = [run_key(study, params) for params in sets]  # also refuses what cannot be, before anything is computed
-    days, data = study.days(), data_hash({name: study.bars[name] for name in study.plan.instruments})
+    runs = [run_key(backtest, params) for params in sets]  # also refuses what cannot be, before anything is computed
+    days, data = days_of(backtest), backtest.market.digest
     cut = walkforward.cut(len(days), train)
-    study_hash = study_key(study, data)
     begin = time.monotonic()
     with ExitStack() as stack:
-        kept = stack.enter_context(Store(store, study_hash)) if store is not None else None
+        kept = stack.enter_context(Store(store, data)) if store is not None else None
         found = kept.known(len(days)) if kept is not None else {}
         resumed = sum(run in found for run in runs)
         missing = [place for place, run in enumerate(runs) if run not in found]
         tell = _teller(told, begin, len(sets), resumed)
-        for at, outcome in runner(study, [sets[place] for place in missing]) if missing else ():
+        for at, outcome in runner(backtest, [sets[place] for place in missing]) if missing else ():
             place = missing[at]
             found[runs[place]] = outcome
             if kept is not None:
@@ -188,9 +190,9 @@ def sweep_sets(
         outcomes=tuple(found[run] for run in runs),
         days=days,
         train=cut,
-        capital=study.capital,
+        capital=backtest.capital,
         data=data,
-        study=study_hash,
+        config=backtest.digest,
         resumed=resumed,
     )
 
@@ -210,8 +212,8 @@ def _teller(told: Callable[[Progress], None] | None, begin: float, total: int, r
     return tell
 
 
-def driver_of(study: Study, sets: Sequence[Params], driver: str = "auto", workers: int = 0) -> Runner:
-    """What runs `sets`: the compiled loop where it serves, else the engine.
+def driver_of(backtest: Backtest, sets: Sequence[Params], driver: str = "auto", workers: int = 0) -> Runner:
+    """What runs `sets`: by default the fastest of lanes, kernel and engine that serves them.
 
     Raises
     ------
@@ -222,14 +224,22 @@ def driver_of(study: Study, sets: Sequence[Params], driver: str = "auto", worker
         raise ConfigError(f"a driver is one of {', '.join(DRIVERS)}, got {driver!r}.")
     if type(workers) is not int or workers < 0:
         raise ConfigError(f"workers is a whole number from 0 on, got {workers!r}.")
-    if driver != "engine":
-        from saudagar.research import sweep_lanes
+    if driver == "auto":
+        driver = _fastest(backtest, sets)
+    elif driver == "lanes" and not suits(backtest, sets):
+        raise ConfigError(
+            "the lanes serve one size, flat costs and no exits, limits or hours; this plan has more.",
+            hint="Use the driver auto.",
+        )
+    elif driver == "kernel" and (why := objection(backtest)):
+        raise ConfigError(f"the compiled driver cannot run this: {why}.", hint="Use the driver auto.")
+    way = {"lanes": run_lanes, "kernel": run_threads, "engine": run_processes}[driver]
+    return lambda backtest, sets: way(backtest, sets, workers)
 
-        if sweep_lanes.suits(study, sets):
-            return lambda study, sets: sweep_lanes.run_lanes(study, sets, workers)
-        if driver == "lanes":
-            raise ConfigError(
-                "the lanes serve one size, flat costs and no exits, limits or hours; this plan has more.",
-                hint="Use the driver auto or engine.",
-            )
-    return lambda study, sets: run_processes(study, sets, workers)
+
+def _fastest(backtest: Backtest, sets: Sequence[Params]) -> str:
+    if find_spec("numba") is None:
+        return "engine"
+    if suits(backtest, sets):
+        return "lanes"
+    return "engine" if objection(backtest) else "kernel"

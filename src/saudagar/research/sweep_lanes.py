@@ -8,30 +8,26 @@ strategy compiles once.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import os
-import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saudagar.backtest.compiled import kept
+from saudagar.backtest.costs import FlatCosts
+from saudagar.backtest.fills import Slippage
+from saudagar.backtest.kernel import load
+from saudagar.backtest.run import Backtest
 from saudagar.engine.settings import Hours
 from saudagar.indicators import BarArrays, BarFields, Expr, evaluate
-from saudagar.market.ist import ist_day
-from saudagar.market.sessions import Calendar, continuous
-from saudagar.model import Direction, Instrument, InstrumentId, OrderType, Protection, SizeBy
+from saudagar.model import Direction, InstrumentId, OrderType, Protection, SizeBy
 from saudagar.research.sweep_grid import Params
 from saudagar.research.sweep_program import LANES, Program, lane, shape
-from saudagar.research.sweep_study import Ints, Outcome, Study, on_days
+from saudagar.research.sweep_study import Ints, Outcome, days_of, on_days, plan_of, with_params
 from saudagar.risk import size
 from saudagar.strategies import Signals, Strategy
 
@@ -41,6 +37,7 @@ Loop: TypeAlias = Callable[..., None]
 COLUMN_BYTES = 128 << 20
 """How much memory computed columns may take; beyond it the oldest are forgotten and computed again if wanted."""
 
+_HEAD = "import numpy as np\n\nfrom saudagar.backtest.compiled import kept\n\n\n@kept\n"
 _EXACT = 2**52  # whole numbers and a half are exact below this
 _DEAREST = 10**9  # paise: the largest cost of a round trip whose rounding is proven
 
@@ -54,9 +51,9 @@ class _Block(NamedTuple):
     members: list[int]  # places among all sets
 
 
-def suits(study: Study, sets: Sequence[Params]) -> bool:
+def suits(backtest: Backtest, sets: Sequence[Params]) -> bool:
     """Whether the lanes give what the engine would."""
-    settings, plan = study.settings, study.plan
+    settings, plan = backtest.settings, plan_of(backtest)
     limits, tactics = settings.limits, settings.tactics
     bounds = (limits.max_order_quantity, limits.max_order_value, limits.max_open_positions, limits.max_trades)
     plain = (
@@ -65,13 +62,14 @@ def suits(study: Study, sets: Sequence[Params]) -> bool:
         and not any(name.startswith("exits.") for params in sets for name in params)
         and type(plan.strategy).on_bar is Strategy.on_bar
         and not any((*bounds, limits.day_loss, limits.day_profit))
-        and (not limits.orders_per_second or limits.orders_per_second >= 2 * len(plan.instruments))
+        and isinstance(backtest.costs, FlatCosts)
+        and backtest.slippage == Slippage()
         and (tactics.entry_type is OrderType.MARKET or 2 * tactics.protection_ppm < limits.price_band_ppm)
     )
-    return plain and all(_trades_freely(study, name) for name in plan.instruments)
+    return plain and all(_trades_freely(backtest, name) for name in plan.instruments)
 
 
-def run_lanes(study: Study, sets: Sequence[Params], workers: int = 0) -> Iterator[tuple[int, Outcome]]:
+def run_lanes(backtest: Backtest, sets: Sequence[Params], workers: int = 0) -> Iterator[tuple[int, Outcome]]:
     """Run `sets`, eight at a time on each of `workers` threads (0: one per core).
 
     Yields
@@ -79,12 +77,12 @@ def run_lanes(study: Study, sets: Sequence[Params], workers: int = 0) -> Iterato
     place in `sets`, outcome
         As blocks are done; sets whose graphs have one shape come in their order.
     """
-    graphs = [study.with_params(params).plans[0].strategy.signals(BarFields()) for params in sets]
-    days = study.days()
-    columns = {name: _Columns(study.bars[name]) for name in study.plan.instruments}
+    graphs = [plan_of(with_params(backtest, params)).strategy.signals(BarFields()) for params in sets]
+    days = days_of(backtest)
+    columns = {name: _Columns(backtest.market.bars[name]) for name in plan_of(backtest).instruments}
 
     def work(block: _Block) -> list[tuple[int, Outcome]]:
-        parts = [_run(study, name, columns[name], block, days) for name in study.plan.instruments]
+        parts = [_run(backtest, name, columns[name], block, days) for name in plan_of(backtest).instruments]
         return [(place, _sum([part[k] for part in parts])) for k, place in enumerate(block.members)]
 
     count = workers or os.cpu_count() or 1
@@ -104,7 +102,7 @@ def _blocks(graphs: Sequence[Signals]) -> Iterator[_Block]:
         groups.setdefault(shape(graph), []).append(place)
     for members in groups.values():
         program = Program([graphs[place] for place in members])
-        loop = _loop(program.source)
+        loop: Loop = load(_HEAD + program.source).kernel
         for first in range(0, len(members), LANES):
             lanes = list(range(first, min(first + LANES, len(members))))
             yield _Block(program, loop, lanes, [members[each] for each in lanes])
@@ -113,13 +111,13 @@ def _blocks(graphs: Sequence[Signals]) -> Iterator[_Block]:
 # -- one block on one instrument --------------------------------------------------------------------------------------
 
 
-def _run(study: Study, name: InstrumentId, columns: _Columns, block: _Block, days: Ints) -> list[Outcome]:
+def _run(backtest: Backtest, name: InstrumentId, columns: _Columns, block: _Block, days: Ints) -> list[Outcome]:
     bars, program = columns.bars, block.program
     lanes = (block.lanes * LANES)[:LANES]
     own, edges = columns.days
     shared = np.array([columns.of(expr) for expr in program.shared]).reshape(len(program.shared), len(bars))
     gathered, places = _gathered(columns, program, lanes)
-    work = _work(study, name, columns, program, lanes)
+    work = _work(backtest, name, columns, program, lanes)
     daily = np.empty((len(own), LANES))
     block.loop(edges, bars.open, bars.close, shared, gathered, places, work, daily)
     equity = on_days(days, own, daily.astype(np.int64))
@@ -137,11 +135,11 @@ def _run(study: Study, name: InstrumentId, columns: _Columns, block: _Block, day
     ]
 
 
-def _work(study: Study, name: InstrumentId, columns: _Columns, program: Program, lanes: Sequence[int]) -> Floats:
+def _work(backtest: Backtest, name: InstrumentId, columns: _Columns, program: Program, lanes: Sequence[int]) -> Floats:
     """Parameters and first states of the loop, `LANES` numbers a row."""
     work = np.zeros((program.rows, LANES))
-    units, side = _units(study, name), study.plan.side
-    work[Program.row("rate")] = study.cost_ppm * units
+    units, side = _units(backtest, name), plan_of(backtest).side
+    work[Program.row("rate")] = _ppm(backtest) * units
     work[Program.row("units")] = units if side.allows(Direction.LONG) else 0
     work[Program.row("down")] = -units if side.allows(Direction.SHORT) else 0
     work[program.undefined] = np.nan
@@ -202,69 +200,32 @@ def _sum(parts: Sequence[Outcome]) -> Outcome:
 # -- what suits -------------------------------------------------------------------------------------------------------
 
 
-def _trades_freely(study: Study, name: InstrumentId) -> bool:
+def _trades_freely(backtest: Backtest, name: InstrumentId) -> bool:
     """Whether every order would be sent whole at once, and all money is exact in float64."""
-    instrument, bars = study.instruments.get(name), study.bars[name]
-    units, dearest = _units(study, name), float(bars.high.max())
+    instrument, bars = backtest.market.instruments.get(name), backtest.market.bars[name]
+    units, dearest = _units(backtest, name), float(bars.high.max())
     turnover = 2.0 * units * dearest
     return (
         units > 0
-        and name in study.settings.limits.allowed
+        and name in backtest.settings.limits.allowed
         and instrument.segment.tradable
         and (not instrument.freeze_quantity or units <= instrument.freeze_quantity)
-        and bars.interval == study.plan.interval
-        and study.cost_ppm * turnover + 1e6 < _EXACT
-        and study.cost_ppm * turnover / 1e6 < _DEAREST
+        and bars.interval == plan_of(backtest).interval
+        and _ppm(backtest) * turnover + 1e6 < _EXACT
+        and _ppm(backtest) * turnover / 1e6 < _DEAREST
         and turnover * len(bars) < 2 * _EXACT
-        and all((column == np.rint(column)).all() for column in (bars.open, bars.close))
-        and _in_session(instrument, bars)
+        and name not in backtest.market.outside
     )
 
 
-def _units(study: Study, name: InstrumentId) -> int:
+def _units(backtest: Backtest, name: InstrumentId) -> int:
     """Units of every entry; 0 where they depend on the price."""
-    sizing = study.plan.sizing
+    sizing = plan_of(backtest).sizing
     if sizing.by not in (SizeBy.QUANTITY, SizeBy.LOTS):
         return 0
-    return size(sizing, study.instruments.get(name), 1, 0)
+    return size(sizing, backtest.market.instruments.get(name), 1, 0)
 
 
-def _in_session(instrument: Instrument, bars: BarArrays) -> bool:
-    calendar = Calendar()
-    inside = np.zeros(len(bars), np.bool_)
-    first = np.flatnonzero(np.diff(bars.day, prepend=-1))
-    for begin, end in zip(first, np.append(first[1:], len(bars)), strict=True):
-        day = ist_day(int(bars.start[begin]))
-        start = bars.start[begin:end]
-        for opens, shuts in continuous(calendar.phases_of(instrument, day)):
-            inside[begin:end] |= (opens <= start) & (start < shuts)
-    return bool(inside.all())
-
-
-# -- compilation ------------------------------------------------------------------------------------------------------
-
-
-@cache
-def _loop(source: str) -> Loop:
-    """The compiled loop of `source`; its machine code stays on disk for the next process."""
-    text = f"import numpy as np\n\n\n{source}\n"
-    home = _cache_home()
-    file = home / f"lanes_{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}.py"
-    if not file.exists() or file.read_text() != text:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = file.with_suffix(f".{os.getpid()}")
-        draft.write_text(text)
-        draft.replace(file)
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = module  # kept machine code names its module
-    spec.loader.exec_module(module)
-    loop: Loop = kept(module.kernel)
-    return loop
-
-
-def _cache_home() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "saudagar" / "kernels"
+def _ppm(backtest: Backtest) -> int:
+    assert isinstance(backtest.costs, FlatCosts)
+    return backtest.costs.ppm

@@ -1,7 +1,7 @@
 """The results of sweeps on disk: what was computed once is not computed again, also after a kill.
 
-One SQLite file holds any number of sweeps. A row is found by the study (data, costs, size, limits) and by the run (the
-graph that its parameters give), so that other data or an edited strategy never meets an old result.
+One SQLite file holds any number of sweeps. A row is found by its bars and by its run (settings, costs, parameters and
+the graph that they give), so that other data or an edited strategy never meets an old result.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from saudagar.research.sweep_study import Outcome
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS runs (
-    study TEXT NOT NULL, run TEXT NOT NULL, params TEXT NOT NULL,
+    data TEXT NOT NULL, run TEXT NOT NULL, params TEXT NOT NULL,
     trades INTEGER NOT NULL, wins INTEGER NOT NULL, gross INTEGER NOT NULL, costs INTEGER NOT NULL,
-    daily BLOB NOT NULL, PRIMARY KEY (study, run)
+    daily BLOB NOT NULL, PRIMARY KEY (data, run)
 )
 """
-_SELECT = "SELECT run, trades, wins, gross, costs, daily FROM runs WHERE study = ?"
+_SELECT = "SELECT run, trades, wins, gross, costs, daily FROM runs WHERE data = ?"
 _INSERT = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _PAUSE = 0.5  # seconds between two commits
 
 
 class Store:
-    """Results of one study in the file at `path`, which is made if it is not there.
+    """Results on one set of bars in the file at `path`, which is made if it is not there.
 
     Raises
     ------
@@ -40,9 +40,9 @@ class Store:
         The file is no SQLite database, or one that cannot be written.
     """
 
-    def __init__(self, path: Path, study: str) -> None:
+    def __init__(self, path: Path, data: str) -> None:
         self._path = path
-        self._study = study
+        self._data = data
         self._committed = time.monotonic()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,9 +60,9 @@ class Store:
         self._db.close()
 
     def known(self, days: int) -> dict[str, Outcome]:
-        """The outcomes of the study by run; rows that do not hold `days` days are left out."""
+        """The outcomes on these bars by run; rows that do not hold `days` days are left out."""
         try:
-            rows = self._db.execute(_SELECT, (self._study,)).fetchall()
+            rows = self._db.execute(_SELECT, (self._data,)).fetchall()
         except sqlite3.Error as error:
             raise self._unusable(error) from None
         return {row[0]: _outcome(*row[1:]) for row in rows if len(row[5]) == 8 * days}
@@ -71,7 +71,7 @@ class Store:
         """Keep the outcomes of runs; on disk within half a second of more work."""
         rows = [
             (
-                *(self._study, run, msgspec.json.encode(params).decode()),
+                *(self._data, run, msgspec.json.encode(params).decode()),
                 *each.trades_and_money,
                 each.daily.astype("<i8").tobytes(),
             )

@@ -1,4 +1,4 @@
-"""What a sweep repeats: one plan over fixed bars, and what is kept of each run.
+"""What a sweep repeats, a backtest of one plan with other parameters, and what is kept of each run.
 
 A run leaves its counts and the net profit of every trading day, marked to the last close. All that a sweep says later
 (train against test, walk-forward, odds of luck, heat maps) is read from these daily figures, so that each set of
@@ -7,9 +7,9 @@ parameters is run once.
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any, TypeAlias
 
 import msgspec
@@ -17,15 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from saudagar.backtest.replay import replay_bars
-from saudagar.backtest.result import Result, flat_costs
-from saudagar.engine.settings import Plan, Settings
-from saudagar.execution.ports import InstrumentLookup
+from saudagar.backtest.run import Backtest, BacktestResult, Driver, run
+from saudagar.engine.settings import Plan
 from saudagar.indicators import BarArrays, BarFields, Expr
 from saudagar.indicators.evaluate import ordered
 from saudagar.market.ist import DAY
-from saudagar.market.sessions import Calendar
-from saudagar.model import SECOND, InstrumentId, Nanos, Paise
+from saudagar.model import SECOND, Nanos, Paise
 from saudagar.model.errors import ConfigError
 from saudagar.research.sweep_grid import Params
 from saudagar.strategies import Exits, Signals, Strategy
@@ -33,57 +30,7 @@ from saudagar.strategies import Exits, Signals, Strategy
 Ints: TypeAlias = NDArray[np.int64]
 
 _IST: Nanos = 19_800 * SECOND
-_COLUMNS = ("start", "end", "open", "high", "low", "close", "volume")
 _EXITS = "exits."
-
-
-class Study(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """The backtest that is repeated with other parameters."""
-
-    settings: Settings  # of one plan; the parameters of a run replace its own
-    bars: Mapping[InstrumentId, BarArrays]  # whole paise
-    instruments: InstrumentLookup
-    cost_ppm: int  # of turnover on each side, rounded per round trip
-    capital: Paise  # what returns are measured against
-
-    def __post_init__(self) -> None:
-        if len(self.settings.plans) != 1:
-            raise ConfigError(f"a sweep repeats one plan, got {len(self.settings.plans)}.")
-        if not self.plan.instruments:
-            raise ConfigError("a sweep needs at least one instrument.")
-        if missing := [name for name in self.plan.instruments if name not in self.bars]:
-            raise ConfigError(f"there are no bars of {', '.join(missing)}.")
-        if any(not len(self.bars[name]) for name in self.plan.instruments):
-            raise ConfigError("a sweep needs at least one bar of each instrument.")
-        if type(self.cost_ppm) is not int or not 0 <= self.cost_ppm < 1_000_000:
-            raise ConfigError(f"costs are whole parts per million from 0 to 999,999, got {self.cost_ppm!r}.")
-        if type(self.capital) is not int or self.capital <= 0:
-            raise ConfigError(f"capital is a whole number of paise above 0, got {self.capital!r}.")
-
-    @property
-    def plan(self) -> Plan:
-        return self.settings.plans[0]
-
-    def with_params(self, params: Params) -> Settings:
-        """The settings of one run.
-
-        Raises
-        ------
-        ConfigError
-            A parameter that the strategy or its exits do not have, or a value that they refuse.
-        """
-        own = {name: value for name, value in params.items() if not name.startswith(_EXITS)}
-        exits = {name.removeprefix(_EXITS): value for name, value in params.items() if name.startswith(_EXITS)}
-        plan = self.plan
-        changed = msgspec.structs.replace(
-            plan, strategy=_replaced(plan.strategy, own), exits=_replaced(plan.exits, exits) if exits else plan.exits
-        )
-        return msgspec.structs.replace(self.settings, plans=(changed,))
-
-    def days(self) -> Ints:
-        """The trading days of all instruments, as days since 1970-01-01 in IST."""
-        found: Ints = np.unique(np.concatenate([self.bars[name].day for name in self.plan.instruments]))
-        return found
 
 
 class Outcome(msgspec.Struct, frozen=True, eq=False, kw_only=True):
@@ -93,51 +40,89 @@ class Outcome(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     wins: int  # of which so many made money after costs
     gross: Paise
     costs: Paise
-    daily: Ints  # net profit of each day of the study, open positions marked to the last close
+    daily: Ints  # net profit of each of `days_of`, open positions marked to the last close
 
     @property
     def net(self) -> Paise:
         """Of the closed round trips."""
         return self.gross - self.costs
 
-    def same(self, other: Outcome) -> bool:
-        """Whether it is the same to the paisa."""
-        mine, theirs = (each.trades_and_money for each in (self, other))
-        return mine == theirs and np.array_equal(self.daily, other.daily)
-
     @property
     def trades_and_money(self) -> tuple[int, int, Paise, Paise]:
         return self.trades, self.wins, self.gross, self.costs
 
-
-def run_engine(study: Study, params: Params) -> Outcome:
-    """One run by the desk's own engine."""
-    settings = study.with_params(params)
-    result = replay_bars(settings, study.bars, study.instruments, Calendar(), flat_costs(study.cost_ppm))
-    return outcome(study, result)
+    def same(self, other: Outcome) -> bool:
+        """Whether it is the same to the paisa."""
+        return self.trades_and_money == other.trades_and_money and np.array_equal(self.daily, other.daily)
 
 
-def outcome(study: Study, result: Result) -> Outcome:
+def plan_of(backtest: Backtest) -> Plan:
+    """The one plan of `backtest`.
+
+    Raises
+    ------
+    ConfigError
+        It has not just one, lacks bars of an instrument, or states no capital to measure returns by.
+    """
+    plans = backtest.settings.plans
+    if len(plans) != 1:
+        raise ConfigError(f"a sweep repeats one plan, got {len(plans)}.")
+    if not plans[0].instruments:
+        raise ConfigError("a sweep needs at least one instrument.")
+    if missing := [name for name in plans[0].instruments if not len(backtest.market.bars.get(name, ()))]:
+        raise ConfigError(f"there are no bars of {', '.join(missing)}.")
+    if type(backtest.capital) is not int or backtest.capital <= 0:
+        raise ConfigError(f"a sweep measures returns on a capital above 0 paise, got {backtest.capital!r}.")
+    return plans[0]
+
+
+def with_params(backtest: Backtest, params: Params) -> Backtest:
+    """The backtest of one set of parameters.
+
+    Raises
+    ------
+    ConfigError
+        A parameter that the strategy or its exits do not have, or a value that they refuse.
+    """
+    plan = plan_of(backtest)
+    own = {name: value for name, value in params.items() if not name.startswith(_EXITS)}
+    exits = {name.removeprefix(_EXITS): value for name, value in params.items() if name.startswith(_EXITS)}
+    changed = msgspec.structs.replace(
+        plan, strategy=_replaced(plan.strategy, own), exits=_replaced(plan.exits, exits) if exits else plan.exits
+    )
+    return msgspec.structs.replace(backtest, settings=msgspec.structs.replace(backtest.settings, plans=(changed,)))
+
+
+def days_of(backtest: Backtest) -> Ints:
+    """The trading days of all instruments, as days since 1970-01-01 in IST."""
+    found: Ints = np.unique(np.concatenate([backtest.market.bars[name].day for name in plan_of(backtest).instruments]))
+    return found
+
+
+def run_one(backtest: Backtest, params: Params, driver: Driver = "engine") -> Outcome:
+    """One run by the desk's own engine, or by the compiled kernel."""
+    return outcome(backtest, run(with_params(backtest, params), driver))
+
+
+def outcome(backtest: Backtest, result: BacktestResult) -> Outcome:
     """What a sweep keeps of `result`."""
-    days = study.days()
-    marks = {name: on_days(days, *closes(study.bars[name])) for name in study.plan.instruments}
+    days, profit = days_of(backtest), result.profit
+    first, last = _places(days, result.entry_ts), _places(days, result.exit_ts)
     closed, held = np.zeros(len(days), np.int64), np.zeros(len(days), np.int64)
-    for trade, cost in zip(result.trades, result.costs, strict=True):
-        first, last = _place(days, trade.entry_ts), _place(days, trade.exit_ts)
-        closed[last] += trade.gross - cost
-        if first < last:
-            value = trade.quantity * marks[trade.instrument][first:last] - trade.entry_value
-            held[first:last] += trade.side.sign * value
-    for position in result.open:
-        first, sign = _place(days, position.opened), position.side.sign
-        paid = sign * (position.exit_value - position.entry_value)
-        held[first:] += position.quantity * marks[position.instrument][first:] + paid
-    gains = [trade.gross - cost for trade, cost in zip(result.trades, result.costs, strict=True)]
+    np.add.at(closed, last, profit)
+    marks = [on_days(days, *closes(backtest.market.bars[name])) for name in result.instruments]
+    for k in np.flatnonzero(first < last):
+        value = result.quantity[k] * marks[result.position[k]][first[k] : last[k]] - result.entry_value[k]
+        held[first[k] : last[k]] += result.sign[k] * value
+    for place in np.flatnonzero(result.open_quantity):
+        units = result.open_quantity[place]
+        since = int(_places(days, result.open_ts[[place]])[0])
+        held[since:] += units * marks[place][since:] - np.sign(units) * result.open_value[place]
     return Outcome(
-        trades=len(gains),
-        wins=sum(gain > 0 for gain in gains),
+        trades=len(result),
+        wins=int((profit > 0).sum()),
         gross=result.gross,
-        costs=sum(result.costs),
+        costs=int(result.costs.sum()),
         daily=np.diff(np.cumsum(closed) + held, prepend=0),
     )
 
@@ -155,38 +140,17 @@ def on_days(days: Ints, own: Ints, values: Ints) -> Ints:
     return found
 
 
-def data_hash(bars: Mapping[InstrumentId, BarArrays]) -> str:
-    """A fingerprint of every number of every column."""
-    found = hashlib.blake2b(digest_size=16)
-    for name in sorted(bars):
-        found.update(f"{name} {bars[name].interval} {bars[name].session_open}".encode())
-        for column in _COLUMNS:
-            found.update(np.ascontiguousarray(getattr(bars[name], column)).data)
-    return found.hexdigest()
+def run_key(backtest: Backtest, params: Params) -> str:
+    """A fingerprint of one run without its bars: settings, parameters, and the graph that they give.
 
-
-def study_key(study: Study, data: str) -> str:
-    """A fingerprint of the study without the parameters of its plan; `data` is the `data_hash`."""
-    plan, settings = study.plan, study.settings
-    told = [
-        data,
-        type(plan.strategy).__qualname__,
-        repr((plan.id, plan.instruments, plan.interval, plan.sizing, plan.side)),
-        repr(msgspec.structs.replace(settings, plans=(), digest="", limits=_plain(settings))),
-        repr(sorted(settings.limits.allowed)),
-        repr([study.instruments.get(name) for name in plan.instruments]),
-        f"{study.cost_ppm} {study.capital}",
-    ]
-    if type(plan.strategy).on_bar is not Strategy.on_bar:
-        told.append(inspect.getsource(type(plan.strategy)))
-    return hashlib.blake2b("\n".join(told).encode(), digest_size=16).hexdigest()
-
-
-def run_key(study: Study, params: Params) -> str:
-    """A fingerprint of one set of parameters: its graph and exits, so that an edited strategy is run again."""
-    plan = study.with_params(params).plans[0]
-    told = [plan.strategy.model_dump_json(), plan.exits.model_dump_json(), _graph(plan.strategy.signals(BarFields()))]
-    return hashlib.blake2b("\n".join(told).encode(), digest_size=16).hexdigest()
+    With the graph in it an edited strategy is run again; of an ``on_bar`` the text of the class stands in for it.
+    """
+    chosen = with_params(backtest, params)
+    strategy = plan_of(chosen).strategy
+    told = [chosen.digest, _graph(strategy.signals(BarFields()))]
+    if type(strategy).on_bar is not Strategy.on_bar:
+        told.append(inspect.getsource(type(strategy)))
+    return blake2b("\n".join(told).encode(), digest_size=16).hexdigest()
 
 
 def _graph(signals: Signals) -> str:
@@ -199,12 +163,8 @@ def _graph(signals: Signals) -> str:
     return "\n".join([*lines, repr([place[root] for root in roots])])
 
 
-def _plain(settings: Settings) -> Any:
-    return msgspec.structs.replace(settings.limits, allowed=frozenset())  # a set has no order of its own
-
-
-def _place(days: Ints, ts: Nanos) -> int:
-    return int(np.searchsorted(days, (ts + _IST) // DAY))
+def _places(days: Ints, ts: Ints) -> NDArray[np.intp]:
+    return np.searchsorted(days, (ts + _IST) // DAY)
 
 
 def _replaced(model: Any, changes: Mapping[str, Any]) -> Any:
