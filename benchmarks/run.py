@@ -76,6 +76,13 @@ def _orders(short: bool) -> Iterator[Figure]:
     return orders(3)
 
 
+@_section("feeds")
+def _feeds(short: bool) -> Iterator[Figure]:
+    from benchmarks.feeds import figures
+
+    return figures(20_000, 3 if short else 5)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the sections that were asked for, print the table, write the JSON."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)

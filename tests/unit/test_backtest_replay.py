@@ -125,13 +125,13 @@ def test_a_signal_acts_at_the_next_open() -> None:
     assert (result.orders, result.fills, result.open) == (2, 2, ())
 
 
-def test_a_reversal_is_two_orders_at_one_open() -> None:
+def test_a_reversal_with_no_stop_is_one_order_through_zero() -> None:
     result = trade(columns([flat(10_000), UP, flat(10_060), DOWN, flat(9_940), flat(9_930)]))
     (only,) = result.trades
     (held,) = result.open
     assert only.exit_value == 99_400
     assert (held.quantity, held.entry_value) == (-10, 99_400)
-    assert result.fills == result.orders == 3
+    assert result.fills == result.orders == 2
 
 
 @pytest.mark.parametrize(

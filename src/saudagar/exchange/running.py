@@ -318,6 +318,7 @@ class RunningExchange:
 
     def _disconnect(self) -> None:
         self.feed.disconnect()
+        self.dhan.disconnect()
         self.updates.disconnect()
 
     def state(self) -> dict[str, Any]:

@@ -53,16 +53,21 @@ class Side(StrEnum):
 
     @property
     def sign(self) -> int:
-        return 1 if self is Side.BUY else -1
+        return _SIGN[self]
 
     @property
     def opposite(self) -> Side:
-        return Side.SELL if self is Side.BUY else Side.BUY
+        return _OPPOSITE[self]
 
     @staticmethod
     def of(quantity: int) -> Side:
         """The side that moves a position by a signed `quantity`."""
-        return Side.BUY if quantity > 0 else Side.SELL
+        return _BUY if quantity > 0 else _SELL
+
+
+_BUY, _SELL = Side  # bound once: to look a member up in its class takes five times as long
+_SIGN = {_BUY: 1, _SELL: -1}
+_OPPOSITE = {_BUY: _SELL, _SELL: _BUY}
 
 
 class Product(StrEnum):
@@ -82,11 +87,15 @@ class OrderType(StrEnum):
 
     @property
     def has_price(self) -> bool:
-        return self in (OrderType.LIMIT, OrderType.SL)
+        return self in _WITH_PRICE
 
     @property
     def has_trigger(self) -> bool:
-        return self in (OrderType.SL, OrderType.SL_M)
+        return self in _WITH_TRIGGER
+
+
+_WITH_PRICE = frozenset({OrderType.LIMIT, OrderType.SL})
+_WITH_TRIGGER = frozenset({OrderType.SL, OrderType.SL_M})
 
 
 class Validity(StrEnum):

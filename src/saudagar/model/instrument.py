@@ -40,7 +40,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> InstrumentId:
-        return InstrumentId(f"{self.segment.value}:{self.symbol}")
+        return InstrumentId(f"{self.segment}:{self.symbol}")
 
     def round_price(self, price: float, side: Side) -> Paise:
         """`price` (paise, any real number) on the tick grid, never worse for `side` than asked.

@@ -131,7 +131,7 @@ def _quantity(p: Proposal, limits: Limits) -> str:
     most = limits.max_order_quantity
     if not most:
         return ""
-    quantity = max(p.terms.quantity, p.whole)
+    quantity = p.whole or p.terms.quantity  # of an order through zero only what it opens counts
     return f"quantity {quantity} is above the limit {most}." if quantity > most else ""
 
 
@@ -139,7 +139,7 @@ def _value(p: Proposal, limits: Limits) -> str:
     most = limits.max_order_value
     if not most:
         return ""
-    value = max(p.terms.quantity, p.whole) * max(p.terms.price, p.last)
+    value = (p.whole or p.terms.quantity) * max(p.terms.price, p.last)
     return f"value {inr(value)} is above the limit {inr(most)}." if value > most else ""
 
 
@@ -159,7 +159,8 @@ def _positions(p: Proposal, limits: Limits) -> str:
 
 def _trades(p: Proposal, limits: Limits) -> str:
     most = limits.max_trades
-    return f"{p.trades} round trips today; the limit is {most}." if most and p.trades >= most else ""
+    trades = p.trades + (1 if p.held * p.side.sign < 0 else 0)  # a reversal completes one before it opens the next
+    return f"{trades} round trips today; the limit is {most}." if most and trades >= most else ""
 
 
 def _reduces(p: Proposal, _: Limits) -> str:

@@ -68,8 +68,9 @@ class WiredVenue:
         readings = [
             read_upstox(_download(self.exchange.upstox_master_url)),
             read_dhan(_download(self.exchange.dhan_master_url)),
-            read_kite(_download(self.exchange.kite_master_url)),
         ]
+        if self.exchange.ports.kite:  # three ports given: a desk without Kite
+            readings.append(read_kite(_download(self.exchange.kite_master_url)))
         self._master = merge(readings, self.day)
         self.span = day_span(self.calendar, self._master, self.day)
 
