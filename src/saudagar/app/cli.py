@@ -49,12 +49,16 @@ def _mount() -> None:
     from saudagar.app.instruments import app as instruments_app
     from saudagar.app.journal import app as journal_app
     from saudagar.app.login import login
+    from saudagar.app.research_commands import backtest, compare, sweep
     from saudagar.app.run_commands import demo, exchange, run
     from saudagar.app.strategy_commands import app as strategy_app
 
     app.command()(demo)
     app.command()(run)
     app.command()(exchange)
+    app.command()(backtest)
+    app.command()(compare)
+    app.command()(sweep)
     app.command()(login)
     app.command()(doctor)
     app.add_typer(desk_app, name="desk")

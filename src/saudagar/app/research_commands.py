@@ -1,0 +1,286 @@
+"""``saudagar backtest``, ``saudagar compare`` and ``saudagar sweep``: what a strategy would have done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from saudagar.app.errors import told
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from saudagar.app.research_setup import Asked
+    from saudagar.backtest.run import Backtest, BacktestResult
+    from saudagar.research.report import Report
+
+_STDOUT = "-"
+_DATES = ["%Y-%m-%d"]
+_RESULTS = "sweep.sqlite"
+
+
+class DriverName(StrEnum):
+    AUTO = "auto"
+    KERNEL = "kernel"
+    ENGINE = "engine"
+
+
+class SideName(StrEnum):
+    BOTH = "both"
+    BUY = "buy"
+    SELL = "sell"
+
+
+class ProductName(StrEnum):
+    INTRADAY = "intraday"
+    DELIVERY = "delivery"
+    MARGIN = "margin"
+
+
+_Strategy = Annotated[str, typer.Argument(help="A built-in name, FILE.py, or FILE.py:ClassName.")]
+_Set = Annotated[list[str] | None, typer.Option("--set", help="A parameter, like fast=5; may be given again.")]
+_Instruments = Annotated[str, typer.Option("--instruments", help="NSE:RELIANCE,NSE:TCS,…")]
+_From = Annotated[datetime | None, typer.Option("--from", formats=_DATES, help="The first day, in India.")]
+_To = Annotated[datetime | None, typer.Option("--to", formats=_DATES, help="The last day.")]
+_Interval = Annotated[str, typer.Option("--interval", "-i", help="1m, 5m, 15m …")]
+_Capital = Annotated[int, typer.Option(min=1, max=10**12, help="Rupees.")]
+_Risk = Annotated[str | None, typer.Option(help="Rupees lost if the stop is hit.")]
+_Value = Annotated[str | None, typer.Option(help="Rupees of each entry; default: the capital in equal parts.")]
+_Quantity = Annotated[int | None, typer.Option(min=1, help="Units of each entry.")]
+_Lots = Annotated[int | None, typer.Option(min=1, help="Lots of each entry.")]
+_Stop = Annotated[str | None, typer.Option(help="1%, rupees like 2.50, or 2atr.")]
+_Target = Annotated[str | None, typer.Option(help="Likewise, the gain at which to leave.")]
+_Trail = Annotated[str | None, typer.Option(help="Likewise, how far the stop follows the best price.")]
+_Side = Annotated[SideName, typer.Option(help="Which directions it may take.")]
+_SquareOff = Annotated[str, typer.Option(help="Leave everything at this time, like 15:10.")]
+_Product = Annotated[ProductName, typer.Option(help="Decides the statutory charges.")]
+_FlatCost = Annotated[
+    float | None, typer.Option(help="Percent of the turnover on each side; 0.03 where neither is given.")
+]
+_Plan = Annotated[str, typer.Option(help="Statutory charges and brokerage instead: dhan, upstox, zerodha …")]
+_Slippage = Annotated[int, typer.Option(min=0, max=1000, help="Ticks that a market order loses.")]
+_Synthetic = Annotated[
+    int | None, typer.Option(min=0, max=2**63 - 1, help="A made-up history of this seed: no data needed.")
+]
+_Directory = Annotated[Path, typer.Option("--directory", "-d", help="The catalog.")]
+_Masters = Annotated[Path, typer.Option(help="Where the instrument masters are.")]
+_Html = Annotated[Path | None, typer.Option(help="Write the report as one page.")]
+_CATALOG, _MASTERS = Path("var/catalog"), Path("var/instruments")
+
+
+def backtest(
+    strategy: _Strategy,
+    instruments: _Instruments = "",
+    first: _From = None,
+    last: _To = None,
+    interval: _Interval = "1m",
+    capital: _Capital = 1_000_000,
+    assignments: _Set = None,
+    risk: _Risk = None,
+    value: _Value = None,
+    quantity: _Quantity = None,
+    lots: _Lots = None,
+    stop: _Stop = None,
+    target: _Target = None,
+    trail: _Trail = None,
+    side: _Side = SideName.BOTH,
+    square_off: _SquareOff = "",
+    product: _Product = ProductName.INTRADAY,
+    flat_cost: _FlatCost = None,
+    plan: _Plan = "",
+    slippage: _Slippage = 0,
+    driver: Annotated[
+        DriverName, typer.Option(help="The desk's engine, or the compiled kernel; auto: the kernel where it serves.")
+    ] = DriverName.AUTO,
+    synthetic: _Synthetic = None,
+    html: _Html = None,
+    json: Annotated[str, typer.Option("--json", help="Write the report as JSON; - prints it and nothing else.")] = "",
+    directory: _Directory = _CATALOG,
+    masters: _Masters = _MASTERS,
+) -> None:
+    """Trade past bars with one strategy, and report. To try it without data: saudagar backtest ema_cross --synthetic 7.
+
+    Exit codes: 0; 2 a wrong option or strategy; 3 no such bars, or a strategy that sees ahead; 130 interrupted.
+    """
+    asked = _asked(locals())
+    with told(json=json == _STDOUT):
+        from saudagar.research import report as reports
+        from saudagar.research.report_html import render_html, write_html
+        from saudagar.research.report_text import print_report
+
+        report = _reported(asked, driver.value)
+        if html is not None:
+            write_html(render_html(report), html)
+        if json == _STDOUT:
+            typer.echo(reports.as_json(report))
+            return
+        if json:
+            write_html(reports.as_json(report).decode(), Path(json))
+        print_report(report, _console())
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A.json", help="What backtest --json FILE wrote.")],
+    second: Annotated[Path, typer.Argument(metavar="B.json", help="Another.")],
+    html: _Html = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Two backtests side by side: every figure, its difference, and what makes the comparison unfair.
+
+    Exit codes: 0; 3 a file is no report.
+    """
+    with told(json=as_json):
+        from saudagar.research.compare import as_json as encoded
+        from saudagar.research.compare import compare as compared
+        from saudagar.research.compare import print_comparison
+        from saudagar.research.report_compare import render_comparison
+        from saudagar.research.report_html import write_html
+
+        a, b = _read(first), _read(second)
+        if html is not None:
+            write_html(render_comparison(a, b), html)
+        if as_json:
+            typer.echo(encoded(compared(a, b)))
+        else:
+            print_comparison(compared(a, b), _console())
+
+
+def sweep(
+    strategy: _Strategy,
+    grid: Annotated[list[str], typer.Option(help="fast=2:50, slow=10:200:10, exits.stop=0.5%,1%; give it again.")],
+    where: Annotated[list[str] | None, typer.Option(help='A condition, like "fast < slow".')] = None,
+    instruments: _Instruments = "",
+    first: _From = None,
+    last: _To = None,
+    interval: _Interval = "1m",
+    capital: _Capital = 1_000_000,
+    assignments: _Set = None,
+    risk: _Risk = None,
+    value: _Value = None,
+    quantity: _Quantity = None,
+    lots: _Lots = None,
+    stop: _Stop = None,
+    target: _Target = None,
+    trail: _Trail = None,
+    side: _Side = SideName.BOTH,
+    square_off: _SquareOff = "",
+    product: _Product = ProductName.INTRADAY,
+    flat_cost: _FlatCost = None,
+    plan: _Plan = "",
+    slippage: _Slippage = 0,
+    driver: Annotated[str, typer.Option(help="auto, lanes, kernel or engine; changes no number.")] = "auto",
+    workers: Annotated[int, typer.Option(min=0, max=1024, help="0 is one per core.")] = 0,
+    cluster: Annotated[str, typer.Option(help="A Dask scheduler, tcp://host:8786.")] = "",
+    resume: Annotated[Path | None, typer.Option(help="A folder that keeps results; sets in it are not run again.")] = (
+        None
+    ),
+    measure: Annotated[str, typer.Option(help="What chooses the best: sharpe, net or drawdown.")] = "sharpe",
+    train: Annotated[float, typer.Option(help="The share of the days that choose; the others judge.")] = 0.7,
+    top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 10,
+    synthetic: _Synthetic = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all sets and the verdict as JSON.")] = False,
+    directory: _Directory = _CATALOG,
+    masters: _Masters = _MASTERS,
+) -> None:
+    """Trade the same bars with many parameters, and say how much of the best result is luck.
+
+    Exit codes: 0; 2 a wrong option; 3 no such bars, or a strategy that sees ahead; 130 interrupted (--resume goes on).
+    """
+    asked = _asked(locals())
+    with told(json=as_json):
+        from saudagar.app.research_sweep import Search, encoded, print_sweep, swept
+
+        search = Search(
+            grid=tuple(grid),
+            where=tuple(where or ()),
+            driver=driver,
+            workers=workers,
+            cluster=cluster,
+            store=resume / _RESULTS if resume is not None else None,
+            measure=measure,
+            train=train,
+        )
+        found = swept(asked, search, _console(err=True))
+        if as_json:
+            typer.echo(encoded(found))
+        else:
+            print_sweep(found, top, _console())
+
+
+def _asked(options: dict[str, Any]) -> Asked:
+    """The options that both commands have."""
+    from saudagar.app.research_setup import Asked
+    from saudagar.model import Product, TradeSide
+
+    given = {name: options[name] for name in Asked.__struct_fields__}
+    return Asked(
+        **given
+        | {
+            "assignments": tuple(given["assignments"] or ()),
+            "first": given["first"] and given["first"].date(),
+            "last": given["last"] and given["last"].date(),
+            "side": TradeSide(given["side"].upper()),
+            "product": Product(given["product"].upper()),
+        }
+    )
+
+
+def _reported(asked: Asked, driver: str) -> Report:
+    import msgspec
+
+    from saudagar.app.research_record import overnight, record_of
+    from saudagar.app.research_setup import facts, prepare
+    from saudagar.research import report
+
+    console = _console(err=True)
+    with console.status("reading bars") as status:
+        prepared = prepare(asked)
+        status.update("trading")
+        begin = time.perf_counter()
+        result = _run(prepared.backtest, driver, status.update)
+        seconds = time.perf_counter() - begin
+    told_facts = facts(asked, prepared, driver=result.driver, seconds=seconds)
+    if warning := overnight(result, asked.product):
+        told_facts = msgspec.structs.replace(told_facts, warnings=(*told_facts.warnings, warning))
+    return report.build(record_of(result, prepared.backtest.market, told_facts))
+
+
+def _run(backtest: Backtest, driver: str, say: Callable[[str], None]) -> BacktestResult:
+    from importlib.util import find_spec
+
+    from saudagar.backtest.run import objection, run
+
+    if driver == "engine":
+        return run(backtest, "engine")
+    if driver == "auto":
+        why = objection(backtest) or ("" if find_spec("numba") else "Numba is not installed")
+        if why:
+            typer.echo(f"The engine runs this, not the kernel: {why}.", err=True)
+            return run(backtest, "engine")
+    return run(backtest, "kernel", say=say)
+
+
+def _read(path: Path) -> Report:
+    from saudagar.model.errors import DataError
+    from saudagar.research.report import from_json
+
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    try:
+        return from_json(text)
+    except DataError as error:
+        raise DataError(f"{path}: {error.message}", hint=error.hint) from None
+
+
+def _console(*, err: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=err)

@@ -1,0 +1,68 @@
+"""From the columns of a backtest to the record that a report is made from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from saudagar.backtest.data import Market
+from saudagar.backtest.run import BacktestResult
+from saudagar.backtest.slots import REASONS
+from saudagar.market.ist import DAY
+from saudagar.model import SECOND, Product
+from saudagar.research.report_input import Facts, OpenPosition, PriceColumns, RunRecord, TradeColumns
+from saudagar.research.report_run import marked_equity
+
+_IST = 19_800 * SECOND
+
+
+def record_of(result: BacktestResult, market: Market, facts: Facts) -> RunRecord:
+    """What `research.report.build` takes: equity at every bar's end, open positions at the last close."""
+    trades = TradeColumns(
+        names=tuple(map(str, result.instruments)),
+        instrument=result.position,
+        side=result.sign,
+        quantity=result.quantity,
+        entry_ts=result.entry_ts,
+        exit_ts=result.exit_ts,
+        entry_value=result.entry_value,
+        exit_value=result.exit_value,
+        charges=result.costs,
+        exit_reason=[REASONS[code] or "signal" for code in result.reason.tolist()],
+    )
+    prices = {str(name): _prices(market, name) for name in result.instruments}
+    held = tuple(
+        OpenPosition(
+            instrument=str(result.instruments[row]),
+            quantity=int(result.open_quantity[row]),
+            entry_ts=int(result.open_ts[row]),
+            entry_value=int(result.open_value[row]),
+        )
+        for row in np.flatnonzero(result.open_quantity).tolist()
+    )
+    ts = np.unique(np.concatenate([each.ts for each in prices.values()]))
+    return RunRecord(
+        facts=facts,
+        capital=result.capital,
+        trades=trades,
+        equity_ts=ts,
+        equity=marked_equity(trades, held, prices, result.capital, ts),
+        prices=prices,
+        open=held,
+    )
+
+
+def overnight(result: BacktestResult, product: Product) -> str:
+    """A warning where intraday positions outlived their day; a broker would have closed them."""
+    nights = int((((result.entry_ts + _IST) // DAY) != ((result.exit_ts + _IST) // DAY)).sum())
+    if product is not Product.INTRADAY or not nights:
+        return ""
+    return (
+        f"Intraday round trips held overnight: {nights}. A broker closes them; "
+        "say --square-off 15:10, or --product delivery."
+    )
+
+
+def _prices(market: Market, name: object) -> PriceColumns:
+    bars = next(each for key, each in market.bars.items() if key == name)
+    columns = {each: getattr(bars, each).astype(np.int64) for each in ("open", "high", "low", "close")}
+    return PriceColumns(ts=bars.end, **columns)

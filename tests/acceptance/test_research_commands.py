@@ -1,0 +1,238 @@
+"""``saudagar backtest``, ``compare`` and ``sweep`` as a newcomer and a careful user meet them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from saudagar.app import cli
+from saudagar.exchange.synthetic import DEFAULT_DAY
+from saudagar.exchange.synthetic_history import past_bars
+from saudagar.exchange.universe import listing as listed
+from saudagar.exchange.universe import universe
+from saudagar.market.sessions import Calendar
+from saudagar.model import MINUTE
+from saudagar.storage.catalog import Catalog
+
+FIVE = 5 * MINUTE
+QUICK = ("--synthetic", "7", "-i", "5m", "--driver", "engine")
+RAISES = """
+from saudagar.strategies import Signals, Strategy
+
+class Raises(Strategy):
+    def signals(self, bar):
+        raise RuntimeError("no such thing")
+"""
+HOOKED = """
+from saudagar.strategies import Strategy
+
+class Hooked(Strategy):
+    def on_bar(self, ctx, bar):
+        pass
+"""
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def saudagar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """``saudagar ARGUMENTS`` in this process and an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["saudagar", *arguments])
+        for kind in ("registered_commands", "registered_groups"):
+            monkeypatch.setattr(cli.app, kind, [])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        shown = capsys.readouterr()
+        assert "Traceback" not in shown.err
+        return Said(int(ended.value.code or 0), shown.out, shown.err)
+
+    return run
+
+
+def report(said: Said) -> dict[str, Any]:
+    assert said.code == 0, said.err
+    found: dict[str, Any] = json.loads(said.out)
+    return found
+
+
+def test_a_newcomer_needs_no_data(saudagar: Run, tmp_path: Path) -> None:
+    said = saudagar("backtest", "ema_cross", *QUICK, "--set", "fast=5", "--stop", "1%", "--html", "out/a.html")
+    assert said.code == 0, said.err
+    assert "EmaCross on RELIANCE, HDFCBANK" in said.out
+    assert "The bars are made up" in said.out
+    assert "fast = 5" in said.out
+    page = (tmp_path / "out/a.html").read_text()
+    assert page.lower().startswith("<!doctype html>")
+
+
+def test_json_repeats_and_says_how(saudagar: Run) -> None:
+    arguments = ("backtest", "ema_cross", *QUICK, "--json", "-")
+    first, second = report(saudagar(*arguments)), report(saudagar(*arguments))
+    facts = first["facts"]
+    assert facts["command"] == "saudagar " + " ".join(arguments)
+    assert facts["seed"] == 7
+    assert facts["driver"] == "engine"
+    assert len(facts["data_hash"]) == len(facts["config"]) == 32
+    for each in (first, second):
+        del each["facts"]["seconds"]
+    assert first == second
+    other = report(saudagar("backtest", "ema_cross", "--synthetic", "8", *QUICK[2:], "--json", "-"))
+    assert other["facts"]["data_hash"] != facts["data_hash"]
+
+
+def test_books_balance(saudagar: Run) -> None:
+    """Every paisa between start and end is in a round trip or in an open position."""
+    told = report(saudagar("backtest", "ema_cross", *QUICK, "--plan", "dhan", "--square-off", "15:05", "--json", "-"))
+    assert told["open"] == []
+    assert len(told["trades"]) > 20
+    assert told["final"] - told["capital"] == sum(trade["net"] for trade in told["trades"])
+    assert all(trade["charges"] > 0 for trade in told["trades"])
+    assert not any("overnight" in note for note in told["notes"])
+
+
+def test_intraday_overnight_is_said(saudagar: Run) -> None:
+    told = report(saudagar("backtest", "ema_cross", *QUICK, "--json", "-"))
+    assert any("held overnight" in note for note in told["notes"])
+    told = report(saudagar("backtest", "ema_cross", *QUICK, "--product", "delivery", "--json", "-"))
+    assert not any("held overnight" in note for note in told["notes"])
+
+
+def test_catalog_gives_what_the_same_bars_gave(saudagar: Run, tmp_path: Path) -> None:
+    stock = universe(2)[1]
+    bars = past_bars(7, listed(stock.id), DEFAULT_DAY, Calendar(), FIVE)
+    catalog = Catalog(tmp_path / "var/catalog")
+    catalog.add(stock.id, FIVE, bars, (bars[0].start, bars[-1].end))
+    catalog.close()
+    common = ("backtest", "ema_cross", "--instruments", "NSE:RELIANCE", "-i", "5m", "--driver", "engine", "--json", "-")
+    ours, made_up = report(saudagar(*common)), report(saudagar(*common, "--synthetic", "7"))
+    assert ours["facts"]["data_hash"] == made_up["facts"]["data_hash"]
+    assert ours["metrics"] == made_up["metrics"]
+    cut = report(saudagar(*common, "--from", "2026-11-12", "--to", "2026-11-13"))
+    assert cut["days"] == 2
+    assert saudagar(*common[:-2], "--from", "2020-01-01", "--to", "2020-02-01").code == 3
+
+
+def test_auto_says_why_the_engine_runs(saudagar: Run, tmp_path: Path) -> None:
+    (tmp_path / "hooked.py").write_text(HOOKED)
+    said = saudagar("backtest", "hooked.py", "--synthetic", "7", "-i", "15m", "--json", "-")
+    assert "on_bar of its own" in said.err
+    assert report(said)["facts"]["driver"] == "engine"
+    assert saudagar("backtest", "hooked.py", "--synthetic", "7", "-i", "15m", "--driver", "kernel").code == 2
+
+
+def test_compare(saudagar: Run, tmp_path: Path) -> None:
+    for name, fast in (("a", "5"), ("b", "9")):
+        assert saudagar("backtest", "ema_cross", *QUICK, "--set", f"fast={fast}", "--json", f"{name}.json").code == 0
+    said = saudagar("compare", "a.json", "b.json", "--html", "c.html")
+    assert said.code == 0, said.err
+    assert "Net profit" in said.out
+    assert "against" in (tmp_path / "c.html").read_text()
+    told = report(saudagar("compare", "a.json", "b.json", "--json"))
+    assert {"name": "fast", "first": "5", "second": "9"} in told["facts"]
+    assert saudagar("compare", "a.json", "c.html").code == 3
+    assert saudagar("compare", "a.json", "nothing.json").code == 3
+
+
+def test_sweep_and_resume(saudagar: Run) -> None:
+    arguments = (
+        *("sweep", "ema_cross", "--synthetic", "7", "-i", "15m", "--driver", "engine", "--workers", "1"),
+        *("--grid", "fast=3:5", "--grid", "slow=4:8:2", "--where", "fast < slow", "--resume", "kept"),
+    )
+    first, second = report(saudagar(*arguments, "--json")), report(saudagar(*arguments, "--json"))
+    assert first["sets"] == len(first["table"]["fast"]) == 7
+    assert (first["resumed"], second["resumed"]) == (0, 7)
+    assert first["table"] == second["table"]
+    assert first["verdict"]["trials"] == 7
+    said = saudagar(*arguments, "--top", "3", "--measure", "net")
+    assert said.code == 0, said.err
+    assert "7 of them from disk" in said.out
+    assert "! Few days" in said.out
+    assert "odds of overfitting" in said.out
+
+
+def test_sweep_agrees_with_backtest(saudagar: Run) -> None:
+    common = ("ema_cross", "--synthetic", "7", "-i", "15m", "--driver", "engine", "--stop", "1%")
+    swept = report(saudagar("sweep", *common, "--workers", "1", "--grid", "fast=4,6", "--json"))
+    for place, fast in enumerate((4, 6)):
+        alone = report(saudagar("backtest", *common, "--set", f"fast={fast}", "--json", "-"))
+        assert swept["table"]["trades"][place] == len(alone["trades"])
+        assert swept["table"]["gross"][place] == sum(trade["gross"] for trade in alone["trades"])
+        assert swept["table"]["costs"][place] == sum(trade["charges"] for trade in alone["trades"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        ("backtest emacross --synthetic 7", 2, "ema_cross"),
+        ("backtest ema_cross", 2, "--instruments"),
+        ("backtest ema_cross --instruments NSE:RELIANCE", 3, "--synthetic"),
+        ("backtest ema_cross --instruments NSE:RELIANCE,,NSE:TCS", 2, "empty"),
+        ("backtest ema_cross --synthetic 7 --instruments NSE:NOPE", 3, "NOPE"),
+        ("backtest ema_cross --synthetic 7 --instruments NSE_INDEX:NIFTY", 2, "cannot be traded"),
+        ("backtest ema_cross --synthetic 7 --set fats=3", 2, "fast, slow"),
+        ("backtest ema_cross --synthetic 7 --set fast", 2, "name=value"),
+        ("backtest ema_cross --synthetic 7 --set fast=x", 2, "'x'"),
+        ("backtest ema_cross --synthetic 7 --stop abc", 2, "2atr"),
+        ("backtest ema_cross --synthetic 7 --risk 500", 2, "--stop"),
+        ("backtest ema_cross --synthetic 7 --value nan", 2, "finite"),
+        ("backtest ema_cross --synthetic 7 --value 5 --lots 2", 2, "exactly one"),
+        ("backtest ema_cross --synthetic 7 --flat-cost nan", 2, "nan"),
+        ("backtest ema_cross --synthetic 7 --flat-cost 0.1 --plan dhan", 2, "not both"),
+        ("backtest ema_cross --synthetic 7 --plan nobody", 2, "zerodha"),
+        ("backtest ema_cross --synthetic 7 --interval 7x", 2, "7x"),
+        ("backtest ema_cross --synthetic 7 --interval 30s", 3, "minutes"),
+        ("backtest ema_cross --synthetic 7 --square-off 25:99", 2, "15:10"),
+        ("backtest ema_cross --synthetic 7 --from 2026-11-13 --to 2026-11-12", 2, "--from"),
+        ("backtest ema_cross --synthetic 7 --from 2020-01-01 --to 2020-02-01", 3, "2026"),
+        ("backtest ema_cross --synthetic 7 --capital 0", 2, "capital"),
+        ("backtest raises.py --synthetic 7", 2, "RuntimeError"),
+        ("sweep ema_cross --synthetic 7", 2, "--grid"),
+        ("sweep ema_cross --synthetic 7 --grid fast", 2, "first:last"),
+        ("sweep ema_cross --synthetic 7 --grid foo=1:3", 2, "fast, slow"),
+        ("sweep ema_cross --synthetic 7 --grid fast=2:5 --grid fast=6:8", 2, "twice"),
+        ("sweep ema_cross --synthetic 7 --grid fast=2:5 --measure luck", 2, "sharpe"),
+        ("sweep ema_cross --synthetic 7 --grid fast=2:5 --train 2", 2, "train"),
+        ("sweep ema_cross --synthetic 7 --grid fast=2:5 --driver magic", 2, "magic"),
+    ],
+)
+def test_mistakes(saudagar: Run, tmp_path: Path, arguments: str, code: int, word: str) -> None:
+    (tmp_path / "raises.py").write_text(RAISES)
+    said = saudagar(*arguments.split())
+    assert said.code == code, said
+    assert word in said.err
+    assert not said.out
+
+
+def test_mistakes_as_json(saudagar: Run) -> None:
+    said = saudagar("backtest", "emacross", "--synthetic", "7", "--json", "-")
+    assert said.code == 2
+    assert json.loads(said.out)["error"] == "ConfigError"
+
+
+def test_help_stays_light() -> None:
+    code = (
+        "import sys; from saudagar.app import cli; cli._mount(); "
+        "print([n for n in ('numpy', 'numba', 'duckdb', 'rich.progress') if n in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert "numpy" not in found.stdout
+    assert "numba" not in found.stdout
