@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
+from saudagar.app.config import parse
 from saudagar.app.venues import wired
+from saudagar.brokers.dhan import broker
 from saudagar.engine.clock import wall_clock
 from saudagar.engine.engine import Engine
 from saudagar.engine.runner import Runner
@@ -32,6 +34,14 @@ TIMEOUT = (1.0, 0.25)  # seconds to connect, seconds for a reply
 LATE = 0.4  # an answer after the time-out
 SHARES = 50
 JOURNAL = "journal.db"
+DESK = """
+[desk]
+mode = "simulation"
+[strategies.unused]
+kind = "ema_cross"
+instruments = ["NSE:RELIANCE"]
+size = { quantity = 1 }
+"""
 PLACE = "dhan.orders.place"
 
 UNHEARD = [
@@ -58,7 +68,7 @@ class Desk:
     """An engine without strategies, told what to want by hand, at a simulated exchange."""
 
     def __init__(self, exchange: ExchangeProcess, journal: SqliteJournal, seed: int) -> None:
-        self.venue = wired.WiredVenue(exchange.config, attach=exchange.ports)
+        self.venue = wired.WiredVenue(exchange.config, parse(DESK, Path("desk.toml"), {}), attach=exchange.ports)
         self.state = State()
         self._journal = journal
         self._random = random.Random(seed)
@@ -120,7 +130,7 @@ class Desk:
 
 
 def trade(folder: Path, monkeypatch: pytest.MonkeyPatch, rules: list[dict[str, Any]], orders: int) -> State:
-    monkeypatch.setattr(wired, "DhanSettings", partial(wired.DhanSettings, timeout=TIMEOUT))
+    monkeypatch.setattr(broker, "DhanSettings", partial(broker.DhanSettings, timeout=TIMEOUT))
     config = ExchangeConfig(
         source=SyntheticSource(seed=11, instruments=SHARES + 1, start="09:30", end="15:00"),
         lockstep=True,
