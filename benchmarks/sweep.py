@@ -45,12 +45,12 @@ def figures(count: int, rounds: int) -> Iterator[Figure]:
     task = study(count)
     found: list[Sweep] = []
     with tempfile.TemporaryDirectory() as folder:
-        old, os.environ["XDG_CACHE_HOME"] = os.environ.get("XDG_CACHE_HOME"), folder
+        old, os.environ["SAUDAGAR_CACHE"] = os.environ.get("SAUDAGAR_CACHE"), folder
         cold = timed(1, lambda: found.append(sweep(task, GRID)))
         if old is None:
-            del os.environ["XDG_CACHE_HOME"]
+            del os.environ["SAUDAGAR_CACHE"]
         else:
-            os.environ["XDG_CACHE_HOME"] = old
+            os.environ["SAUDAGAR_CACHE"] = old
     sets = len(found[0].sets)
     work = count * sets
     yield least(GROUP, f"first ever, {sets} sets x {count:,} bars", cold, "s", "compiles the loop")

@@ -94,7 +94,13 @@ def work(name: str, packed: bytes, sets: Sequence[Params]) -> list[Outcome]:
     """One batch, in a worker; `name` is the hash of `packed`, which is unpacked once."""
     if name not in _backtests:
         _backtests.clear()
-        _backtests[name] = unpack(packed)
+        try:
+            _backtests[name] = unpack(packed)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"a worker cannot load the strategy: {error}.",
+                hint="Name it by its file (path/to/file.py:ClassName), which is sent along.",
+            ) from None
     backtest = _backtests[name]
     found = dict(driver_of(backtest, sets, workers=1)(backtest, sets))
     return [found[place] for place in range(len(sets))]
