@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,11 +18,13 @@ from saudagar.exchange.synthetic import DEFAULT_DAY
 from saudagar.exchange.synthetic_history import past_bars
 from saudagar.exchange.universe import listing as listed
 from saudagar.exchange.universe import universe
+from saudagar.market.ist import at
 from saudagar.market.sessions import Calendar
-from saudagar.model import MINUTE
+from saudagar.model import MINUTE, Bar, InstrumentId
 from saudagar.storage.catalog import Catalog
 
 FIVE = 5 * MINUTE
+OPEN = at(date(2026, 11, 12), "09:15")
 QUICK = ("--synthetic", "7", "-i", "5m", "--driver", "engine")
 RAISES = """
 from saudagar.strategies import Signals, Strategy
@@ -29,6 +32,21 @@ from saudagar.strategies import Signals, Strategy
 class Raises(Strategy):
     def signals(self, bar):
         raise RuntimeError("no such thing")
+"""
+PEEKS = """
+import numpy as np
+from saudagar.indicators import crosses_above, indicator
+from saudagar.strategies import Signals, Strategy
+
+@indicator
+def peek(x):
+    return np.where(x > 110_000, np.roll(x, -1), x - 1)
+
+class Peeks(Strategy):
+    fast: int = 2
+
+    def signals(self, bar):
+        return Signals(long=crosses_above(bar.close, peek(bar.close)))
 """
 HOOKED = """
 from saudagar.strategies import Strategy
@@ -205,6 +223,9 @@ def test_sweep_agrees_with_backtest(saudagar: Run) -> None:
         ("backtest ema_cross --synthetic 7 --from 2020-01-01 --to 2020-02-01", 3, "2026"),
         ("backtest ema_cross --synthetic 7 --capital 0", 2, "capital"),
         ("backtest raises.py --synthetic 7", 2, "RuntimeError"),
+        ("backtest peeks.py --synthetic 7", 3, "look-ahead"),
+        ("backtest ema_cross -i 5m --instruments NSE_FNO:NIFTY26NOVFUT", 3, "instruments sync"),
+        ("sweep peeks.py --synthetic 7 --grid fast=2:5", 3, "look-ahead"),
         ("sweep ema_cross --synthetic 7", 2, "--grid"),
         ("sweep ema_cross --synthetic 7 --grid fast", 2, "first:last"),
         ("sweep ema_cross --synthetic 7 --grid foo=1:3", 2, "fast, slow"),
@@ -216,6 +237,10 @@ def test_sweep_agrees_with_backtest(saudagar: Run) -> None:
 )
 def test_mistakes(saudagar: Run, tmp_path: Path, arguments: str, code: int, word: str) -> None:
     (tmp_path / "raises.py").write_text(RAISES)
+    (tmp_path / "peeks.py").write_text(PEEKS)
+    future = InstrumentId("NSE_FNO:NIFTY26NOVFUT")
+    bars = [Bar(future, FIVE, OPEN, OPEN + FIVE, 100, 110, 90, 105, 10)]
+    Catalog(tmp_path / "var/catalog").add(future, FIVE, bars, (OPEN, OPEN + FIVE))
     said = saudagar(*arguments.split())
     assert said.code == code, said
     assert word in said.err

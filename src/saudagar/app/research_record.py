@@ -7,6 +7,7 @@ import numpy as np
 from saudagar.backtest.data import Market
 from saudagar.backtest.run import BacktestResult
 from saudagar.backtest.slots import REASONS
+from saudagar.indicators import BarArrays
 from saudagar.market.ist import DAY
 from saudagar.model import SECOND, Product
 from saudagar.research.report_input import Facts, OpenPosition, PriceColumns, RunRecord, TradeColumns
@@ -29,7 +30,7 @@ def record_of(result: BacktestResult, market: Market, facts: Facts) -> RunRecord
         charges=result.costs,
         exit_reason=[REASONS[code] or "signal" for code in result.reason.tolist()],
     )
-    prices = {str(name): _prices(market, name) for name in result.instruments}
+    prices = {str(name): _prices(market.bars[name]) for name in result.instruments}
     held = tuple(
         OpenPosition(
             instrument=str(result.instruments[row]),
@@ -62,7 +63,6 @@ def overnight(result: BacktestResult, product: Product) -> str:
     )
 
 
-def _prices(market: Market, name: object) -> PriceColumns:
-    bars = next(each for key, each in market.bars.items() if key == name)
+def _prices(bars: BarArrays) -> PriceColumns:
     columns = {each: getattr(bars, each).astype(np.int64) for each in ("open", "high", "low", "close")}
     return PriceColumns(ts=bars.end, **columns)

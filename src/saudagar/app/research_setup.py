@@ -13,29 +13,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-import numpy as np
 from pydantic import BaseModel, ValidationError
 
 import saudagar
+from saudagar.app.research_bars import FIRST_CAPS, FOREVER, catalogued, synthetic, tradable
 from saudagar.backtest.causality import check_causality
 from saudagar.backtest.costs import FlatCosts, StatutoryCosts
-from saudagar.backtest.data import Market, from_catalog
+from saudagar.backtest.data import Market
 from saudagar.backtest.fills import Slippage
 from saudagar.backtest.run import Backtest
 from saudagar.engine.settings import Hours, Plan, Settings
 from saudagar.execution.steering import Tactics
+from saudagar.indicators.evaluate import ordered
 from saudagar.market.charges import plan_named
-from saudagar.market.ist import DAY, ist_day, midnight
-from saudagar.market.master import Master
-from saudagar.market.sessions import Calendar
+from saudagar.market.ist import DAY, midnight
 from saudagar.model import (
-    Instrument,
     InstrumentId,
-    InstrumentKind,
     Nanos,
     OrderType,
     Product,
-    Segment,
     SizeBy,
     Sizing,
     StrategyId,
@@ -47,21 +43,17 @@ from saudagar.model.errors import ConfigError, DataError, SaudagarError
 from saudagar.research.decisions import graph_of
 from saudagar.research.report_input import Facts
 from saudagar.risk import Limits
-from saudagar.storage.catalog import Catalog, interval_of
-from saudagar.storage.master import load_latest
+from saudagar.storage.catalog import interval_of
 from saudagar.strategies import Exits, Size, Strategy, load
 
 if TYPE_CHECKING:
-    from saudagar.indicators import BarArrays
+    pass
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 FLAT = 0.03  # percent of the turnover on each side, where nobody says otherwise
 _MOST_FLAT = 5.0
 _PPM_PERCENT = 10_000
-_SHARES = (Segment.NSE_EQ, Segment.BSE_EQ)
-_FIRST_CAPS = ("NSE:RELIANCE", "NSE:HDFCBANK")  # of a synthetic history, where none are named
-_FOREVER: Nanos = 1 << 62
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,28 +203,23 @@ def _valid(kind: type[_Model], given: dict[str, Any], what: str) -> _Model:
 
 
 def _names(asked: Asked) -> tuple[InstrumentId, ...]:
-    if not asked.instruments and asked.synthetic is None:
-        raise ConfigError(
-            "--instruments is wanted, like NSE:RELIANCE,NSE:TCS.", hint="Without data of your own: --synthetic 7."
-        )
-    written = asked.instruments.split(",") if asked.instruments else list(_FIRST_CAPS)
-    symbols = [symbol.strip() for symbol in written]
-    if not all(symbols):
-        raise ConfigError(f"--instruments has an empty name: {asked.instruments!r}.")
-    names = tuple(dict.fromkeys(_id(symbol) for symbol in symbols))
-    for name in names:
-        segment = name.partition(":")[0]
-        if segment not in [each.value for each in Segment] or not Segment(segment).tradable:
-            raise ConfigError(f"{name} cannot be traded.", hint="Instruments are written NSE:RELIANCE or NSE_FNO:….")
-    return names
+    if asked.instruments:
+        return tradable(asked.instruments)
+    if asked.synthetic is not None:
+        return FIRST_CAPS
+    raise ConfigError(
+        "--instruments is wanted, like NSE:RELIANCE,NSE:TCS.", hint="Without data of your own: --synthetic 7."
+    )
 
 
-def _id(symbol: str) -> InstrumentId:
-    """``NSE:RELIANCE`` and ``RELIANCE`` are shares."""
-    exchange, colon, name = symbol.partition(":")
-    if not colon:
-        return InstrumentId(f"NSE_EQ:{symbol}")
-    return InstrumentId(f"{exchange}_EQ:{name}" if exchange in ("NSE", "BSE") else symbol)
+def _market(asked: Asked, names: tuple[InstrumentId, ...], length: Nanos) -> Market:
+    start = midnight(asked.first) if asked.first else 0
+    end = midnight(asked.last) + DAY if asked.last else FOREVER
+    if start >= end:
+        raise ConfigError(f"--from {asked.first} must not be after --to {asked.last}.")
+    if asked.synthetic is not None:
+        return synthetic(asked.synthetic, names, length, (start, end))
+    return catalogued(asked.directory, asked.masters, names, length, (start, end))
 
 
 def _sizing(asked: Asked, exits: Exits, count: int) -> Sizing:
@@ -276,72 +263,12 @@ def _clock(text: str) -> str:
         raise ConfigError(f"--square-off is a time of day like 15:10, got {text!r}.") from None
 
 
-def _market(asked: Asked, names: tuple[InstrumentId, ...], length: Nanos) -> Market:
-    start = midnight(asked.first) if asked.first else 0
-    end = midnight(asked.last) + DAY if asked.last else _FOREVER
-    if start >= end:
-        raise ConfigError(f"--from {asked.first} must not be after --to {asked.last}.")
-    if asked.synthetic is not None:
-        return _synthetic(asked.synthetic, names, length, (start, end))
-    catalog = Catalog(asked.directory)
-    try:
-        bars = {name: from_catalog(catalog, name, length, (start, end)) for name in names}
-    finally:
-        catalog.close()
-    for name, each in bars.items():
-        if not len(each):
-            raise DataError(
-                f"{asked.directory} holds no bars of {name} at {asked.interval}{_between(asked)}.",
-                hint="See: saudagar data list. Without data of your own: --synthetic 7.",
-            )
-    return Market(bars, _master(asked, bars), Calendar())
-
-
-def _synthetic(seed: int, names: tuple[InstrumentId, ...], length: Nanos, span: tuple[Nanos, Nanos]) -> Market:
-    """The ten made-up sessions before the demo's day, as the simulated exchange tells them."""
-    from saudagar.exchange.market_feed import check_interval
-    from saudagar.exchange.synthetic import DEFAULT_DAY
-    from saudagar.exchange.synthetic_history import past_bars
-    from saudagar.exchange.universe import listing
-    from saudagar.indicators import bar_arrays
-
-    check_interval(length)
-    calendar, bars = Calendar(), {}
-    for name in names:
-        found = past_bars(seed, listing(name), DEFAULT_DAY, calendar, length)
-        inside = [bar for bar in found if span[0] <= bar.start < span[1]]
-        if not inside:
-            raise DataError(
-                f"the synthetic history has no bars in that time; it runs from {_day(found[0].start)} "
-                f"to {_day(found[-1].start)}."
-            )
-        bars[name] = bar_arrays(inside)
-    return Market(bars, Master(DEFAULT_DAY, tuple(listing(name).instrument for name in names)), calendar)
-
-
-def _master(asked: Asked, bars: dict[InstrumentId, BarArrays]) -> Master:
-    """The instrument master; without one shares get the tick in which all their prices can be counted."""
-    if any(asked.masters.glob("master-*.bin")):
-        return load_latest(asked.masters)
-    shares = []
-    for name, each in bars.items():
-        segment, _, symbol = name.partition(":")
-        if segment not in _SHARES:
-            raise DataError(
-                f"{name} needs the instrument master, and there is none in {asked.masters}.",
-                hint="Make one: saudagar instruments sync.",
-            )
-        tick = int(np.gcd.reduce(np.concatenate([each.open, each.high, each.low, each.close]).astype(np.int64)))
-        shares.append(
-            Instrument(segment=Segment(segment), symbol=symbol, kind=InstrumentKind.EQUITY, tick_size=max(tick, 1))
-        )
-    return Master(date(1970, 1, 1), tuple(shares))
-
-
 def _causal(strategy: Strategy, market: Market, length: Nanos) -> int:
-    """How many cuts of the data changed nothing."""
+    """How many cuts of the data changed nothing, at any node of the graph: a signal alone may happen to stay."""
     try:
-        return sum(check_causality(graph_of(strategy, name, length), bars) for name, bars in market.bars.items())
+        return sum(
+            check_causality(list(ordered(graph_of(strategy, name, length))), bars) for name, bars in market.bars.items()
+        )
     except SaudagarError:
         raise
     except Exception as error:  # the user's own code
@@ -382,14 +309,6 @@ def _warnings(asked: Asked, market: Market) -> list[str]:
     if market.outside:
         said.append(f"Bars outside continuous trading were left out: {_some(market.outside)}.")
     return said
-
-
-def _between(asked: Asked) -> str:
-    return "".join(f" {word} {day}" for word, day in (("from", asked.first), ("to", asked.last)) if day)
-
-
-def _day(ts: Nanos) -> str:
-    return ist_day(ts).isoformat()
 
 
 def _some(names: list[Any]) -> str:
