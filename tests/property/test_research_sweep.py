@@ -82,6 +82,24 @@ class Oscillator(Strategy):
         )
 
 
+class Doubt(Strategy):
+    """Division by zero wherever the close stands still, and every kind of negation of what is then undefined."""
+
+    n: int = 3
+    reach: float = 1.0
+
+    def signals(self, bar: BarFields) -> Signals:
+        gap = bar.close - ema(bar.close, self.n)
+        pull = (bar.close - bar.open) * self.reach / ((bar.close - lag(bar.close)) * self.reach)
+        up, strong = gap > 0, pull > const(self.reach) - 1
+        return Signals(
+            long=~(up | strong),
+            short=~(~up & ~strong),
+            exit_long=up & ~(gap < self.reach),
+            exit_short=~up & (gap < -const(self.reach)),
+        )
+
+
 class Higher(Strategy):
     """A higher interval, and a switch that changes the shape of the graph."""
 
@@ -97,6 +115,7 @@ class Higher(Strategy):
 CASES: dict[str, tuple[Strategy, dict[str, Any]]] = {
     "ema": (EmaCross(), {"fast": [2, 3, 9], "slow": [5, 12, 21, 30]}),
     "pullback": (Pullback(), {"n": [1, 2, 7, 400], "reach": [0.999, 1.0, 1.002]}),
+    "doubt": (Doubt(), {"n": [2, 3, 8], "reach": [0.5, 1.0, 3.0]}),
     "oscillator": (Oscillator(), {"n": [3, 4, 9], "edge": [25, 30.5, 45]}),
     "higher": (Higher(), {"n": [2, 3, 10], "quick": [False, True]}),
 }
