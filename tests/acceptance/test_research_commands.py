@@ -22,6 +22,7 @@ from saudagar.market.ist import at
 from saudagar.market.sessions import Calendar
 from saudagar.model import MINUTE, Bar, InstrumentId
 from saudagar.storage.catalog import Catalog
+from saudagar.strategies import BUILT_IN
 
 FIVE = 5 * MINUTE
 OPEN = at(date(2026, 11, 12), "09:15")
@@ -125,6 +126,11 @@ def test_books_balance(saudagar: Run) -> None:
     assert told["final"] - told["capital"] == sum(trade["net"] for trade in told["trades"])
     assert all(trade["charges"] > 0 for trade in told["trades"])
     assert not any("overnight" in note for note in told["notes"])
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_built_in_strategy_runs(saudagar: Run, name: str) -> None:
+    assert report(saudagar("backtest", name, *QUICK, "--json", "-"))["trades"]
 
 
 def test_intraday_overnight_is_said(saudagar: Run) -> None:

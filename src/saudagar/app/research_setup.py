@@ -10,7 +10,7 @@ import shlex
 import sys
 from datetime import date, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from pydantic import BaseModel, ValidationError
@@ -24,7 +24,9 @@ from saudagar.backtest.fills import Slippage
 from saudagar.backtest.run import Backtest
 from saudagar.engine.settings import Hours, Plan, Settings
 from saudagar.execution.steering import Tactics
+from saudagar.indicators import Expr
 from saudagar.indicators.evaluate import ordered
+from saudagar.indicators.kernels import Pick
 from saudagar.market.charges import plan_named
 from saudagar.market.ist import DAY, midnight
 from saudagar.model import (
@@ -45,9 +47,6 @@ from saudagar.research.report_input import Facts
 from saudagar.risk import Limits
 from saudagar.storage.catalog import interval_of
 from saudagar.strategies import Exits, Size, Strategy, load
-
-if TYPE_CHECKING:
-    pass
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -267,7 +266,7 @@ def _causal(strategy: Strategy, market: Market, length: Nanos) -> int:
     """How many cuts of the data changed nothing, at any node of the graph: a signal alone may happen to stay."""
     try:
         return sum(
-            check_causality(list(ordered(graph_of(strategy, name, length))), bars) for name, bars in market.bars.items()
+            check_causality(_columns(graph_of(strategy, name, length)), bars) for name, bars in market.bars.items()
         )
     except SaudagarError:
         raise
@@ -276,6 +275,13 @@ def _causal(strategy: Strategy, market: Market, length: Nanos) -> int:
             f"{type(strategy).__name__}.signals raised {type(error).__name__}: {error}.",
             hint="Look it over: saudagar strategy check FILE.",
         ) from error
+
+
+def _columns(roots: list[Expr]) -> list[Expr]:
+    """Every node that gives one column; of those with several their picks are here."""
+    nodes = list(ordered(roots))
+    several = {part for node in nodes if isinstance(node.kernel, Pick) for part in node.inputs}
+    return [node for node in nodes if node not in several]
 
 
 def _assumptions(asked: Asked, sizing: Sizing, costs: FlatCosts | StatutoryCosts, cuts: int) -> dict[str, str]:
