@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.backtests import bars, differences
 
+from saudagar.backtest.compiled import fma
 from saudagar.backtest.fuse import fuse, signals_only
 from saudagar.indicators import (
     BarFields,
@@ -33,7 +35,6 @@ from saudagar.indicators import (
     sma,
     vwap,
 )
-from tests.backtests import bars, differences
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "var" / "kernels"
@@ -112,7 +113,7 @@ def test_a_fused_loop_gives_the_bits_of_the_graph(long: Expr, short: Expr, atr: 
     market = bars(seed, 2, 0.0008, 0.1, 5, 60)
     fused = fuse([long, short, atr])
     text = signals_only(fused, ["long", "short", "atr"])
-    scope: dict[str, object] = {"np": np, "nan": np.nan, "kept": lambda function: function}
+    scope: dict[str, object] = {"np": np, "nan": np.nan, "fma": fma, "kept": lambda function: function}
     exec(text[text.index("@kept") :], scope)
     n = len(market)
     bits, atrs = np.zeros(n, np.uint8), np.full(n, np.nan)

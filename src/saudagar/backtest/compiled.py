@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
+from functools import cache
+from math import isfinite
 from typing import Any, TypeVar
 
 from saudagar.model.errors import ConfigError
@@ -10,15 +13,48 @@ from saudagar.model.errors import ConfigError
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _numba() -> Any:
+def fma(a: float, b: float, c: float) -> float:
+    """``a * b + c``, rounded once: one instruction inside kernels."""
+    if not (isfinite(a) and isfinite(b) and isfinite(c)):
+        return a * b + c
+    return float(Fraction(a) * Fraction(b) + Fraction(c))
+
+
+@cache
+def numba() -> Any:
+    """The package, with `fma` made known to it.
+
+    Raises
+    ------
+    ConfigError
+        It is not installed.
+    """
     try:
-        import numba
+        import numba as package
+        from numba.core import types
+        from numba.extending import intrinsic, overload
     except ImportError:
         raise ConfigError(
             "the compiled driver needs Numba, which is not installed.",
             hint='pip install "saudagar[research]", or use the engine driver.',
         ) from None
-    return numba
+
+    def instruction(context: Any, a: Any, b: Any, c: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return builder.fma(*values)
+
+        return types.float64(types.float64, types.float64, types.float64), code
+
+    single: Any = intrinsic(instruction)
+
+    def inside(a: Any, b: Any, c: Any) -> Any:
+        def fused(a: Any, b: Any, c: Any) -> Any:
+            return single(a, b, c)
+
+        return fused
+
+    overload(fma)(inside)
+    return package
 
 
 def compiled(function: F) -> F:
@@ -26,11 +62,11 @@ def compiled(function: F) -> F:
 
     Division is Python's for whole numbers (rounds down) and never raises.
     """
-    result: F = _numba().njit(nogil=True, error_model="numpy", _nrt=False)(function)
+    result: F = numba().njit(nogil=True, error_model="numpy", _nrt=False)(function)
     return result
 
 
 def kept(function: F) -> F:
     """A whole kernel, whose machine code is kept on disk beside its source."""
-    result: F = _numba().njit(nogil=True, error_model="numpy", cache=True)(function)
+    result: F = numba().njit(nogil=True, error_model="numpy", cache=True)(function)
     return result

@@ -6,13 +6,15 @@ not known to give TA-Lib's very bits are evaluated beforehand and read as column
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from saudagar.backtest.compiled import fma
 from saudagar.indicators import BarArrays, Expr, evaluate, if_else
 from saudagar.indicators.expr import align
 from saudagar.indicators.kernels import Choose, Compare, Const, Elementwise, Field, Lag, Logic
@@ -52,7 +54,6 @@ _BEFORE = {
     "SMA": "{s}sum = 0.0; {s}count = 0; {s}at = 0; {s}ring = np.zeros({n})",
     "MAX": "{s}best = 0.0; {s}count = 0; {s}at = 0; {s}where = 0; {s}ring = np.zeros({n})",
     "MIN": "{s}best = 0.0; {s}count = 0; {s}at = 0; {s}where = 0; {s}ring = np.zeros({n})",
-    "RSI": "{s}up = {s}down = {s}last = 0.0; {s}count = 0; {s}part = 1.0 / {n}",
 }
 _EXTREME = """
 {s}ring[{s}at] = {x}
@@ -73,7 +74,7 @@ if {s}at == {n}:
 _AT_BAR = {
     "EMA": """
 if {s}count >= {n}:
-    {s}last = ({x} - {s}last) * {s}weight + {s}last
+    {s}last = {ema}
     {v} = {s}last
 else:
     {s}sum += {x}
@@ -97,27 +98,34 @@ if {s}count >= {n}:
 """,
     "MAX": _EXTREME.replace("{better}", ">="),
     "MIN": _EXTREME.replace("{better}", "<="),
-    "RSI": """
-{s}move = {x} - {s}last
-{s}last = {x}
-{s}gain = {s}move if {s}move > 0.0 else 0.0
-{s}loss = -{s}move if {s}move < 0.0 else 0.0
-if {s}count > {n}:
-    {s}up = ({s}up * ({n} - 1) + {s}gain) * {s}part
-    {s}down = ({s}down * ({n} - 1) + {s}loss) * {s}part
-elif {s}count > 0:
-    {s}up += {s}gain
-    {s}down += {s}loss
-    if {s}count == {n}:
-        {s}up /= {n}
-        {s}down /= {n}
-{v} = nan
-if {s}count >= {n}:
-    {s}both = {s}up + {s}down
-    {v} = 100.0 * ({s}up / {s}both) if {s}both > 1e-14 else 0.0
-{s}count += 1
-""",
 }
+
+
+# How this build of TA-Lib rounds an EMA's step; compilers differ. The first that gives its very bits is used.
+_EMA_STEPS: dict[str, Callable[[float, float, float], float]] = {
+    "fma({x} - {s}last, {s}weight, {s}last)": lambda x, last, weight: fma(x - last, weight, last),
+    "({x} - {s}last) * {s}weight + {s}last": lambda x, last, weight: (x - last) * weight + last,
+}
+
+
+@cache
+def _ema_step() -> str:
+    """The text of an EMA's step; empty if none is TA-Lib's, and then EMAs are evaluated beforehand."""
+    values = np.random.default_rng(1).integers(1, 100_000, 200).astype(np.float64)
+    for text, step in _EMA_STEPS.items():
+        if all(_ema_agrees(values, length, step) for length in (2, 9, 21)):
+            return text
+    return ""
+
+
+def _ema_agrees(values: NDArray[np.float64], length: int, step: Callable[[float, float, float], float]) -> bool:
+    wanted = TaLib("EMA", (("timeperiod", length),)).batch(values)
+    last, weight = float(np.cumsum(values[:length])[-1]) / length, 2.0 / (length + 1)
+    for value, known in zip(values[length:].tolist(), np.asarray(wanted)[length:].tolist(), strict=True):
+        last = step(value, last, weight)
+        if last != known:
+            return False
+    return True
 
 
 class Fused(msgspec.Struct, frozen=True):
@@ -171,7 +179,7 @@ class _Text:
                     return v
                 case Lag(bars):
                     return self._lag(self.name(expr.inputs[0]), bars, "nan")
-                case TaLib(name, params) if name in _AT_BAR:
+                case TaLib(name, params) if name in _AT_BAR and (name != "EMA" or _ema_step()):
                     return self._recurrence(name, expr.inputs[0], dict(params)["timeperiod"])
         self.given.append(expr)
         column = f"g{len(self.given) - 1}[i]"
@@ -222,7 +230,7 @@ class _Text:
         n, v = self._length(length), f"v{len(self.at_bar)}"
         words = {"v": v, "s": f"{v}_", "n": n, "x": x}
         self.before.append(_BEFORE[name].format(**words))
-        text = _AT_BAR[name].format(**words).strip()
+        text = _AT_BAR[name].replace("{ema}", _ema_step()).format(**words).strip()
         if not isinstance(source.kernel, Field):  # a bar on which the input is undefined does not count
             text = f"{v} = nan\nif np.isfinite({x}):\n" + _indent(text, 1)
         self.at_bar.append(text)
@@ -251,7 +259,7 @@ _HEAD = '''"""A kernel made by saudagar. Made anew when it is missing."""
 
 import numpy as np
 
-from saudagar.backtest.compiled import kept
+from saudagar.backtest.compiled import fma, kept
 from saudagar.backtest import slots as at
 from {steps} import bar, morning
 
@@ -275,13 +283,13 @@ def run(n, o, h, l, c, volume, start, end, clock, mornings, {given}P, C, S, G, o
         if i == mornings[at_morning]:
             morning(C, S)
             at_morning += 1
-        if bits & mask or l[i] <= floor or h[i] >= ceiling{timed}:
+        if bits & mask{inside}{timed}:
             if G[at.TRADES] + 3 > len(out):
                 wider = np.empty((2 * len(out), at.OUT), np.int64)
                 wider[: len(out)] = out
                 out = wider
             now = bits & mask != 0
-            high, low, close = int(h[i]), int(l[i]), {close}
+            high, low, close = {inner}
             bar(C, S, G, now, bits, atr, int(o[i]), high, low, close, start[i], {end}, {clock}, out, 0)
             mask = 3 if S[at.TARGET] == 0 else 6 if S[at.TARGET] > 0 else 9
             if S[at.QUANTITY] != 0:
@@ -298,7 +306,7 @@ def run(n, o, h, l, c, volume, start, end, clock, mornings, {given}P, C, S, G, o
             bits = {bits}
             {atr}
             i += 1
-            if i >= stop or bits & mask or l[i] <= floor or h[i] >= ceiling{timed}:
+            if i >= stop or bits & mask{inside}{timed}:
                 break
     return out
 """
@@ -334,7 +342,8 @@ def alone(fused: Fused, names: Sequence[str], *, timed: bool, inside: bool, hour
     """
     text = _HEAD + _fill(_ALONE, fused, names).replace("{timed}", _TIMED if timed else "")
     text = text.replace("{end}", "end[i]" if inside or timed else "start[i] + 1")
-    text = text.replace("{close}", "int(c[i])" if inside or timed else "0")
+    text = text.replace("{inside}", " or l[i] <= floor or h[i] >= ceiling" if inside else "")
+    text = text.replace("{inner}", "int(h[i]), int(l[i]), int(c[i])" if inside or timed else "0, 0, 0")
     return text.replace("{clock}", "clock[i]" if hours else "0")
 
 

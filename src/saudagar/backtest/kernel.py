@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from saudagar.backtest import slots
+from saudagar.backtest import compiled, slots
 from saudagar.backtest.fuse import alone, fuse, signals_only
 from saudagar.engine.analysis import Run
 from saudagar.engine.settings import Plan, Settings
@@ -51,15 +51,14 @@ def cache_folder() -> Path:
 @cache
 def _source_digest() -> str:
     """Of everything that is compiled into a kernel beside its own text."""
-    import numba
-
-    from saudagar.backtest import compiled, levels, steps, together, wishes
+    version = compiled.numba().__version__
+    from saudagar.backtest import levels, steps, together, wishes
     from saudagar.execution import protection
 
     text = "".join(
         inspect.getsource(module) for module in (compiled, slots, levels, wishes, steps, together, protection)
     )
-    return hashlib.sha256((numba.__version__ + sys.version + text).encode()).hexdigest()
+    return hashlib.sha256((version + sys.version + text).encode()).hexdigest()
 
 
 # The part that is the same in all kernels is compiled once. Its functions are inlined here, whole.
@@ -248,7 +247,7 @@ def trade_alone(plan: Plan, bars: BarArrays, row: Rows, say: Say = None) -> Told
         row,
         state,
         shared,
-        np.empty((256, slots.OUT), np.int64),
+        np.empty((len(bars) // 16 + 256, slots.OUT), np.int64),  # pages that are not written cost nothing
     )
     return Told(out[: shared[slots.TRADES]], state[None, :])
 

@@ -44,7 +44,7 @@ def book(c: Any, s: Any, g: Any, signed: int, price: int, ts: int, out: Any, row
         s[at.ENTRY_QUANTITY] += opening
         s[at.ENTRY_VALUE] += opening * price
         arm(c, s)
-    g[at.OPEN] += (s[at.QUANTITY] != 0 or s[at.TARGET] != 0) - was
+    g[at.OPEN] += int(s[at.QUANTITY] != 0 or s[at.TARGET] != 0) - int(was)
 
 
 @compiled
@@ -221,6 +221,35 @@ def walk(
 
 
 @compiled
+def moved_quietly(c: Any, s: Any, o: int, h: int, low: int, close_: int) -> bool:
+    """Whether the bar does no more than move the stop: what happens most, told without walking through the bar."""
+    sign = 1 if s[at.QUANTITY] > 0 else -1
+    worst, kindest = (low, h) if sign > 0 else (h, low)
+    if not (s[at.FLOOR] < o < s[at.CEILING] and s[at.FLOOR] < worst < s[at.CEILING]):
+        return False
+    decision, stop, best = _step(
+        sign,
+        s[at.ENTRY],
+        s[at.STOP],
+        s[at.GOAL],
+        s[at.BEST],
+        s[at.TRAIL],
+        s[at.TRAIL_STEP],
+        s[at.BREAK_EVEN],
+        kindest,
+        kindest,
+    )
+    if decision != protection.HOLD or (stop and sign * (close_ - stop) <= 0):
+        return False
+    if stop != s[at.STOP]:
+        s[at.TRAILED] = 1
+    s[at.STOP], s[at.BEST], s[at.HIT] = stop, best, 0
+    rest(c, s)
+    corridor(c, s)
+    return True
+
+
+@compiled
 def bar(
     c: Any,
     s: Any,
@@ -243,6 +272,8 @@ def bar(
     `wish` says whether `bits` ask for anything that is not so already.
     """
     timed = (c[at.MAX_AGE] and end > s[at.OPENED] + c[at.MAX_AGE]) or clock + (end - 1 - start) >= c[at.SQUARE_OFF]
+    if not wish and not timed and moved_quietly(c, s, o, h, low, close_):
+        return
     if wish or timed or not s[at.FLOOR] < o < s[at.CEILING]:
         arrive(c, s, g, o, start, clock, out, row)
         if bits:

@@ -64,7 +64,7 @@ def sized(c: Any, s: Any, sign: int, price: int) -> int:
 def aim(s: Any, g: Any, target: int, reason: int) -> None:
     was = s[at.QUANTITY] != 0 or s[at.TARGET] != 0
     s[at.TARGET], s[at.REASON] = target, reason
-    g[at.OPEN] += (s[at.QUANTITY] != 0 or target != 0) - was
+    g[at.OPEN] += int(s[at.QUANTITY] != 0 or target != 0) - int(was)
 
 
 @compiled
