@@ -58,10 +58,17 @@ def numba() -> Any:
 
 
 def compiled(function: F) -> F:
-    """`function` for use inside kernels; plain Python where no kernel calls it.
+    """`function` for use inside kernels, put into its callers whole: an array is seven arguments of a call.
 
-    Division is Python's for whole numbers (rounds down) and never raises.
+    Division is Python's for whole numbers (rounds down) and never raises. Arrays are not counted (`_nrt`), which costs
+    more than most of these functions do; so nothing here may make or keep one.
     """
+    result: F = numba().njit(nogil=True, error_model="numpy", _nrt=False, forceinline=True)(function)
+    return result
+
+
+def apart(function: F) -> F:
+    """The same for large functions, which are called."""
     result: F = numba().njit(nogil=True, error_model="numpy", _nrt=False)(function)
     return result
 

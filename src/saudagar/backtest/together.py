@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from saudagar.backtest import slots as at
-from saudagar.backtest.compiled import compiled
+from saudagar.backtest.compiled import apart
 from saudagar.backtest.levels import corridor, rest
 from saudagar.backtest.steps import book, morning, next_level, order_price, stop_fill, stopped_out, watch
 from saudagar.backtest.wishes import aim, next_order, want
@@ -18,7 +18,7 @@ from saudagar.backtest.wishes import aim, next_order, want
 _UNLIMITED = 1 << 60
 
 
-@compiled
+@apart
 def mark(s: Any, g: Any, price: int) -> None:
     """Count the open profit of a position at `price`."""
     profit = 0
@@ -29,7 +29,7 @@ def mark(s: Any, g: Any, price: int) -> None:
     s[at.MARK] = profit
 
 
-@compiled
+@apart
 def flatten(S: Any, g: Any, reason: int) -> None:  # noqa: N803  # S and C hold a row for each position
     g[at.FLATTENED] = 1
     for k in range(len(S)):
@@ -37,7 +37,7 @@ def flatten(S: Any, g: Any, reason: int) -> None:  # noqa: N803  # S and C hold 
             aim(S[k], g, 0, reason)
 
 
-@compiled
+@apart
 def check_day(c: Any, S: Any, g: Any) -> None:  # noqa: N803
     """The profit of the day against its limits."""
     least = -c[at.DAY_LOSS] if c[at.DAY_LOSS] else -_UNLIMITED
@@ -49,7 +49,7 @@ def check_day(c: Any, S: Any, g: Any) -> None:  # noqa: N803
     flatten(S, g, at.BY_DAY_LIMIT)
 
 
-@compiled
+@apart
 def begin_day(C: Any, S: Any, g: Any) -> None:  # noqa: N803
     g[at.TODAY] = g[at.REALISED] = g[at.CHARGES] = g[at.REDUCING] = g[at.SQUARED] = g[at.OPEN_PROFIT] = 0
     for k in range(len(S)):
@@ -59,7 +59,7 @@ def begin_day(C: Any, S: Any, g: Any) -> None:  # noqa: N803
             mark(S[k], g, S[k, at.AVERAGE])
 
 
-@compiled
+@apart
 def send(C: Any, S: Any, g: Any, k: int, queue: Any, end: int) -> int:  # noqa: N803
     """Send the next order of position `k`, if it needs one and none is under way; the new end of the queue."""
     if S[k, at.PENDING]:
@@ -72,7 +72,7 @@ def send(C: Any, S: Any, g: Any, k: int, queue: Any, end: int) -> int:  # noqa: 
     return end
 
 
-@compiled
+@apart
 def send_rest(C: Any, S: Any, g: Any, group: Any, count: int, queue: Any, end: int) -> int:  # noqa: N803
     """After an answer: whoever is not where it should be is looked at again."""
     whole = g[at.FLATTENED] == 1
@@ -84,12 +84,12 @@ def send_rest(C: Any, S: Any, g: Any, group: Any, count: int, queue: Any, end: i
     return end
 
 
-@compiled
+@apart
 def opens(s: Any) -> bool:
     return bool(abs(s[at.TARGET]) > abs(s[at.QUANTITY]) and s[at.TARGET] * s[at.QUANTITY] >= 0)
 
 
-@compiled
+@apart
 def settle_all(C: Any, S: Any, g: Any, group: Any, count: int, ts: int, out: Any, queue: Any) -> None:  # noqa: N803
     """Trade until every position of the group (of all, after a flattening) is where it should be, or refused."""
     first = end = 0
@@ -122,7 +122,7 @@ def settle_all(C: Any, S: Any, g: Any, group: Any, count: int, ts: int, out: Any
             return
 
 
-@compiled
+@apart
 def phase(
     C: Any,  # noqa: N803
     S: Any,  # noqa: N803
@@ -166,7 +166,7 @@ def phase(
     settle_all(C, S, g, group, count, ts, out, queue)
 
 
-@compiled
+@apart
 def walk_all(
     C: Any,  # noqa: N803
     S: Any,  # noqa: N803
@@ -200,7 +200,7 @@ def walk_all(
         phase(C, S, g, group, count, start + later, clock + later, bits, atr, spot, False, out, queue)
 
 
-@compiled
+@apart
 def moment(
     C: Any,  # noqa: N803
     S: Any,  # noqa: N803
