@@ -83,6 +83,20 @@ def _feeds(short: bool) -> Iterator[Figure]:
     return figures(20_000, 3 if short else 5)
 
 
+@_section("backtest")
+def _backtest(short: bool) -> Iterator[Figure]:
+    from benchmarks.backtest import figures
+
+    return figures(100_000 if short else 1_000_000, 3)
+
+
+@_section("sweep")
+def _sweep(short: bool) -> Iterator[Figure]:
+    from benchmarks.sweep import figures
+
+    return figures(50_000 if short else 250_000, 3)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the sections that were asked for, print the table, write the JSON."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
