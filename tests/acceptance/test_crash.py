@@ -113,7 +113,7 @@ def finished(day: Any, report: dict[str, Any], killer: Killer) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_hundred_kills_in_one_day(trading_day: Callable[..., Any], forge: Any) -> None:
-    day = trading_day(end="10:50", last_entry="10:45", square_off="10:48")
+    day = trading_day(end="11:40", last_entry="11:35", square_off="11:38")
     day.open()
     killer = Killer(day, forge, seed=20261120, rows=3)
     report = killer.run(100)

@@ -93,6 +93,10 @@ DAYS_EVENTS: list[tuple[ev.Event, str]] = [
         "X1 NSE_EQ:INFY: not ours",
     ),
     (
+        ev.PositionAdopted(ts=NOON, position=PositionId("hand@NSE_EQ:INFY"), quantity=-5, price=1_500_00),
+        "hand@NSE_EQ:INFY -5 at ₹1,500.00, traded by hand",
+    ),
+    (
         ev.TradingStateChanged(ts=NOON, state=TradingState.REDUCING, reason="a person", source=Source.MANUAL),
         "REDUCING: a person (MANUAL)",
     ),

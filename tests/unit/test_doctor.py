@@ -455,5 +455,5 @@ def test_each_broker_s_door_and_clients(tmp_path: Path) -> None:
         assert (made.name, given) == (broker, token)
     assert clients.data_client("upstox", secrets).refusals == {}
     assert clients.execution_client("dhan", secrets, Master(FRIDAY, ())).capabilities.name == "dhan"
-    with pytest.raises(ConfigError, match="expected the orders of dhan"):
+    with pytest.raises(ConfigError, match="expected one of dhan, upstox, kite"):
         clients.execution_client("nobody", secrets, Master(FRIDAY, ()))
