@@ -21,7 +21,7 @@ DESKS = st.sampled_from(
 )
 
 
-@settings(max_examples=1_000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2_000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(ACTIONS, DESKS)
 def test_whatever_the_broker_does_the_book_stays_true_and_comes_to_rest(actions, desk):
     play(actions, desk).settle()
