@@ -8,10 +8,12 @@ from typing import Any, Protocol
 
 import msgspec
 
+from saudagar.execution.account_ports import AccountClient
 from saudagar.model import (
     Bar,
     BrokerPosition,
     ClientOrderId,
+    ConditionalKind,
     Funds,
     Holding,
     Instrument,
@@ -45,15 +47,6 @@ class LinkStatus(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-class Resting(StrEnum):
-    """Conditional orders that a broker keeps for us, beyond the day and without our being there."""
-
-    SINGLE = "SINGLE"  # one trigger, one order: Kite GTT, Dhan forever, Upstox GTT
-    OCO = "OCO"  # two triggers; one order cancels the other
-    BRACKET = "BRACKET"  # entry with target and stop: Dhan super order, Upstox GTT of several legs
-    TRAILING = "TRAILING"  # the stop follows the price
-
-
 class LookUp(StrEnum):
     """How an order is found by our own id."""
 
@@ -78,7 +71,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     look_up: LookUp = LookUp.DIRECT
     id_length: int = 20  # characters of our own id that the broker keeps
     slices: int | None = 0  # orders that the broker itself cuts one into; 0: it does not; None: no limit is published
-    conditional: frozenset[Resting] = frozenset()
+    conditional: frozenset[ConditionalKind] = frozenset()
     conversion: bool = True  # of a position's product
     e_dis: bool = False  # authorises sales from the demat account
     kill_switch: bool = False
@@ -149,6 +142,11 @@ class ExecutionClient(Protocol):
     """
 
     capabilities: Capabilities
+
+    @property
+    def account(self) -> AccountClient:
+        """What else a person may ask of this account, over the same connection and login."""
+        ...
 
     async def start(
         self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]

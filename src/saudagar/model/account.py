@@ -1,11 +1,14 @@
-"""What a broker says about the account: positions, holdings, money."""
+"""What a broker says about the account: positions, holdings, money, and what a person may ask of it."""
 
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
 
-from saudagar.model.enums import Product
-from saudagar.model.ids import InstrumentId
+from saudagar.model.data import Nanos
+from saudagar.model.enums import Product, Side
+from saudagar.model.ids import BrokerOrderId, ClientOrderId, InstrumentId
 from saudagar.model.money import Paise
 
 
@@ -37,3 +40,64 @@ class Funds(msgspec.Struct, frozen=True, kw_only=True):
     available: Paise
     used: Paise
     opening: Paise
+
+
+class Conversion(msgspec.Struct, frozen=True, kw_only=True):
+    """Move (a part of) a position to another product: intraday to delivery before the square-off, say."""
+
+    instrument: InstrumentId
+    side: Side  # of the position: BUY for a long one
+    quantity: int  # units, positive
+    held: Product
+    wanted: Product
+    overnight: bool = False  # brought over from an earlier day
+
+
+class Margin(msgspec.Struct, frozen=True, kw_only=True):
+    """What orders would take, together where the broker nets them. Fields the broker does not give are None."""
+
+    required: Paise
+    available: Paise | None = None
+    span: Paise | None = None
+    exposure: Paise | None = None
+    charges: Paise | None = None
+
+
+class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the account's ledger."""
+
+    day: date
+    narration: str
+    debit: Paise
+    credit: Paise
+    balance: Paise
+    voucher: str = ""
+
+
+class AccountTrade(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution from the trade book of the day or of earlier days.
+
+    `symbol` is the broker's; `instrument` is empty where today's master does not know it any more (an expired option).
+    """
+
+    trade_id: str
+    broker_id: BrokerOrderId
+    symbol: str
+    side: Side
+    product: Product
+    quantity: int  # units
+    price: Paise
+    ts: Nanos
+    instrument: InstrumentId = InstrumentId("")
+    order_id: ClientOrderId = ClientOrderId("")
+    charges: Paise | None = None  # all of them, where the broker gives them
+
+
+class SaleAuthority(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a holding the depository lets the broker sell today (e-DIS)."""
+
+    isin: str
+    held: int  # units
+    authorised: int
+    status: str
+    remarks: str = ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TypeAlias
 
 import msgspec
 
+from saudagar.model.enums import Right
 from saudagar.model.ids import InstrumentId
 from saudagar.model.money import Paise
 
@@ -54,3 +56,66 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
     close: Paise
     volume: int
     ticks: int = 0
+
+
+class DepthLevel(msgspec.Struct, frozen=True, gc=False):
+    """One level of an order book."""
+
+    price: Paise
+    quantity: int  # units
+    orders: int
+
+
+class Depth(msgspec.Struct, frozen=True):
+    """An order book deeper than the five levels a tick carries, the best level first. A side not told is empty."""
+
+    instrument: InstrumentId
+    ts: Nanos  # exchange time, or that of receipt where the feed has none
+    bids: tuple[DepthLevel, ...] = ()
+    asks: tuple[DepthLevel, ...] = ()
+
+
+class Quote(msgspec.Struct, frozen=True, kw_only=True):
+    """A price asked for, not streamed."""
+
+    instrument: InstrumentId
+    ltp: Paise
+    open: Paise = 0
+    high: Paise = 0
+    low: Paise = 0
+    previous_close: Paise = 0
+    volume: int = 0
+    bid: Paise = 0  # 0: none
+    ask: Paise = 0
+    open_interest: int = 0
+    ts: Nanos = 0  # of the last trade; 0 where the broker does not say
+
+
+class OptionQuote(msgspec.Struct, frozen=True, kw_only=True):
+    """One contract of an option chain. `iv` and the greeks are None where the broker has none.
+
+    `iv` is in percent a year, theta in rupees a day, vega in rupees per percent.
+    """
+
+    strike: Paise
+    right: Right
+    ltp: Paise
+    bid: Paise = 0
+    ask: Paise = 0
+    volume: int = 0
+    open_interest: int = 0
+    iv: float | None = None
+    delta: float | None = None
+    theta: float | None = None
+    gamma: float | None = None
+    vega: float | None = None
+    instrument: InstrumentId = InstrumentId("")  # empty: not in today's master
+
+
+class OptionChain(msgspec.Struct, frozen=True, kw_only=True):
+    """All contracts of one underlying and expiry, by strike, calls before puts."""
+
+    underlying: InstrumentId
+    expiry: date
+    spot: Paise
+    rows: tuple[OptionQuote, ...]

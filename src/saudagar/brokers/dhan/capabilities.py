@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from saudagar.execution.ports import Capabilities, LookUp, Resting
-from saudagar.model import OrderType, Product
+from saudagar.execution.ports import Capabilities, LookUp
+from saudagar.model import ConditionalKind, OrderType, Product
 
 CAPABILITIES = Capabilities(
     name="dhan",
@@ -15,7 +15,7 @@ CAPABILITIES = Capabilities(
     look_up=LookUp.DIRECT,  # orders/external/{correlationId}
     id_length=25,  # documented as 30; the 26th was refused (sandbox, September 2026)
     slices=None,
-    conditional=frozenset(Resting),  # forever orders single and OCO; super orders with trailing jump
+    conditional=frozenset(ConditionalKind),  # forever orders single and OCO; super orders with trailing jump
     e_dis=True,
     kill_switch=True,
     exit_all=True,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from saudagar.brokers.kite.history import INTERVALS
-from saudagar.execution.ports import Capabilities, LookUp, Resting
+from saudagar.execution.ports import Capabilities, LookUp
 from saudagar.market.ist import DAY
-from saudagar.model import MINUTE, OrderType, Product
+from saudagar.model import MINUTE, ConditionalKind, OrderType, Product
 
 CAPABILITIES = Capabilities(
     name="kite",
@@ -17,7 +17,7 @@ CAPABILITIES = Capabilities(
     look_up=LookUp.SCAN,  # `tag` is echoed, and cannot be asked for
     id_length=20,
     slices=10,
-    conditional=frozenset({Resting.SINGLE, Resting.OCO}),  # GTT, limit orders only
+    conditional=frozenset({ConditionalKind.SINGLE, ConditionalKind.OCO}),  # GTT, limit orders only
     depth=(5,),
     stream_instruments=9_000,  # 3 sockets of 3,000
     history_minutes=tuple(interval // MINUTE for interval in INTERVALS if interval < DAY),

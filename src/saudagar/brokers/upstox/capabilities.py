@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from saudagar.execution.ports import Capabilities, LookUp, Resting
-from saudagar.model import OrderType, Product
+from saudagar.execution.ports import Capabilities, LookUp
+from saudagar.model import ConditionalKind, OrderType, Product
 
 CAPABILITIES = Capabilities(
     name="upstox",
@@ -15,7 +15,7 @@ CAPABILITIES = Capabilities(
     look_up=LookUp.DIRECT,  # order history by tag
     id_length=40,
     slices=25,
-    conditional=frozenset(Resting),  # GTT of one or several legs, trailing gap
+    conditional=frozenset(ConditionalKind),  # GTT of one or several legs, trailing gap
     kill_switch=True,
     exit_all=True,
     depth=(5, 30),  # 30 on the Plus plan
