@@ -12,6 +12,7 @@ from functools import reduce
 
 import msgspec
 
+from saudagar.execution.account_ports import AccountClient
 from saudagar.execution.ports import Capabilities, ExecutionClient, LinkStatus
 from saudagar.model import (
     BrokerPosition,
@@ -57,6 +58,11 @@ class Router:
         self._default = default
         self._sent: dict[ClientOrderId, ExecutionClient] = {}
         self.capabilities = reduce(_both, (client.capabilities for client in accounts.values()))
+
+    @property
+    def account(self) -> AccountClient:
+        """That of the default account; the others are reached through `accounts`."""
+        return self.accounts[self._default].account
 
     @property
     def updates_received(self) -> int:

@@ -305,6 +305,10 @@ class MatchingCore:
         """Money of the account, paise."""
         return self.account(account).funds()
 
+    def instrument(self, instrument: InstrumentId) -> Instrument:
+        """The instrument of that id. Raises as `last` does."""
+        return self._book(instrument).instrument
+
     def last(self, instrument: InstrumentId) -> Tick | None:
         """The newest good tick of `instrument`, None before the first.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from saudagar.brokers.paper.account import PaperAccount
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_orders import ExchangeOrder, Refusal, Update
 from saudagar.execution.ports import Capabilities, LinkState, LinkStatus
@@ -17,6 +18,7 @@ from saudagar.model import (
     BrokerOrderId,
     BrokerPosition,
     ClientOrderId,
+    ConditionalKind,
     Funds,
     Holding,
     InstrumentId,
@@ -38,10 +40,15 @@ class PaperBroker:
     """An `ExecutionClient` over a `MatchingCore`."""
 
     capabilities = Capabilities(
-        name="paper", order_types=frozenset(OrderType), products=frozenset(Product), conversion=False
+        name="paper",
+        order_types=frozenset(OrderType),
+        products=frozenset(Product),
+        conditional=frozenset(ConditionalKind),
+        exit_all=True,
     )
 
     def __init__(self, core: MatchingCore) -> None:
+        self.account = PaperAccount(core, self._tell)
         self._core = core
         self._on_report: Callable[[OrderReport], None] = lambda _: None
         self._earlier: dict[ClientOrderId, OrderReport] = {}
@@ -83,6 +90,8 @@ class PaperBroker:
     def on_market(self, ts: Nanos, ticks: Sequence[Tick]) -> None:
         """Let the market move; what trades is reported at once."""
         for update in self._core.advance(ts, ticks):
+            self._on_report(report_of(update))
+        for update in self.account.on_market(ticks):
             self._on_report(report_of(update))
 
     async def submit(self, order: NewOrder) -> OrderReport:
