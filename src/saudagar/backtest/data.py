@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from saudagar.backtest.days import in_session
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.indicators import BarArrays
 from saudagar.indicators.bars import SESSION_OPEN
@@ -36,7 +37,8 @@ class Market:
     Parameters
     ----------
     bars
-        Per instrument; their order decides who comes first where two want the same moment.
+        Per instrument; their order decides who comes first where two want the same moment. Daily ones are cut to
+        their session, see `days`.
 
     Raises
     ------
@@ -60,7 +62,9 @@ class Market:
         self.outside: list[InstrumentId] = []
         for name, each in self.bars.items():
             _check_whole(name, each)
-            if not _inside(each, instruments.get(name), calendar):
+            instrument = instruments.get(name)
+            self.bars[name] = in_session(each, instrument, calendar)
+            if not _inside(self.bars[name], instrument, calendar):
                 self.outside.append(name)
 
     @cached_property
