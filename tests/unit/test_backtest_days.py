@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def test_a_day_from_midnight_to_midnight_becomes_its_session() -> None:
 
 
 def test_a_day_that_is_no_session_stays_outside() -> None:
-    sunday = DAYS[1] + timedelta(days=2)
+    sunday = date(2026, 6, 7)
     market = Market({STOCK.id: bars([sunday])}, MASTER, Calendar())
     assert market.outside == [STOCK.id]
     assert market.bars[STOCK.id].start.tolist() == [midnight(sunday)]
