@@ -77,6 +77,9 @@ class Router:
                 counts[kind] = counts.get(kind, 0) + count
         return counts
 
+    async def open(self) -> None:
+        await asyncio.gather(*(client.open() for client in self.accounts.values()))
+
     async def start(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> None:
         for client in self.accounts.values():
             if hasattr(client, "on_update_count"):

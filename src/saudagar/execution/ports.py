@@ -148,6 +148,10 @@ class ExecutionClient(Protocol):
         """What else a person may ask of this account, over the same connection and login."""
         ...
 
+    async def open(self) -> None:
+        """Be ready to ask and to write, without the order stream: enough for a single command. `start` does it too."""
+        ...
+
     async def start(
         self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]
     ) -> None: ...

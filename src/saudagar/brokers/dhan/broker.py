@@ -100,11 +100,15 @@ class DhanBroker:
         self._writes = Lane("dhan-writes", client, secrets=(settings.token,), governor=governor)
         self._reads = Lane("dhan-reads", client, secrets=(settings.token,))
 
+    async def open(self) -> None:
+        """Load the SDK; see `ExecutionClient.open`."""
+        await asyncio.gather(self._writes.open(), self._reads.open())
+
     async def start(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> None:
         """Load the SDK and connect the order stream; returns when the first attempt has come to an end."""
         self._told = (on_report, on_status)
         self.stream = self._stream(on_report, on_status)
-        await asyncio.gather(self._writes.open(), self._reads.open(), self.stream.start())
+        await asyncio.gather(self.open(), self.stream.start())
 
     def _stream(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> Stream:
         settings = self._settings

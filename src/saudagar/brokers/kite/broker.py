@@ -105,6 +105,10 @@ class KiteBroker:
         self._writes = Lane("kite-writes", lambda: connect(self._settings), secrets=secrets, governor=governor)
         self._reads = Lane("kite-reads", lambda: connect(self._settings), secrets=secrets)
 
+    async def open(self) -> None:
+        """Load the SDK; see `ExecutionClient.open`."""
+        await asyncio.gather(self._writes.open(), self._reads.open())
+
     async def start(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> None:
         """Load the SDK and connect the order stream; returns when the first attempt has come to an end.
 
@@ -120,7 +124,7 @@ class KiteBroker:
             self._update(message, on_report)
 
         self._on_status = on_status
-        opened = [self._writes.open(), self._reads.open()]
+        opened = [self.open()]
         if self._feed is not None:
             self._feed.listen(text, status)
         else:

@@ -77,6 +77,9 @@ class PaperBroker:
                 product=order.new.product,
             )
 
+    async def open(self) -> None:
+        """Always open."""
+
     async def start(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> None:
         self._on_report = on_report
         on_status(LinkStatus(LinkState.UP, "paper"))

@@ -125,11 +125,15 @@ class UpstoxBroker:
         self._writes = Lane("upstox-writes", self._sdk, timeout=timeout, secrets=secrets, governor=governor)
         self._reads = Lane("upstox-reads", self._sdk, timeout=timeout, secrets=secrets)
 
+    async def open(self) -> None:
+        """Load the SDK; see `ExecutionClient.open`."""
+        await asyncio.gather(self._writes.open(), self._reads.open())
+
     async def start(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> None:
         """Load the SDK and connect the order stream; returns when the first attempt has come to an end."""
         self._told = (on_report, on_status)
         self.stream = self._stream(on_report, on_status)
-        await asyncio.gather(self._writes.open(), self._reads.open(), self.stream.start())
+        await asyncio.gather(self.open(), self.stream.start())
 
     async def renew(self, token: str) -> None:
         """Go on with a new token; see `ExecutionClient.renew`."""
