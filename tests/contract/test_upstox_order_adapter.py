@@ -98,8 +98,7 @@ def on_broker(server: Server, work, timeout=(1.0, 0.4), governor=None, **setting
             clock=lambda: 77,
             governor=governor,
         )
-        await broker._writes.open()
-        await broker._reads.open()
+        await broker.open()
         try:
             return await work(broker)
         finally:
@@ -458,7 +457,7 @@ def test_a_new_token_is_used_from_the_next_request_on_and_checked(server):
         await broker.submit(new_order())
         await broker.renew("FRESH")
         await broker.submit(new_order(order_id=ClientOrderId("T2")))
-        assert broker._client.configuration.access_token == "FRESH"
+        assert broker._client().configuration.access_token == "FRESH"
         server.answer = refusal("UDAPI100050", "Invalid token", 401)
         with pytest.raises(AuthError):
             await broker.renew("STALE")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import operator
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from saudagar.brokers.governor import Governor
 from saudagar.brokers.supervisor import Stream, Watch
-from saudagar.brokers.upstox import outcome, parse, words
+from saudagar.brokers.upstox import parse, words
+from saudagar.brokers.upstox.calls import Asked, Client, Reads, Writes
 from saudagar.brokers.upstox.capabilities import CAPABILITIES
 from saudagar.brokers.upstox.lane import LIMITS, Lane
 from saudagar.execution.ports import InstrumentLookup, LinkState, LinkStatus
@@ -37,8 +37,6 @@ from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown, Reject
 
 _V2 = "2.0"
 _AUTOMATIC = -1.0
-
-T = TypeVar("T")
 
 
 class UpstoxOrderSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,17 +115,17 @@ class UpstoxBroker:
         self._settings, self._lookup, self._clock = settings, lookup, clock
         self._watch = watch or Watch(stale=0)  # an account may rest for hours
         self._told: tuple[Callable[[OrderReport], None], Callable[[LinkStatus], None]] | None = None
-        self._client: Any = None
-        self._client_lock = threading.Lock()
         if governor is None and settings.rest_host is None:
             governor = Governor(LIMITS)
-        secrets, timeout = (settings.token,), settings.timeout
-        self._writes = Lane("upstox-writes", self._sdk, timeout=timeout, secrets=secrets, governor=governor)
-        self._reads = Lane("upstox-reads", self._sdk, timeout=timeout, secrets=secrets)
+        self._client = Client(settings.token, settings.rest_host)
+        given: dict[str, Any] = {"timeout": settings.timeout, "secrets": (settings.token,)}
+        lane = Lane("upstox-writes", self._client, governor=governor, **given)
+        self._writes = Writes(lane, settings.algo_name)
+        self._reads = Reads(Lane("upstox-reads", self._client, **given), lookup)
 
     async def open(self) -> None:
         """Load the SDK; see `ExecutionClient.open`."""
-        await asyncio.gather(self._writes.open(), self._reads.open())
+        await asyncio.gather(self._writes.lane.open(), self._reads.lane.open())
 
     async def start(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> None:
         """Load the SDK and connect the order stream; returns when the first attempt has come to an end."""
@@ -138,8 +136,9 @@ class UpstoxBroker:
     async def renew(self, token: str) -> None:
         """Go on with a new token; see `ExecutionClient.renew`."""
         self._settings = msgspec.structs.replace(self._settings, token=token)
-        await self._writes.renew(token)
-        await self._reads.renew(token)
+        self._client.token = token
+        await self._writes.lane.renew(token)
+        await self._reads.lane.renew(token)
         await self.funds()  # a token that is refused must not open the desk
         if self.stream is None or self._told is None:
             return
@@ -151,23 +150,19 @@ class UpstoxBroker:
     async def stop(self) -> None:
         if self.stream is not None:
             await self.stream.stop()
-        await self._writes.close()
-        await self._reads.close()
-        if self._client is not None:
-            from saudagar.brokers.upstox.client import close
-
-            await asyncio.to_thread(close, self._client)
-            self._client = None
+        await self._writes.lane.close()
+        await self._reads.lane.close()
+        await self._client.close()
 
     async def submit(self, order: NewOrder) -> OrderReport:
         """Place `order` with our id as Upstox's ``tag``."""
         self.capabilities.check(order)
         fields = self._fields(order)
 
-        def place(sdk: Any, asked: dict[str, Any]) -> Any:
-            from upstox_client import OrderApiV3, PlaceOrderV3Request
+        def place(api: Any, asked: Asked) -> Any:
+            from upstox_client import PlaceOrderV3Request
 
-            return OrderApiV3(sdk).place_order(PlaceOrderV3Request(**fields), **asked, **self._algo())
+            return api.place_order(PlaceOrderV3Request(**fields), **asked)
 
         data = await self._write(order.order_id, "order", place, urgent=order.purpose.reduces)
         try:
@@ -181,10 +176,10 @@ class UpstoxBroker:
         fields = self._terms(self._lookup.get(order.new.instrument), terms)
         fields |= {"order_id": number, "validity": words.VALIDITY[order.new.validity]}
 
-        def modify(sdk: Any, asked: dict[str, Any]) -> Any:
-            from upstox_client import ModifyOrderRequest, OrderApiV3
+        def modify(api: Any, asked: Asked) -> Any:
+            from upstox_client import ModifyOrderRequest
 
-            return OrderApiV3(sdk).modify_order(ModifyOrderRequest(**fields), **asked, **self._algo())
+            return api.modify_order(ModifyOrderRequest(**fields), **asked)
 
         data = await self._write(order.id, "modification", modify, urgent=order.new.purpose.reduces)
         _confirmed(data, number, "modification")
@@ -192,10 +187,8 @@ class UpstoxBroker:
     async def cancel(self, order: Order) -> None:
         number = _broker_id(order)
 
-        def cancel(sdk: Any, asked: dict[str, Any]) -> Any:
-            from upstox_client import OrderApiV3
-
-            return OrderApiV3(sdk).cancel_order(number, **asked, **self._algo())
+        def cancel(api: Any, asked: Asked) -> Any:
+            return api.cancel_order(number, **asked)
 
         data = await self._write(order.id, "cancellation", cancel, urgent=True)
         _confirmed(data, number, "cancellation")
@@ -203,14 +196,18 @@ class UpstoxBroker:
     async def find(self, order_id: ClientOrderId) -> OrderReport | None:
         """The order by our id. A history by tag that Upstox refuses proves nothing: then the book is searched."""
         try:
-            steps = await self._rows("look-up", lambda api, asked: api.get_order_details(_V2, tag=order_id, **asked))
+            steps = await self._reads.rows(
+                "look-up", lambda api, asked: api.get_order_details(_V2, tag=order_id, **asked)
+            )
         except RejectedByBroker:
             steps = []
         numbers = {str(row.get("order_id")) for row in steps if row.get("tag") == order_id}
         if not numbers:
             reports = [report for report in await self.orders() if report.order_id == order_id]
         else:
-            reports = [self._parsed(parse.order_report, await self._details(number)) for number in sorted(numbers)]
+            reports = [
+                self._reads.parsed(parse.order_report, await self._details(number)) for number in sorted(numbers)
+            ]
         if not reports:
             return None
         if len(reports) > 1 or reports[0].order_id != order_id:
@@ -219,41 +216,33 @@ class UpstoxBroker:
 
     async def trades_of(self, order: Order) -> tuple[TradeReport, ...]:
         number = _broker_id(order)
-        rows = await self._rows("trades", lambda api, asked: api.get_trades_by_order(number, _V2, **asked))
+        rows = await self._reads.rows("trades", lambda api, asked: api.get_trades_by_order(number, _V2, **asked))
         try:
             return parse.trades([row for row in rows if str(row.get("order_id", number)) == number], self._lookup)
         except DataError as error:
             raise BrokerError(str(error)) from None
 
     async def orders(self) -> list[OrderReport]:
-        rows = await self._rows("order book", lambda api, asked: api.get_order_book(_V2, **asked))
-        return [self._parsed(parse.order_report, row) for row in rows]
+        rows = await self._reads.rows("order book", lambda api, asked: api.get_order_book(_V2, **asked))
+        return [self._reads.parsed(parse.order_report, row) for row in rows]
 
     async def positions(self) -> list[BrokerPosition]:
         """The day's positions, those on margin funding (MTF) among them."""
-        rows = await self._rows("positions", lambda api, asked: api.get_positions(_V2, **asked), "PortfolioApi")
-        rows += await self._rows("MTF positions", lambda api, asked: api.get_mtf_positions(**asked), "PortfolioApi")
-        return [self._parsed(parse.position, row) for row in rows]
+        rows = await self._reads.rows("positions", lambda api, asked: api.get_positions(_V2, **asked), "PortfolioApi")
+        rows += await self._reads.rows(
+            "MTF positions", lambda api, asked: api.get_mtf_positions(**asked), "PortfolioApi"
+        )
+        return [self._reads.parsed(parse.position, row) for row in rows]
 
     async def holdings(self) -> list[Holding]:
-        rows = await self._rows("holdings", lambda api, asked: api.get_holdings(_V2, **asked), "PortfolioApi")
-        return [self._parsed(parse.holding, row) for row in rows]
+        rows = await self._reads.rows("holdings", lambda api, asked: api.get_holdings(_V2, **asked), "PortfolioApi")
+        return [self._reads.parsed(parse.holding, row) for row in rows]
 
     async def funds(self) -> Funds:
-        data = await self._read("funds", lambda api, asked: api.get_user_fund_margin_v3(**asked), "UserApi")
-        return self._parsed(lambda row, _: parse.funds(row), data)
+        data = await self._reads.data("funds", lambda api, asked: api.get_user_fund_margin_v3(**asked), "UserApi")
+        return self._reads.parsed(lambda row, _: parse.funds(row), data)
 
     # -- inside --------------------------------------------------------------------------------------------------
-
-    def _sdk(self) -> Any:
-        """The account's one client (each starts a pool of threads), with the present token."""
-        from saudagar.brokers.upstox.client import api_client
-
-        with self._client_lock:
-            if self._client is None:
-                self._client = api_client(self._settings.token, self._settings.rest_host)
-            self._client.configuration.access_token = self._settings.token
-            return self._client
 
     def _stream(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> Stream:
         settings = self._settings
@@ -309,49 +298,17 @@ class UpstoxBroker:
             fields["market_protection"] = self._settings.protection
         return fields
 
-    def _algo(self) -> dict[str, str]:
-        return {"algo_name": self._settings.algo_name} if self._settings.algo_name else {}
-
     async def _write(
-        self, order_id: ClientOrderId, request: str, call: Callable[[Any, dict[str, Any]], Any], *, urgent: bool
+        self, order_id: ClientOrderId, request: str, call: Callable[[Any, Asked], Any], *, urgent: bool
     ) -> Any:
-        def told(given: tuple[Any, dict[str, Any]]) -> Any:
+        def told() -> None:
             if self.on_hand_over is not None:
                 self.on_hand_over(order_id, time.monotonic_ns())
-            return call(*given)
 
-        return outcome.content(await self._writes.ask(told, urgent=urgent), request)
-
-    async def _read(self, request: str, call: Callable[[Any, dict[str, Any]], Any], api: str = "OrderApi") -> Any:
-        def asked(given: tuple[Any, dict[str, Any]]) -> Any:
-            import upstox_client
-
-            return call(getattr(upstox_client, api)(given[0]), given[1])
-
-        try:
-            return outcome.content(await self._reads.ask(asked), request)
-        except OutcomeUnknown as error:  # of a question there is no outcome to be unsure of
-            raise BrokerError(error.message, code=error.code) from None
-
-    async def _rows(
-        self, request: str, call: Callable[[Any, dict[str, Any]], Any], api: str = "OrderApi"
-    ) -> list[dict[str, Any]]:
-        data = await self._read(request, call, api)
-        data = [] if data is None else data
-        if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
-            raise BrokerError(f"Upstox, {request}: expected a list of objects.")
-        return data
+        return await self._writes.ask(request, call, urgent=urgent, before=told)
 
     async def _details(self, number: str) -> Any:
-        return await self._read("look-up", lambda api, asked: api.get_order_status(order_id=number, **asked))
-
-    def _parsed(self, parser: Callable[[Any, InstrumentLookup], T], row: Any) -> T:
-        try:
-            if not isinstance(row, dict):
-                raise DataError(f"Upstox gave {type(row).__name__} where an object belongs.")
-            return parser(row, self._lookup)
-        except DataError as error:
-            raise BrokerError(str(error)) from None
+        return await self._reads.data("look-up", lambda api, asked: api.get_order_status(order_id=number, **asked))
 
     def _update(self, body: bytes, on_report: Callable[[OrderReport], None]) -> None:
         try:

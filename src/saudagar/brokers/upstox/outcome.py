@@ -36,19 +36,25 @@ STATUSES: dict[int, type[BrokerError]] = {
 }
 """HTTP statuses. Any other leaves the outcome unknown."""
 
-_HINTS: dict[type[BrokerError], str] = {
-    AuthError: "Log in again: Upstox's tokens end at 03:30.",
-    OutcomeUnknown: "It will be looked up by our own id.",
-}
+LOOK_UP = "It will be looked up by our own id."
+
+_LOG_IN = "Log in again: Upstox's tokens end at 03:30."
 
 
-def content(reply: Reply, request: str) -> Any:
-    """The ``data`` of a plain yes.
+def content(reply: Reply, request: str, *, doubt: str = LOOK_UP) -> Any:
+    """The ``data`` of a plain yes; see `answer`."""
+    return answer(reply, request, doubt=doubt)["data"]
+
+
+def answer(reply: Reply, request: str, *, doubt: str = LOOK_UP) -> dict[str, Any]:
+    """The whole body of a plain yes; it holds ``data``.
 
     Parameters
     ----------
     request
         What was asked, for the message.
+    doubt
+        What to do where the outcome is unknown.
 
     Raises
     ------
@@ -63,7 +69,7 @@ def content(reply: Reply, request: str) -> Any:
         body = None
     told = body if isinstance(body, dict) else {}
     if 200 <= reply.status < 300 and told.get("status") == "success" and "data" in told:
-        return told["data"]
+        return told
     code, message = _complaint(told)
     kind: type[BrokerError]
     if not reply.status:
@@ -75,7 +81,8 @@ def content(reply: Reply, request: str) -> Any:
     else:
         kind = CODES.get(code) or STATUSES.get(reply.status, OutcomeUnknown)
         message = f"{message} (HTTP {reply.status}{', ' + code if code else ''})"
-    raise kind(f"Upstox, {request}: {message}.", code=code, hint=_HINTS.get(kind, ""))
+    hint = {AuthError: _LOG_IN, OutcomeUnknown: doubt}.get(kind, "")
+    raise kind(f"Upstox, {request}: {message}.", code=code, hint=hint)
 
 
 def _complaint(body: dict[str, Any]) -> tuple[str, str]:
