@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from datetime import date, time
 from pathlib import Path
 from typing import Any, TypeVar
@@ -97,8 +98,13 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
         return sum(map(len, self.backtest.market.bars.values()))
 
 
-def prepare(asked: Asked) -> Prepared:
+def prepare(asked: Asked, strategy: Strategy | None = None, market: Market | None = None) -> Prepared:
     """Read the options, then the bars; look for look-ahead.
+
+    Parameters
+    ----------
+    strategy, market
+        At hand already, as in a notebook; they take the place of what the options name.
 
     Raises
     ------
@@ -107,16 +113,16 @@ def prepare(asked: Asked) -> Prepared:
     DataError
         No such bars, an unknown symbol, or a strategy that sees ahead.
     """
-    strategy = _strategy(asked)
+    strategy = strategy or _strategy(asked)
     given = {name: getattr(asked, name) for name in ("stop", "target", "trail") if getattr(asked, name)}
     exits = _valid(Exits, given, "exits")
-    names = _names(asked)
+    names = tuple(market.bars) if market else _names(asked)
     sizing = _sizing(asked, exits, len(names))
     costs = _costs(asked)
     length = _interval(asked.interval)
     if asked.slippage < 0:
         raise ConfigError(f"--slippage counts ticks from 0 on, got {asked.slippage}.")
-    market = _market(asked, names, length)
+    market = market or _market(asked, names, length)
     plan = Plan(
         id=StrategyId(type(strategy).__name__),
         strategy=strategy,
@@ -175,7 +181,17 @@ def _strategy(asked: Asked) -> Strategy:
     lacking = [each for each in asked.assignments if not each.partition("=")[2]]
     if lacking:
         raise ConfigError(f"--set is written name=value, got {lacking[0]!r}.")
-    given = dict(each.split("=", 1) for each in asked.assignments)
+    return parametrised(kind, dict(each.split("=", 1) for each in asked.assignments))
+
+
+def parametrised(kind: type[Strategy], given: Mapping[str, Any]) -> Strategy:
+    """A strategy of `kind` with the parameters `given`.
+
+    Raises
+    ------
+    ConfigError
+        No such parameter, or a value that it refuses.
+    """
     if unknown := [name for name in given if name not in kind.model_fields]:
         known = ", ".join(kind.model_fields) or "none"
         raise ConfigError(f"{kind.__name__} has no parameter {', '.join(unknown)}; its parameters: {known}.")
