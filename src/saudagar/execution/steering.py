@@ -61,6 +61,8 @@ class Tactics(msgspec.Struct, frozen=True, kw_only=True):
     rest_stop: bool = True  # the stop rests at the broker
     flip: bool = True  # a reversal with no stop in force is one order through zero, not two
     modifications: int = 25  # the broker's limit per order; the last few are kept for turning a stop into an exit
+    entry_ppm: int = -1  # how far a limit entry reaches; -1: as `protection_ppm`; 0 waits at the last price
+    entry_rest: Nanos = 0  # an entry unfilled for so long is withdrawn; 0: after `chase`
 
 
 class Submit(msgspec.Struct, frozen=True):
@@ -184,7 +186,7 @@ def _enter(
             others.append(order)
     if others:
         return [Cancel(o, "left over") for o in others]
-    if late := [o for o in entries if now - o.submitted >= tactics.chase]:
+    if late := [o for o in entries if now - o.submitted >= (tactics.entry_rest or tactics.chase)]:
         return [Cancel(o, "entry not filled in time") for o in late]
     if entries and entries[0].remaining > missing:
         terms = msgspec.structs.replace(entries[0].terms, quantity=entries[0].filled + missing)
@@ -234,7 +236,9 @@ def entry_terms(instrument: Instrument, side: Side, quantity: int, last: Paise, 
     """How an entry of at most `quantity` units is written: its first slice."""
     part = min(quantity, _most(instrument) or quantity)
     if tactics.entry_type is OrderType.LIMIT:
-        return _marketable(instrument, side, part, last, tactics)
+        reach = tactics.protection_ppm if tactics.entry_ppm < 0 else tactics.entry_ppm
+        price = _reaching(instrument, side, last, reach)
+        return OrderTerms(quantity=part, order_type=OrderType.LIMIT, price=price)
     return OrderTerms(quantity=part, order_type=OrderType.MARKET)
 
 
