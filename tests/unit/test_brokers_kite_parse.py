@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from saudagar.brokers.kite import parse, words
+from saudagar.brokers.kite import fields, parse, words
 from saudagar.brokers.kite.capabilities import CAPABILITIES
 from saudagar.market.master import Master
 from saudagar.model import (
@@ -147,7 +147,7 @@ def test_times_are_india_s_wherever_this_machine_is(monkeypatch, zone):
     time.tzset()
     try:
         nine_fifteen = 1_795_146_300 * SECOND
-        assert parse.naive_ist("2026-11-20 09:15:00") == nine_fifteen
+        assert fields.naive_ist("2026-11-20 09:15:00") == nine_fifteen
         assert parse.order_report(row(), LOOKUP).ts == nine_fifteen + 2 * SECOND
         late = parse.order_report(row(exchange_update_timestamp=None), LOOKUP)
         assert late.ts == nine_fifteen + SECOND
@@ -155,7 +155,7 @@ def test_times_are_india_s_wherever_this_machine_is(monkeypatch, zone):
         monkeypatch.undo()
         time.tzset()
     for nothing in (None, "", "0001-01-01 00:00:00", "09:15:00", "soon", 5):
-        assert parse.naive_ist(nothing) == 0
+        assert fields.naive_ist(nothing) == 0
 
 
 def test_reasons_are_kept_for_what_ended_badly():
@@ -176,7 +176,7 @@ def test_lots_of_mcx_are_units_here():
     assert (report.terms.quantity, report.filled) == (3_000, 1_000)
     (trade,) = parse.trades([trade_row(instrument_token=53496327, quantity=2)], LOOKUP)
     assert trade.quantity == 2_000
-    assert parse.units_per_lot(None) == parse.units_per_lot(SHARE) == 1
+    assert fields.units_per_lot(None) == fields.units_per_lot(SHARE) == 1
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import operator
-import re
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from saudagar.brokers.governor import Governor
-from saudagar.brokers.kite import outcome, parse, words
+from saudagar.brokers.kite import parse, request, words
+from saudagar.brokers.kite.account import KiteAccount
 from saudagar.brokers.kite.capabilities import CAPABILITIES
-from saudagar.brokers.kite.client import LIMITS, KiteLookup, KiteSettings, connect
+from saudagar.brokers.kite.client import LIMITS, KiteLookup, KiteSettings
 from saudagar.brokers.kite.feed import KiteFeed, ticker_stream
-from saudagar.brokers.lane import Call, Lane
+from saudagar.brokers.kite.line import Line, list_of, parsed
+from saudagar.brokers.lane import Call
 from saudagar.brokers.supervisor import Stream, Watch
 from saudagar.execution.ports import LinkState, LinkStatus
 from saudagar.model import (
@@ -26,23 +26,18 @@ from saudagar.model import (
     ClientOrderId,
     Funds,
     Holding,
-    Instrument,
     Nanos,
     NewOrder,
     Order,
     OrderReport,
     OrderTerms,
-    Product,
     TradeReport,
 )
-from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown, RejectedByBroker, Unsupported
+from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown, RejectedByBroker
 
 LINK = "kite orders"
 
-_TAG = re.compile(r"[A-Za-z0-9]{1,20}")  # a longer one is refused (kite.trade/forum 52970)
 _BAD_UPDATE = "bad order update"
-
-T = TypeVar("T")
 
 
 class KiteBroker:
@@ -101,13 +96,17 @@ class KiteBroker:
         self._variety: dict[BrokerOrderId, str] = {}
         if governor is None and settings.rest_url is None:
             governor = Governor(LIMITS)
-        secrets = (settings.token, settings.api_key)
-        self._writes = Lane("kite-writes", lambda: connect(self._settings), secrets=secrets, governor=governor)
-        self._reads = Lane("kite-reads", lambda: connect(self._settings), secrets=secrets)
+        self._line = Line(settings, governor)
+        self._account = KiteAccount(self._line, lookup, clock)
+
+    @property
+    def account(self) -> KiteAccount:
+        """What else a person may ask of this account."""
+        return self._account
 
     async def open(self) -> None:
         """Load the SDK; see `ExecutionClient.open`."""
-        await asyncio.gather(self._writes.open(), self._reads.open())
+        await self._line.open()
 
     async def start(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> None:
         """Load the SDK and connect the order stream; returns when the first attempt has come to an end.
@@ -144,8 +143,7 @@ class KiteBroker:
     async def renew(self, token: str) -> None:
         """Go on with a new token; see `ExecutionClient.renew`. A shared feed must be renewed too."""
         self._settings = msgspec.structs.replace(self._settings, token=token)
-        await self._writes.renew(token, self._settings.api_key)
-        await self._reads.renew(token, self._settings.api_key)
+        await self._line.renew(self._settings)
         await self.funds()  # a token that is refused must not open the desk
         if self.stream is not None and self._open is not None:
             await self.stream.stop()
@@ -156,12 +154,11 @@ class KiteBroker:
     async def stop(self) -> None:
         if self.stream is not None:
             await self.stream.stop()
-        await self._writes.close()
-        await self._reads.close()
+        await self._line.close()
 
     async def submit(self, order: NewOrder) -> OrderReport:
         """Place `order` with our id as Kite's ``tag``."""
-        fields = self._fields(order)
+        fields = request.order(order, self._lookup, self._settings.protection)
         body = await self._write(
             order.order_id, "order", lambda kite: kite.place_order(**fields), urgent=order.purpose.reduces
         )
@@ -176,7 +173,8 @@ class KiteBroker:
         """Set all of `terms`; the quantity is the total, filled part included."""
         number = _broker_id(order)
         instrument = self._lookup.get(order.new.instrument)
-        fields = self._terms(instrument, terms) | {"validity": words.VALIDITY[order.new.validity]}
+        fields = request.terms(instrument, terms, self._settings.protection)
+        fields |= {"validity": words.VALIDITY[order.new.validity]}
         variety = self._variety_of(order)
         body = await self._write(
             order.id,
@@ -198,66 +196,31 @@ class KiteBroker:
             return None
         if len(rows) > 1:
             raise BrokerError(f"Kite has {len(rows)} orders with our id {order_id}.")
-        return self._parsed(parse.order_report, rows[0])
+        return parsed(parse.order_report, rows[0], self._lookup)
 
     async def trades_of(self, order: Order) -> tuple[TradeReport, ...]:
         number = _broker_id(order)
-        rows = await self._rows("trades", lambda kite: kite.order_trades(number))
+        rows = await self._line.rows("trades", lambda kite: kite.order_trades(number))
         try:
             return parse.trades([row for row in rows if str(row.get("order_id", number)) == number], self._lookup)
         except DataError as error:
             raise BrokerError(str(error)) from None
 
     async def orders(self) -> list[OrderReport]:
-        return [self._parsed(parse.order_report, row) for row in await self._book()]
+        return [parsed(parse.order_report, row, self._lookup) for row in await self._book()]
 
     async def positions(self) -> list[BrokerPosition]:
-        body = await self._read("positions", lambda kite: kite.positions())
+        body = await self._line.read("positions", lambda kite: kite.positions())
         net = body.get("net") if isinstance(body, dict) else None
-        return [self._parsed(parse.position, row) for row in _list(net, "positions")]
+        return [parsed(parse.position, row, self._lookup) for row in list_of(net, "positions")]
 
     async def holdings(self) -> list[Holding]:
-        return [self._parsed(parse.holding, row) for row in await self._rows("holdings", lambda kite: kite.holdings())]
+        rows = await self._line.rows("holdings", lambda kite: kite.holdings())
+        return [parsed(parse.holding, row, self._lookup) for row in rows]
 
     async def funds(self) -> Funds:
-        body = await self._read("margins", lambda kite: kite.margins())
-        return self._parsed(lambda row, _: parse.funds(row), body)
-
-    def _fields(self, order: NewOrder) -> dict[str, Any]:
-        instrument = self._lookup.get(order.instrument)
-        exchange = _tradable(instrument, order.product)
-        self.capabilities.check(order)
-        if not _TAG.fullmatch(order.order_id):
-            raise DataError(f"order id {order.order_id!r} is not 1 to 20 of A-Z, a-z and 0-9.")
-        return self._terms(instrument, order.terms) | {
-            "variety": words.AMO if order.after_market else words.REGULAR,
-            "exchange": exchange,
-            "tradingsymbol": instrument.kite_symbol,
-            "transaction_type": order.side.value,
-            "product": words.PRODUCT[order.product],
-            "validity": words.VALIDITY[order.validity],
-            "tag": order.order_id,
-        }
-
-    def _terms(self, instrument: Instrument, terms: OrderTerms) -> dict[str, Any]:
-        """Quantity, prices and protection as the SDK can send them: plain numbers, and only those that belong."""
-        try:
-            quantity, price, trigger = map(operator.index, (terms.quantity, terms.price, terms.trigger_price))
-        except TypeError:
-            raise DataError(f"quantity and prices must be whole numbers, got {terms!r}.") from None
-        kind = terms.order_type
-        if quantity <= 0 or (kind.has_price and price <= 0) or (kind.has_trigger and trigger <= 0):
-            raise DataError(f"quantity and the prices of an order of type {kind} must be positive, got {terms!r}.")
-        lots, rest = divmod(quantity, parse.units_per_lot(instrument))
-        if rest:
-            raise DataError(f"{instrument.id}: {quantity} units are not whole lots of {instrument.lot_size}.")
-        return {
-            "quantity": lots,
-            "order_type": words.ORDER_TYPE[kind],
-            "price": parse.rupees(price) if kind.has_price else None,
-            "trigger_price": parse.rupees(trigger) if kind.has_trigger else None,
-            "market_protection": None if kind.has_price else self._settings.protection,
-        }
+        body = await self._line.read("margins", lambda kite: kite.margins())
+        return parsed(lambda row, _: parse.funds(row), body, self._lookup)
 
     def _variety_of(self, order: Order) -> str:
         """The door it came through; after a restart, as the book or the stream said."""
@@ -265,7 +228,7 @@ class KiteBroker:
         return self._variety.get(order.broker_id, usual)
 
     async def _book(self) -> list[dict[str, Any]]:
-        rows = await self._rows("order book", lambda kite: kite.orders())
+        rows = await self._line.rows("order book", lambda kite: kite.orders())
         for row in rows:
             self._learn(row)
         return rows
@@ -274,27 +237,13 @@ class KiteBroker:
         if row.get("order_id") and row.get("variety"):
             self._variety[BrokerOrderId(str(row["order_id"]))] = str(row["variety"])
 
-    async def _write(self, order_id: ClientOrderId, request: str, call: Call, *, urgent: bool) -> Any:
+    async def _write(self, order_id: ClientOrderId, what: str, call: Call, *, urgent: bool) -> Any:
         def told(kite: Any) -> Any:
             if self.on_hand_over is not None:
                 self.on_hand_over(order_id, time.monotonic_ns())
             return call(kite)
 
-        return outcome.content(await self._writes.ask(told, urgent=urgent), request)
-
-    async def _read(self, request: str, call: Call) -> Any:
-        return outcome.answer(await self._reads.ask(call), request)
-
-    async def _rows(self, request: str, call: Call) -> list[dict[str, Any]]:
-        return _list(await self._read(request, call), request)
-
-    def _parsed(self, parser: Callable[[Any, KiteLookup], T], row: Any) -> T:
-        try:
-            if not isinstance(row, dict):
-                raise DataError(f"Kite gave {type(row).__name__} where an object belongs.")
-            return parser(row, self._lookup)
-        except DataError as error:
-            raise BrokerError(str(error)) from None
+        return await self._line.write(what, told, urgent=urgent)
 
     def _update(self, text: bytes, on_report: Callable[[OrderReport], None]) -> None:
         """Pass on one text message. A broken one counts as an order's: the exchange sent it as such."""
@@ -314,27 +263,12 @@ class KiteBroker:
             self.on_update_count(self.updates_received)
 
 
-def _tradable(instrument: Instrument, product: Product) -> str:
-    exchange = words.EXCHANGE.get(instrument.segment)
-    if exchange is None or product not in words.PRODUCTS_OF[instrument.kind]:
-        raise Unsupported(f"Kite does not trade {instrument.id} as {product}.")
-    if not instrument.kite_symbol:
-        raise Unsupported(f"{instrument.id} has no Kite symbol.", hint="Fetch the instrument master again.")
-    return exchange
-
-
 def _broker_id(order: Order) -> str:
     if not order.broker_id:
         raise RejectedByBroker(f"Kite's id of order {order.id} is not known yet.", hint="Look it up first.")
     return str(order.broker_id)
 
 
-def _confirmed(body: object, request: str) -> None:
+def _confirmed(body: object, what: str) -> None:
     if not isinstance(body, dict) or not body.get("order_id"):
-        raise OutcomeUnknown(f"Kite, {request}: the answer does not name the order.")
-
-
-def _list(body: Any, request: str) -> list[dict[str, Any]]:
-    if not isinstance(body, list) or not all(isinstance(row, dict) for row in body):
-        raise BrokerError(f"Kite, {request}: expected a list of objects.")
-    return body
+        raise OutcomeUnknown(f"Kite, {what}: the answer does not name the order.")

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from saudagar.model import InstrumentKind, OrderStatus, OrderType, Product, Segment, Side, Validity
+from saudagar.model import (
+    ConditionalKind,
+    ConditionalStatus,
+    InstrumentKind,
+    OrderStatus,
+    OrderType,
+    Product,
+    Segment,
+    Side,
+    Validity,
+)
 
 STATUS: dict[str, OrderStatus] = {
     "PUT ORDER REQ RECEIVED": OrderStatus.PENDING,
@@ -47,6 +57,9 @@ EXCHANGE: dict[Segment, str] = {
 }
 """Tradable segments."""
 
+QUOTED: dict[Segment, str] = EXCHANGE | {Segment.NSE_INDEX: "NSE", Segment.BSE_INDEX: "BSE"}
+"""Segments that have a price."""
+
 PAISE_SEGMENTS = frozenset({1, 2, 4, 5, 7, 9})
 """Segment codes (an instrument token's last byte) whose prices travel in paise: NSE, NFO, BSE, BFO, MCX, indices."""
 
@@ -83,3 +96,17 @@ VALIDITY: dict[Validity, str] = {Validity.DAY: "DAY", Validity.IOC: "IOC"}
 
 REGULAR, AMO = "regular", "amo"
 """Varieties: which of Kite's doors an order came through. Its changes must come through the same."""
+
+GTT_TYPE: dict[ConditionalKind, str] = {ConditionalKind.SINGLE: "single", ConditionalKind.OCO: "two-leg"}
+GTT_TYPE_READ: dict[str, ConditionalKind] = {word: ours for ours, word in GTT_TYPE.items()}
+
+GTT_STATUS: dict[str, ConditionalStatus] = {
+    "active": ConditionalStatus.ACTIVE,
+    "triggered": ConditionalStatus.DONE,  # its order lives in the order book; or REJECTED: see `parse_account`
+    "disabled": ConditionalStatus.CANCELLED,  # by Kite, after a corporate action
+    "expired": ConditionalStatus.EXPIRED,
+    "cancelled": ConditionalStatus.CANCELLED,
+    "rejected": ConditionalStatus.REJECTED,
+    "deleted": ConditionalStatus.CANCELLED,
+}
+"""Status of a GTT (the SDK's constants)."""

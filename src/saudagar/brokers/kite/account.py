@@ -1,0 +1,173 @@
+"""`KiteAccount`: what else a person may ask of an account at Kite, over the order desk's own line.
+
+A conditional order is Kite's GTT: one trigger, or a target and a stop of which one fires. Each sends a limit order, so
+every leg needs a price. Kite keeps no id of ours for them and looks none up: after an unknown outcome one is found
+by all that was asked. Kite Connect has no kill switch, no exit of everything, no ledger, no trades of earlier days and
+no e-DIS; those raise `Unsupported` before the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import partial
+from typing import NoReturn
+
+from saudagar.brokers.kite import parse_account, request
+from saudagar.brokers.kite.client import KiteLookup
+from saudagar.brokers.kite.line import Line, parsed
+from saudagar.model import (
+    SECOND,
+    AccountTrade,
+    BrokerOrderId,
+    ClientOrderId,
+    ConditionalReport,
+    ConditionalStatus,
+    Conversion,
+    Instrument,
+    LedgerEntry,
+    Margin,
+    Nanos,
+    NewConditional,
+    NewOrder,
+    Paise,
+    SaleAuthority,
+    Segment,
+)
+from saudagar.model.errors import DataError, OutcomeUnknown, RejectedByBroker, Unsupported
+
+_CONSOLE = "Download it at console.zerodha.com."
+_HALT = "Use the desk's own: saudagar desk halt, saudagar desk close-all."
+_DEMAT = "Authorise the sale on Kite's holdings page, or give Zerodha your DDPI once."
+_FIRED = frozenset({ConditionalStatus.DONE, ConditionalStatus.REJECTED})
+_SKEW: Nanos = 60 * SECOND  # that Kite's clock and ours may be apart
+
+
+class KiteAccount:
+    """The `AccountClient` over the official SDK. Made by `KiteBroker`.
+
+    Parameters
+    ----------
+    clock
+        As `KiteBroker`'s: the time of reports for which Kite gives none.
+    """
+
+    def __init__(self, line: Line, lookup: KiteLookup, clock: Callable[[], Nanos]) -> None:
+        self._line, self._lookup, self._clock = line, lookup, clock
+        self._asked: dict[ClientOrderId, Nanos] = {}  # when a conditional order was sent off
+
+    async def convert(self, asked: Conversion) -> None:
+        fields = request.conversion(asked, self._lookup)
+        done = await self._line.write("conversion", lambda kite: kite.convert_position(**fields), urgent=True)
+        if done is not True:
+            raise OutcomeUnknown("Kite, conversion: the answer does not confirm it.", hint="Look at the positions.")
+
+    async def place_conditional(self, asked: NewConditional) -> ConditionalReport:
+        fields = request.trigger(asked, self._lookup)
+        self._asked[asked.order_id] = self._clock()
+        body = await self._line.write("conditional order", lambda kite: kite.place_gtt(**fields), urgent=False)
+        return ConditionalReport(
+            broker_id=_trigger_id(body, "conditional order"),
+            kind=asked.kind,
+            status=ConditionalStatus.ACTIVE,
+            instrument=asked.instrument,
+            side=asked.side,
+            quantity=asked.quantity,
+            product=asked.product,
+            legs=asked.legs,
+            order_id=asked.order_id,
+            ts=self._clock(),
+        )
+
+    async def modify_conditional(self, known: ConditionalReport, asked: NewConditional) -> None:
+        """See `AccountClient`; Kite takes everything anew, and so the product must stay as well."""
+        number, what = _known_id(known), "modification of a conditional order"
+        if _stays(known) != _stays(asked):
+            raise DataError(f"kind, instrument, side and product stay {_stays(known)}, got {_stays(asked)}.")
+        fields = request.trigger(asked, self._lookup)
+        body = await self._line.write(what, lambda kite: kite.modify_gtt(number, **fields), urgent=True)
+        _trigger_id(body, what)
+
+    async def cancel_conditional(self, known: ConditionalReport) -> None:
+        number, what = _known_id(known), "cancellation of a conditional order"
+        body = await self._line.write(what, lambda kite: kite.delete_gtt(number), urgent=True)
+        _trigger_id(body, what)
+
+    async def conditionals(self) -> list[ConditionalReport]:
+        """The live ones and those of the last days that fired or expired; Kite forgets a deleted one at once."""
+        rows = await self._line.rows("conditional orders", lambda kite: kite.get_gtts())
+        return [parsed(parse_account.conditional, row, self._lookup) for row in rows]
+
+    async def find_conditional(self, asked: NewConditional) -> ConditionalReport | None:
+        """The live order that equals `asked`, the newest of several; or one that has fired since it was asked for."""
+        same = [each for each in await self.conditionals() if _content(each) == _content(asked)]
+        sent = self._asked.get(asked.order_id)
+        found = [each for each in same if each.status.live] or [
+            each for each in same if sent and each.status in _FIRED and each.ts >= sent - _SKEW
+        ]
+        return max(found, key=lambda each: (each.ts, int(each.broker_id)), default=None)
+
+    async def margin(self, orders: Sequence[NewOrder]) -> Margin:
+        """All of `orders` as one basket, on top of the positions there are."""
+        if not orders:
+            raise DataError("there is no order to tell the margin of.")
+        basket = [request.margin(each, self._lookup) for each in orders]
+        body = await self._line.read("margin", lambda kite: kite.basket_order_margins(basket))
+        return parsed(lambda row, _: parse_account.margin(row), body, self._lookup)
+
+    async def trades(self) -> list[AccountTrade]:
+        """See `AccountClient`. Our ids come from the order book: a trade of Kite does not carry them."""
+        rows = await self._line.rows("trade book", lambda kite: kite.trades())
+        book = await self._line.rows("order book", lambda kite: kite.orders())
+        tags = {str(row.get("order_id")): str(row.get("tag") or "") for row in book}
+        read = partial(parse_account.trade, tags)
+        return sorted((parsed(read, row, self._lookup) for row in rows), key=lambda trade: trade.ts)
+
+    async def trade_history(self, start: date, end: date) -> list[AccountTrade]:
+        _refuse("trades of earlier days", _CONSOLE)
+
+    async def ledger(self, start: date, end: date) -> list[LedgerEntry]:
+        _refuse("ledger", _CONSOLE)
+
+    async def exit_all(self) -> list[BrokerOrderId]:
+        _refuse("exit of all positions", _HALT)
+
+    async def kill_switch(self, on: bool, segments: Sequence[Segment] = ()) -> None:
+        _refuse("kill switch", f"{_HALT} Zerodha's own is in Console, under Account.")
+
+    async def profit_exit(self, profit: Paise | None, loss: Paise | None) -> None:
+        _refuse("exit at a profit or loss of the day", "Set the desk's own limits of the day, under [risk].")
+
+    async def sale_authorities(self, isin: str = "") -> list[SaleAuthority]:
+        _refuse("e-DIS", _DEMAT)
+
+    async def request_sale_pin(self) -> None:
+        _refuse("e-DIS", _DEMAT)
+
+    async def sale_form(self, instrument: Instrument, quantity: int) -> str:
+        _refuse("e-DIS", _DEMAT)
+
+
+def _refuse(what: str, hint: str) -> NoReturn:
+    raise Unsupported(f"Kite Connect has no {what}.", hint=hint)
+
+
+def _trigger_id(body: object, what: str) -> BrokerOrderId:
+    number = body.get("trigger_id") if isinstance(body, dict) else None
+    if not number:
+        raise OutcomeUnknown(f"Kite, {what}: the answer does not name it.", hint="Look at the conditional orders.")
+    return BrokerOrderId(str(number))
+
+
+def _known_id(known: ConditionalReport) -> str:
+    if not known.broker_id:
+        raise RejectedByBroker("Kite's id of this conditional order is not known.", hint="Find it first.")
+    return str(known.broker_id)
+
+
+def _stays(each: ConditionalReport | NewConditional) -> tuple[object, ...]:
+    return each.kind, each.instrument, each.side, each.product
+
+
+def _content(each: ConditionalReport | NewConditional) -> tuple[object, ...]:
+    return (*_stays(each), each.quantity, frozenset(each.legs))

@@ -1,0 +1,174 @@
+"""What is sent to Kite: the fields of each request, checked before the wire. Pure; raises, and nothing has been sent.
+
+Prices leave as rupees, quantities as Kite counts them (lots on MCX). The SDK's own checks must never have anything to
+find: whatever it raises before it sends looks like an outcome that nobody knows.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from typing import Any
+
+from saudagar.brokers.kite import words
+from saudagar.brokers.kite.capabilities import CAPABILITIES
+from saudagar.brokers.kite.client import KiteLookup
+from saudagar.brokers.kite.fields import rupees, units_per_lot
+from saudagar.model import (
+    ConditionalLeg,
+    Conversion,
+    Instrument,
+    NewConditional,
+    NewOrder,
+    OrderTerms,
+    Product,
+)
+from saudagar.model.errors import DataError, Unsupported
+
+_TAG = re.compile(r"[A-Za-z0-9]{1,20}")  # a longer one is refused (kite.trade/forum 52970)
+
+
+def order(new: NewOrder, lookup: KiteLookup, protection: float) -> dict[str, Any]:
+    """For `place_order`; our id is its ``tag``. `protection` as in `KiteSettings`.
+
+    Raises
+    ------
+    Unsupported, DataError
+    """
+    instrument = lookup.get(new.instrument)
+    exchange = exchange_of(instrument, new.product)
+    CAPABILITIES.check(new)
+    if not _TAG.fullmatch(new.order_id):
+        raise DataError(f"order id {new.order_id!r} is not 1 to 20 of A-Z, a-z and 0-9.")
+    return terms(instrument, new.terms, protection) | {
+        "variety": words.AMO if new.after_market else words.REGULAR,
+        "exchange": exchange,
+        "tradingsymbol": instrument.kite_symbol,
+        "transaction_type": new.side.value,
+        "product": words.PRODUCT[new.product],
+        "validity": words.VALIDITY[new.validity],
+        "tag": new.order_id,
+    }
+
+
+def terms(instrument: Instrument, asked: OrderTerms, protection: float) -> dict[str, Any]:
+    """Quantity, prices and protection as the SDK can send them: plain numbers, and only those that belong.
+
+    Raises
+    ------
+    DataError
+    """
+    try:
+        quantity, price, trigger = map(operator.index, (asked.quantity, asked.price, asked.trigger_price))
+    except TypeError:
+        raise DataError(f"quantity and prices must be whole numbers, got {asked!r}.") from None
+    kind = asked.order_type
+    if quantity <= 0 or (kind.has_price and price <= 0) or (kind.has_trigger and trigger <= 0):
+        raise DataError(f"quantity and the prices of an order of type {kind} must be positive, got {asked!r}.")
+    return {
+        "quantity": _kites_quantity(instrument, quantity),
+        "order_type": words.ORDER_TYPE[kind],
+        "price": rupees(price) if kind.has_price else None,
+        "trigger_price": rupees(trigger) if kind.has_trigger else None,
+        "market_protection": None if kind.has_price else protection,
+    }
+
+
+def margin(new: NewOrder, lookup: KiteLookup) -> dict[str, Any]:
+    """One order of `basket_order_margins`; raises as `order` does."""
+    fields = order(new, lookup, 0)
+    left_out = ("validity", "tag", "market_protection")
+    return {name: value for name, value in fields.items() if value is not None and name not in left_out}
+
+
+def conversion(asked: Conversion, lookup: KiteLookup) -> dict[str, Any]:
+    """For `convert_position`.
+
+    Raises
+    ------
+    Unsupported, DataError
+    """
+    instrument = lookup.get(asked.instrument)
+    exchange = exchange_of(instrument, asked.held)
+    exchange_of(instrument, asked.wanted)
+    if asked.held is asked.wanted:
+        raise DataError(f"{asked.instrument} is held as {asked.held} already.")
+    return {
+        "exchange": exchange,
+        "tradingsymbol": instrument.kite_symbol,
+        "transaction_type": asked.side.value,
+        "position_type": "overnight" if asked.overnight else "day",
+        "quantity": _kites_quantity(instrument, _whole(asked.quantity, "quantity")),
+        "old_product": words.PRODUCT[asked.held],
+        "new_product": words.PRODUCT[asked.wanted],
+    }
+
+
+def trigger(asked: NewConditional, lookup: KiteLookup) -> dict[str, Any]:
+    """For `place_gtt` and `modify_gtt`: the lower trigger first. Our id has no place in it.
+
+    Raises
+    ------
+    Unsupported, DataError
+    """
+    if asked.kind not in CAPABILITIES.conditional:
+        offered = ", ".join(sorted(CAPABILITIES.conditional))
+        raise Unsupported(f"Kite has no {asked.kind} order; it has {offered}.", hint="Enter first, then place an OCO.")
+    asked.check()
+    instrument = lookup.get(asked.instrument)
+    exchange = exchange_of(instrument, asked.product)
+    quantity = _kites_quantity(instrument, _whole(asked.quantity, "quantity"))
+    legs = sorted(asked.legs, key=lambda leg: leg.trigger)
+    return {
+        "trigger_type": words.GTT_TYPE[asked.kind],
+        "tradingsymbol": instrument.kite_symbol,
+        "exchange": exchange,
+        "trigger_values": [rupees(_whole(leg.trigger, f"trigger of {leg.name}")) for leg in legs],
+        "last_price": rupees(_whole(asked.last_price, "last price")),
+        "orders": [
+            {
+                "transaction_type": asked.side.value,
+                "quantity": quantity,
+                "order_type": "LIMIT",
+                "product": words.PRODUCT[asked.product],
+                "price": rupees(_limit(leg)),
+            }
+            for leg in legs
+        ],
+    }
+
+
+def exchange_of(instrument: Instrument, product: Product) -> str:
+    """Kite's exchange of something that can be traded as `product`; `Unsupported` if it cannot."""
+    exchange = words.EXCHANGE.get(instrument.segment)
+    if exchange is None or product not in words.PRODUCTS_OF[instrument.kind]:
+        raise Unsupported(f"Kite does not trade {instrument.id} as {product}.")
+    if not instrument.kite_symbol:
+        raise Unsupported(f"{instrument.id} has no Kite symbol.", hint="Fetch the instrument master again.")
+    return exchange
+
+
+def _kites_quantity(instrument: Instrument, units: int) -> int:
+    lots, rest = divmod(units, units_per_lot(instrument))
+    if rest:
+        raise DataError(f"{instrument.id}: {units} units are not whole lots of {instrument.lot_size}.")
+    return lots
+
+
+def _limit(leg: ConditionalLeg) -> int:
+    if not leg.price:
+        raise Unsupported(
+            f"Kite's conditional orders are limit orders: leg {leg.name} needs a price.",
+            hint="Give one beyond the trigger, so that it trades.",
+        )
+    return _whole(leg.price, f"price of {leg.name}")
+
+
+def _whole(value: int, name: str) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number <= 0:
+        raise DataError(f"{name} must be a whole number above 0, got {value!r}.")
+    return number
