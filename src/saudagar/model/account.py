@@ -84,7 +84,7 @@ class AccountTrade(msgspec.Struct, frozen=True, kw_only=True):
     broker_id: BrokerOrderId
     symbol: str
     side: Side
-    product: Product
+    product: Product | None  # None where the broker does not say (Upstox, of earlier days)
     quantity: int  # units
     price: Paise
     ts: Nanos
