@@ -41,6 +41,7 @@ def _root(
 
 
 def _mount() -> None:
+    from saudagar.app.account import app as account_app
     from saudagar.app.brokers_commands import app as brokers_app
     from saudagar.app.config_check import app as config_app
     from saudagar.app.data import app as data_app
@@ -61,6 +62,7 @@ def _mount() -> None:
     app.command()(sweep)
     app.command()(login)
     app.command()(doctor)
+    app.add_typer(account_app, name="account")
     app.add_typer(desk_app, name="desk")
     app.add_typer(config_app, name="config")
     app.add_typer(journal_app, name="journal")

@@ -8,7 +8,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from saudagar.exchange.process import ExchangeConfig, ExchangeProcess, Ports
-from saudagar.market.master import Master, merge, read_dhan, read_upstox
+from saudagar.market.master import Master, merge, read_dhan, read_kite, read_upstox
 from saudagar.model import Nanos
 from saudagar.model.errors import BrokerError, ConfigError
 
@@ -37,7 +37,10 @@ class Simulated:
     def master(self) -> Master:
         """The instruments of its day, from the brokers' own files."""
         exchange, day = self.exchange, date.fromisoformat(self.state()["day"])
-        return merge([read_upstox(_get(exchange.upstox_master_url)), read_dhan(_get(exchange.dhan_master_url))], day)
+        readings = [read_upstox(_get(exchange.upstox_master_url)), read_dhan(_get(exchange.dhan_master_url))]
+        if exchange.ports.kite:
+            readings.append(read_kite(_get(exchange.kite_master_url)))
+        return merge(readings, day)
 
 
 def _get(url: str) -> bytes:

@@ -1,0 +1,262 @@
+"""``saudagar account …``: what the broker's books say, and prices. What changes something is in `changes`."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from saudagar.app.account.changes import mount
+from saudagar.app.errors import told
+
+if TYPE_CHECKING:
+    from saudagar.app.account.room import Room
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="One account at one broker: its books, prices, conversions, conditional orders, kill switch, e-DIS.",
+)
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per line: paise, UTC nanoseconds.")]
+_DATES = ["%Y-%m-%d"]
+_From = Annotated[datetime | None, typer.Option("--from", formats=_DATES, help="The first day, in India.")]
+_To = Annotated[datetime | None, typer.Option("--to", formats=_DATES, help="The last day; default: today.")]
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    broker: Annotated[str, typer.Option(help="dhan, upstox or kite. Default: the configuration's, else dhan.")] = "",
+    config: Annotated[Path | None, typer.Option(help="A desk's file: its broker and secrets.")] = None,
+    account: Annotated[str, typer.Option(help="One of the [accounts.NAME] of that file.")] = "",
+    secrets: Annotated[Path | None, typer.Option(help="A file of NAME=value lines, mode 0600.")] = None,
+    masters: Annotated[Path, typer.Option(help="Where the instrument masters are.")] = Path("var/instruments"),
+    log: Annotated[Path, typer.Option(help="Where requests are noted before they are sent.")] = Path(
+        "var/account/requests.jsonl"
+    ),
+    exchange_ports: Annotated[
+        str, typer.Option(help="Ports of a simulated exchange: UPSTOX,DHAN,CONTROL or UPSTOX,DHAN,KITE,CONTROL.")
+    ] = "",
+) -> None:
+    """Options of the account stand before the command: saudagar account --broker kite positions."""
+    from saudagar.app.account.room import Room
+
+    context.obj = Room(
+        broker=broker,
+        config=config,
+        account=account,
+        secrets=secrets,
+        masters=masters,
+        exchange_ports=exchange_ports,
+        log=log,
+    )
+
+
+@app.command()
+def funds(context: typer.Context, as_json: Json = False) -> None:
+    """Money: available, used, at the day's start.
+
+    Exit codes: 0; 2 a wrong option; 5 the broker did not answer.
+    """
+    with told(json=as_json):
+        import msgspec
+
+        from saudagar.model import inr
+
+        found = _room(context).with_desk(lambda desk: desk.funds())
+        if as_json:
+            typer.echo(msgspec.json.encode(found).decode())
+            return
+        for title, amount in (("available", found.available), ("used", found.used), ("opening", found.opening)):
+            typer.echo(f"{title:<10} {inr(amount):>18}")
+
+
+@app.command()
+def orders(context: typer.Context, as_json: Json = False) -> None:
+    """Today's order book.
+
+    Exit codes: 0; 2 a wrong option; 5 the broker did not answer.
+    """
+    _books(context, lambda desk: desk.orders(), "ORDERS", as_json, "No orders today.")
+
+
+@app.command()
+def positions(context: typer.Context, as_json: Json = False) -> None:
+    """Today's positions, closed ones included.
+
+    Exit codes: 0; 2 a wrong option; 5 the broker did not answer.
+    """
+    _books(context, lambda desk: desk.positions(), "POSITIONS", as_json, "No positions today.")
+
+
+@app.command()
+def holdings(context: typer.Context, as_json: Json = False) -> None:
+    """Shares in the demat account.
+
+    Exit codes: 0; 2 a wrong option; 5 the broker did not answer.
+    """
+    _books(context, lambda desk: desk.holdings(), "HOLDINGS", as_json, "No holdings.")
+
+
+@app.command()
+def trades(context: typer.Context, first: _From = None, last: _To = None, as_json: Json = False) -> None:
+    """Today's trade book; with --from that of earlier days.
+
+    Exit codes: 0; 2 a wrong option; 5 the broker did not answer, or has no such history.
+    """
+    room = _room(context)
+
+    def asked(desk: Any) -> Any:
+        if first is None:
+            return desk.account.trades()
+        return desk.account.trade_history(*_days(room, first, last))
+
+    _books(context, asked, "TRADES", as_json, "No trades.")
+
+
+@app.command()
+def ledger(
+    context: typer.Context,
+    first: Annotated[datetime, typer.Option("--from", formats=_DATES, help="The first day, in India.")],
+    last: _To = None,
+    as_json: Json = False,
+) -> None:
+    """The account's ledger.
+
+    Exit codes: 0; 2 a wrong option; 5 the broker did not answer, or has none to give.
+    """
+    room = _room(context)
+    _books(context, lambda desk: desk.account.ledger(*_days(room, first, last)), "LEDGER", as_json, "No entries.")
+
+
+@app.command()
+def authorities(
+    context: typer.Context,
+    isin: Annotated[str, typer.Argument(help="Of one share; default: of all holdings.")] = "",
+    as_json: Json = False,
+) -> None:
+    """What the depository lets the broker sell today (e-DIS).
+
+    Exit codes: 0; 2 a wrong option; 5 the broker did not answer, or has no e-DIS.
+    """
+    _books(context, lambda desk: desk.account.sale_authorities(isin), "AUTHORITIES", as_json, "Nothing to authorise.")
+
+
+@app.command()
+def quote(
+    context: typer.Context,
+    symbols: Annotated[list[str], typer.Argument(help="RELIANCE, NSE:RELIANCE, NSE_INDEX:NIFTY …")],
+    as_json: Json = False,
+) -> None:
+    """Prices of now.
+
+    Exit codes: 0; 2 a wrong option; 3 an unknown symbol; 5 the broker did not answer.
+    """
+    with told(json=as_json):
+        from saudagar.app.account import tables
+
+        room = _room(context)
+        wanted = [room.master.resolve(symbol) for symbol in dict.fromkeys(symbols)]
+        found = room.with_quotes(lambda quotes: quotes.quotes(wanted))
+        rows = [found[each.id] for each in wanted if each.id in found]
+        tables.say(rows, tables.QUOTES, as_json, "The broker gave no prices.")
+
+
+@app.command()
+def chain(
+    context: typer.Context,
+    underlying: Annotated[str, typer.Argument(help="NIFTY, RELIANCE …")],
+    expiry: Annotated[datetime | None, typer.Option(formats=_DATES, help="Default: the nearest.")] = None,
+    strikes: Annotated[int, typer.Option(min=0, help="This many each side of the money; 0: all.")] = 8,
+    as_json: Json = False,
+) -> None:
+    """The option chain of one expiry.
+
+    Exit codes: 0; 2 a wrong option; 3 an unknown symbol; 5 the broker did not answer.
+    """
+    with told(json=as_json):
+        from saudagar.app.account import tables
+        from saudagar.app.wording import long_date, price
+
+        room = _room(context)
+        of = room.master.resolve(underlying)
+
+        async def asked(quotes: Any) -> Any:
+            day = expiry.date() if expiry else (await quotes.expiries(of) or [None])[0]
+            return None if day is None else await quotes.option_chain(of, day)
+
+        found = room.with_quotes(asked)
+        rows = [] if found is None else _near(found, strikes)
+        if found is not None and not as_json:
+            typer.echo(f"{of.symbol} {price(found.spot)}, expiry {long_date(found.expiry)}")
+        tables.say(rows, tables.CHAIN, as_json, f"{of.symbol} has no options.")
+
+
+@app.command()
+def requests(context: typer.Context, as_json: Json = False) -> None:
+    """What was asked of brokers with these commands, and what became of it.
+
+    Exit codes: 0; 1 there is a request without an answer; 4 the log cannot be read.
+    """
+    with told(json=as_json):
+        from saudagar.app.account import tables
+
+        entries = _room(context).log.entries()
+        rows = [
+            {
+                "ts": request.ts,
+                "id": request.id,
+                "broker": request.broker,
+                "kind": request.kind,
+                "outcome": answer.outcome.value if answer else None,
+                "detail": answer.detail if answer else "",
+            }
+            for request, answer in entries
+        ]
+        columns = (
+            tables.Column("time", lambda row: tables.moment(row["ts"])),
+            tables.Column("broker", lambda row: row["broker"]),
+            tables.Column("request", lambda row: row["kind"]),
+            tables.Column("outcome", lambda row: row["outcome"] or "no answer is known"),
+            tables.Column("detail", lambda row: row["detail"]),
+            tables.Column("id", lambda row: row["id"]),
+        )
+        tables.say(rows, columns, as_json, "Nothing was asked yet.")
+        if any(answer is None for _, answer in entries):
+            raise typer.Exit(1)
+
+
+def _room(context: typer.Context) -> Room:
+    room: Room = context.obj
+    return room
+
+
+def _books(context: typer.Context, asked: Any, columns: str, as_json: bool, nothing: str) -> None:
+    with told(json=as_json):
+        from saudagar.app.account import tables
+
+        tables.say(_room(context).with_desk(asked), getattr(tables, columns), as_json, nothing)
+
+
+def _days(room: Room, first: datetime, last: datetime | None) -> tuple[date, date]:
+    from saudagar.market.ist import ist_day
+    from saudagar.model.errors import ConfigError
+
+    end = last.date() if last else ist_day(room.now())
+    if first.date() > end:
+        raise ConfigError(f"--from {first.date()} lies after --to {end}.")
+    return first.date(), end
+
+
+def _near(chain: Any, strikes: int) -> list[Any]:
+    """The rows of `strikes` strikes each side of the one nearest to the spot."""
+    levels = sorted({row.strike for row in chain.rows})
+    if not strikes or not levels:
+        return list(chain.rows)
+    middle = min(range(len(levels)), key=lambda index: abs(levels[index] - chain.spot))
+    kept = set(levels[max(0, middle - strikes) : middle + strikes + 1])
+    return [row for row in chain.rows if row.strike in kept]
+
+
+mount(app)
