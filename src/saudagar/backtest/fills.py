@@ -66,8 +66,8 @@ _PPM = 1_000_000
 NO_SLIPPAGE = Slippage()
 
 
-class _Resting:
-    """An order that has not traded yet. There are no partial fills here."""
+class Resting:
+    """An order at the broker that has not traded (whole) yet."""
 
     __slots__ = ("asleep", "new", "terms")
 
@@ -92,7 +92,7 @@ class BarBroker:
         self._instruments = instruments
         self._now: Nanos = 0
         self._prices: dict[InstrumentId, Paise] = {}
-        self._resting: dict[InstrumentId, dict[ClientOrderId, _Resting]] = {}
+        self._resting: dict[InstrumentId, dict[ClientOrderId, Resting]] = {}
         self._where: dict[ClientOrderId, InstrumentId] = {}
         self._expired: set[ClientOrderId] = set()
         self._held: dict[tuple[InstrumentId, Product], int] = {}  # signed units
@@ -142,12 +142,17 @@ class BarBroker:
 
     def _submit(self, new: NewOrder) -> OrderReport:
         terms, price = new.terms, self._prices[new.instrument]
-        asleep = terms.order_type.has_trigger and not _touched(new.side, price, terms.trigger_price)
-        if not asleep and _can_trade(new.side, price, terms):
+        asleep = terms.order_type.has_trigger and not touched(new.side, price, terms.trigger_price)
+        if not asleep and can_trade(new.side, price, terms):
             return self._fill(new, terms.quantity, self._worse(new, terms, price))
-        self._resting.setdefault(new.instrument, {})[new.order_id] = _Resting(new, terms, asleep)
-        self._where[new.order_id] = new.instrument
+        self._rest(new, terms, asleep=asleep)
         return self._report(new, OrderStatus.TRIGGER_PENDING if asleep else OrderStatus.OPEN)
+
+    def _rest(self, new: NewOrder, terms: OrderTerms, *, asleep: bool) -> Resting:
+        order = Resting(new, terms, asleep)
+        self._resting.setdefault(new.instrument, {})[new.order_id] = order
+        self._where[new.order_id] = new.instrument
+        return order
 
     def _modify(self, order_id: ClientOrderId, terms: OrderTerms) -> list[Answer]:
         instrument = self._where.get(order_id)
@@ -155,19 +160,19 @@ class BarBroker:
             return [self._gone(order_id, "modify")]
         order, price = self._resting[instrument][order_id], self._prices[instrument]
         order.terms = terms
-        order.asleep = terms.order_type.has_trigger and not _touched(order.new.side, price, terms.trigger_price)
+        order.asleep = terms.order_type.has_trigger and not touched(order.new.side, price, terms.trigger_price)
         accepted = ModifyAccepted(self._now, order_id)
-        if not order.asleep and _can_trade(order.new.side, price, terms):
+        if not order.asleep and can_trade(order.new.side, price, terms):
             self._take(order_id)
             return [accepted, self._fill(order.new, terms.quantity, self._worse(order.new, terms, price))]
         return [accepted]
 
-    def _reached(self, order: _Resting, price: Paise) -> OrderReport | None:
+    def _reached(self, order: Resting, price: Paise) -> OrderReport | None:
         side, terms, woken = order.new.side, order.terms, order.asleep
-        if order.asleep and not _touched(side, price, terms.trigger_price):
+        if order.asleep and not touched(side, price, terms.trigger_price):
             return None
         order.asleep = False
-        if not _can_trade(side, price, terms):
+        if not can_trade(side, price, terms):
             return self._report(order.new, OrderStatus.OPEN) if woken else None
         at = self._worse(order.new, terms, price) if woken else terms.price  # what rests was there first
         self._take(order.new.order_id)
@@ -191,7 +196,7 @@ class BarBroker:
         reports = tuple(report for report in working if isinstance(report, OrderReport))
         return AccountSnapshot(ts=self._now, reports=reports, positions=tuple(positions))
 
-    def _take(self, order_id: ClientOrderId) -> _Resting | None:
+    def _take(self, order_id: ClientOrderId) -> Resting | None:
         instrument = self._where.pop(order_id, None)
         return None if instrument is None else self._resting[instrument].pop(order_id)
 
@@ -201,10 +206,14 @@ class BarBroker:
         limit = terms.price if terms.order_type.has_price else 0
         return self._slippage.apply(self._instruments.get(new.instrument), new.side, price, limit)
 
-    def _fill(self, new: NewOrder, quantity: int, price: Paise) -> OrderReport:
+    def book(self, new: NewOrder, quantity: int) -> None:
+        """Count an execution of `quantity` units."""
         self.fills += 1
         key = new.instrument, new.product
         self._held[key] = self._held.get(key, 0) + new.side.sign * quantity
+
+    def _fill(self, new: NewOrder, quantity: int, price: Paise) -> OrderReport:
+        self.book(new, quantity)
         return OrderReport(
             order_id=new.order_id,
             status=OrderStatus.FILLED,
@@ -226,11 +235,13 @@ class BarBroker:
         )
 
 
-def _touched(side: Side, price: Paise, trigger: Paise) -> bool:
+def touched(side: Side, price: Paise, trigger: Paise) -> bool:
+    """Whether `price` wakes a stop at `trigger`."""
     return price >= trigger if side is Side.BUY else price <= trigger
 
 
-def _can_trade(side: Side, price: Paise, terms: OrderTerms) -> bool:
+def can_trade(side: Side, price: Paise, terms: OrderTerms) -> bool:
+    """Whether an order of these terms may trade when the market stands at `price`."""
     if terms.order_type in _AT_ANY_PRICE:
         return True
     return price <= terms.price if side is Side.BUY else price >= terms.price

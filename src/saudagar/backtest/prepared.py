@@ -59,11 +59,17 @@ class Prepared(Analysis):
             for instrument in plan.instruments:
                 columns = _Columns(Run(plan, instrument), bars[instrument])
                 self._columns.setdefault(instrument, []).append(columns)
+        self._fired = {name: self._any(name, len(each)) for name, each in bars.items()}
 
-    def fired(self, instrument: InstrumentId) -> NDArray[Any]:
-        """The indices of the bars at whose close some plan may have a wish, in order."""
-        columns = self._columns.get(instrument, [])
-        return np.flatnonzero(np.logical_or.reduce([each.fired for each in columns])) if columns else np.array([], int)
+    def _any(self, instrument: InstrumentId, count: int) -> NDArray[np.bool_]:
+        fired = np.zeros(count, np.bool_)
+        for columns in self._columns.get(instrument, ()):
+            fired |= columns.fired
+        return fired
+
+    def any_fired(self, instrument: InstrumentId) -> NDArray[np.bool_]:
+        """At which bars' close some plan may have a wish."""
+        return self._fired[instrument]
 
     def on_tick(self, tick: Tick) -> list[Intent]:
         """The intents of the bar that this tick closed."""

@@ -9,6 +9,9 @@ How a bar trades
   price, and at the open where the open has jumped it. This is the worst-first rule of `execution.protection`.
 - Costs do not enter the price; they are counted per round trip.
 - All instruments share one desk: at each moment first all opens, then each leg of the walk.
+- Other rules for when and how much an order fills: see `fill_rules`. Where a signal acts at its own close, that close
+  is seen once more as a last price, after all else inside the bar.
+- With finer bars as detail all of this is done bar by bar of the detail; only the signals are of the plans' own bars.
 
 Why it may skip
 ---------------
@@ -26,12 +29,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from saudagar.backtest.calls import Calls
+from saudagar.backtest.detail import closing_bars
+from saudagar.backtest.fill_rules import FillRules
 from saudagar.backtest.fills import NO_SLIPPAGE, BarBroker, Slippage
 from saudagar.backtest.prepared import Prepared
 from saudagar.backtest.result import Costs, Result
 from saudagar.backtest.session import Session
+from saudagar.backtest.volume_fills import VolumeBroker
 from saudagar.engine.analysis import Analysis
 from saudagar.engine.settings import Settings
 from saudagar.execution.ports import InstrumentLookup
@@ -44,9 +51,12 @@ from saudagar.model.errors import ConfigError, DataError
 from saudagar.model.events import Event
 from saudagar.strategies import Strategy
 
+Ints = NDArray[np.int64]
+
 _NEVER: Nanos = 1 << 60
 _NO_JUMPS = dict.fromkeys(InstrumentKind, 0)  # visited bars may lie far apart
 _FREE_HAND = Strategy.on_bar
+_NEXT_OPEN = FillRules()
 
 
 def replay_bars(
@@ -59,6 +69,8 @@ def replay_bars(
     every_bar: bool = False,
     on_events: Callable[[Sequence[Event]], None] | None = None,
     slippage: Slippage = NO_SLIPPAGE,
+    fills: FillRules = _NEXT_OPEN,
+    detail: Mapping[InstrumentId, BarArrays] | None = None,
 ) -> Result:
     """Trade `bars` with the plans of `settings`.
 
@@ -69,11 +81,15 @@ def replay_bars(
     costs
         Charges of one round trip, e.g. `flat_costs(300)` for 0.03 % a side, or the statutory ones.
     every_bar
-        Call the engine at every bar: the plain form, several times slower.
+        Call the engine at every bar: the plain form, several times slower. Knows no other fill rules and no detail.
     on_events
         Told the events of every step, in order.
     slippage
         Of marketable orders and triggered stops.
+    fills
+        When and how much orders fill.
+    detail
+        Finer bars inside `bars`, for any of the instruments.
 
     Raises
     ------
@@ -83,18 +99,21 @@ def replay_bars(
         Prices that are not whole paise.
     """
     _check(settings, bars)
-    settings = msgspec.structs.replace(settings, reconcile=0, bar_grace=_NEVER)
-    return _BarReplay(settings, bars, instruments, calendar, costs, every_bar, on_events, slippage).run()
+    settings = msgspec.structs.replace(fills.applied(settings), reconcile=0, bar_grace=_NEVER)
+    return _BarReplay(
+        settings, bars, instruments, calendar, costs, every_bar, on_events, slippage, fills, detail or {}
+    ).run()
 
 
 class _Line:
-    """One instrument on its way through its bars."""
+    """One instrument on its way through its bars; `heard` tells of which bar each brings the signals, -1 for none."""
 
-    def __init__(self, number: int, name: InstrumentId, bars: BarArrays, calls: Calls) -> None:
+    def __init__(self, number: int, name: InstrumentId, bars: BarArrays, calls: Calls, heard: Ints) -> None:
         self.number = number
         self.name = name
         self.bars = bars
         self.calls = calls
+        self.heard = heard.item
         self.at = calls.first()
         self._opens = bars.open.item
         self._volumes = _volumes_of_day(bars).item
@@ -102,6 +121,16 @@ class _Line:
     @property
     def open(self) -> Paise:
         return int(self._opens(self.at))
+
+    @property
+    def close(self) -> Paise:
+        return int(self.bars.close.item(self.at))
+
+    @property
+    def range(self) -> tuple[Paise, Paise, int]:
+        """Low, high and volume."""
+        bars, at = self.bars, self.at
+        return int(bars.low.item(at)), int(bars.high.item(at)), int(bars.volume.item(at))
 
     def tick(self, ts: Nanos, price: Paise) -> Tick:
         return Tick(self.name, ts, price, self._volumes(self.at))
@@ -132,8 +161,12 @@ class _BarReplay:
         every_bar: bool,
         on_events: Callable[[Sequence[Event]], None] | None,
         slippage: Slippage,
+        fills: FillRules,
+        detail: Mapping[InstrumentId, BarArrays],
     ) -> None:
-        self._broker = BarBroker(slippage, instruments)
+        self._volumes = VolumeBroker(fills, slippage, instruments) if fills.counts_volume else None
+        self._broker = self._volumes or BarBroker(slippage, instruments)
+        self._at_close = fills.at_close
         self._session = session = Session(settings, instruments, calendar, costs, self._broker, on_events)
         self._calendar = calendar
         self._known = [instruments.get(name) for name in bars]
@@ -145,24 +178,25 @@ class _BarReplay:
             self._prepared = Prepared(settings.plans, instruments.get, calendar, session.standing, bars)
             self._analysis = self._prepared
         every_bar = every_bar or any(type(plan.strategy).on_bar is not _FREE_HAND for plan in settings.plans)
-        self._lines = [
-            _Line(
-                number,
-                name,
+        self._lines = []
+        for number, (name, coarse) in enumerate(bars.items()):
+            each = detail.get(name, coarse)
+            heard = np.full(len(each), -1, np.int64)
+            if self._prepared is not None:
+                closes = closing_bars(coarse, each, at_close=self._at_close)
+                fired = np.append(self._prepared.any_fired(name), np.False_)  # that of -1 is the last
+                heard = np.where(fired[closes], closes, -1)
+            calls = Calls(
                 each,
-                Calls(
-                    each,
-                    instruments.get(name),
-                    session.state,
-                    [position_id(plan.id, name) for plan in settings.plans if name in plan.instruments],
-                    self._broker,
-                    settings,
-                    acts=np.empty(0, np.int64) if self._prepared is None else self._prepared.fired(name) + 1,
-                    every_bar=every_bar,
-                ),
+                instruments.get(name),
+                session.state,
+                [position_id(plan.id, name) for plan in settings.plans if name in plan.instruments],
+                self._broker,
+                settings,
+                acts=np.flatnonzero(heard >= 0),
+                every_bar=every_bar,
             )
-            for number, (name, each) in enumerate(bars.items())
-        ]
+            self._lines.append(_Line(number, name, each, calls, heard))
 
     def run(self) -> Result:
         """Visit bars in the order of time until none is left."""
@@ -196,13 +230,27 @@ class _BarReplay:
         if day != self._day:
             self._day = day
             self._begin_day(ts, opens)
-        if self._prepared is not None:
+        if self._volumes is not None:
             for line in lines:
-                self._prepared.closed[line.name] = line.at - 1
+                self._volumes.begin_bar(line.name, *line.range)
+        if not self._at_close:
+            self._hear(lines)
         self._trade(ts, opens)
         inside = [line for line in lines if line.calls.inside(line.at)]
         if inside:
             self._walk(inside)
+        if self._at_close and (heard := self._hear(lines)):
+            self._trade(max(line.bars.end.item(line.at) for line in heard) - 1, [(line, line.close) for line in heard])
+
+    def _hear(self, lines: list[_Line]) -> list[_Line]:
+        """Let the next prices of `lines` bring the signals that act there; of which lines there are any."""
+        heard = []
+        for line in lines:
+            closed = line.heard(line.at)
+            if closed >= 0 and self._prepared is not None:
+                self._prepared.closed[line.name] = closed
+                heard.append(line)
+        return heard
 
     def _begin_day(self, ts: Nanos, opens: list[tuple[_Line, Paise]]) -> None:
         session, broker = self._session, self._broker
