@@ -34,6 +34,8 @@ end = "09:40"
 in_process = {in_process}
 [risk]
 max_order_value = 400000
+[charges]
+plan = "dhan"  # each broker's own would make the same trades cost differently
 [session]
 no_entry_before = "09:15"
 no_entry_after = "09:36"

@@ -40,12 +40,21 @@ def test_a_strategy_alone_is_a_desk_with_safe_defaults() -> None:
     assert (config.orders.entry_type, config.orders.product) == (OrderType.LIMIT, Product.INTRADAY)
     assert (config.orders.protection_ppm, config.orders.chase) == (5_000, 5 * SECOND)
     assert config.session.square_off == dt.time(15, 10)
-    assert (config.data.broker, config.charges.plan) == ("upstox", "dhan")
+    assert (config.data.broker, config.charges_plan("ema")) == ("upstox", "dhan")
     ema = config.strategies["ema"]
     assert ema.strategy == EmaCross()
     assert (ema.interval, ema.side, ema.instruments) == (MINUTE, TradeSide.BOTH, ("NSE:RELIANCE",))
     assert ema.size.sizing().by is SizeBy.QUANTITY
     assert config.names == ("NSE:RELIANCE",)
+
+
+def test_each_strategy_bears_the_charges_of_the_broker_that_takes_its_orders() -> None:
+    text = STRATEGY + 'account = "other"\n' + STRATEGY.replace("[strategies.ema]", "[strategies.own]")
+    text += '[orders]\nbroker = "upstox"\n[accounts.other]\nbroker = "kite"\n[desk]\nmode = "simulation"\n'
+    plans = read(text)
+    assert [plans.charges_plan(name) for name in ("ema", "own", "manual")] == ["kite", "upstox", "upstox"]
+    told = read(text + '[charges]\nplan = "dhan"\n')
+    assert [told.charges_plan(name) for name in ("ema", "own", "manual")] == ["dhan"] * 3
 
 
 def test_values_arrive_in_the_units_of_the_desk() -> None:
@@ -154,7 +163,7 @@ ONE_MISTAKE = [
     ('[simulation]\nticks = ["no.csv"]' + SIMULATED, 7, 'simulation.ticks[0] = "no.csv": there is no such file'),
     ('[simulation]\nfaults = {rules = [{kind = "dely"}]}', 7, "Invalid enum value 'dely'"),
     ('[simulation]\nin_process = true\nfaults = {seed = 1}', 8, "simulation.faults: faults happen on the wire"),
-    ('[charges]\nplan = "zerodha"', 7, "expected 'dhan', 'upstox' or 'kite'"),
+    ('[charges]\nplan = "zerodha"', 7, "expected 'broker', 'dhan', 'upstox' or 'kite'"),
     ("[charges]\nplan = 'dhan'\nplan = 'kite'", 8, "this is no TOML: Cannot overwrite a value"),
     ("[charges\n", 6, "this is no TOML"),
 ]  # fmt: skip

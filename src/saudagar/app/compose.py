@@ -61,9 +61,9 @@ def costs_of(
     config: DeskConfig, instrument: Callable[[InstrumentId], Instrument], orders: Mapping[ClientOrderId, Order]
 ) -> tuple[Callable[[Trade], Charges], Callable[[Trade], Paise]]:
     """The exact charges of a round trip, and their total in paise."""
-    plan = CHARGE_PLANS[config.charges.plan]
 
     def charges(trade: Trade) -> Charges:
+        plan = CHARGE_PLANS[config.charges_plan(trade.strategy)]
         return trade_charges(trade, instrument, config.orders.product, plan, orders)
 
     return charges, lambda trade: charges(trade).total_paise

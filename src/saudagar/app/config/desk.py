@@ -86,6 +86,13 @@ class DeskConfig:
         """The instruments of all strategies, each once, in the order of the file."""
         return tuple(dict.fromkeys(name for strategy in self.strategies.values() for name in strategy.instruments))
 
+    def charges_plan(self, strategy: str) -> str:
+        """The broker whose charges the trades of `strategy` bear."""
+        if self.charges.plan != "broker":
+            return self.charges.plan
+        found = self.strategies.get(strategy)
+        return self.accounts[found.account].broker if found and found.account else self.orders.broker
+
     def as_dict(self) -> dict[str, Any]:
         """All settings in force as plain values; no secrets, no machine's paths."""
         sections = ("desk", "data", "orders", "simulation", "risk", "session", "charges", "instruments")

@@ -187,7 +187,9 @@ class SessionSection(Section):
 
 
 class ChargesSection(Section):
-    plan: Literal["dhan", "upstox", "kite"] = "dhan"
+    """Whose brokerage plan counts; by default that of the broker which takes a strategy's orders."""
+
+    plan: Literal["broker", "dhan", "upstox", "kite"] = "broker"
 
 
 class InstrumentsSection(Section):
