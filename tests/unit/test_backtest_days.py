@@ -1,4 +1,4 @@
-"""Daily bars become their sessions; nothing else is touched."""
+"""Bars are cut to the hours in which their instrument trades."""
 
 from __future__ import annotations
 
@@ -39,9 +39,23 @@ def test_a_day_from_midnight_to_midnight_becomes_its_session() -> None:
 
 def test_a_day_that_is_no_session_stays_outside() -> None:
     sunday = date(2026, 6, 7)
-    market = Market({STOCK.id: bars([sunday])}, MASTER, Calendar())
+    market = Market({STOCK.id: bars([sunday, *DAYS])}, MASTER, Calendar())
     assert market.outside == [STOCK.id]
-    assert market.bars[STOCK.id].start.tolist() == [midnight(sunday)]
+    assert market.bars[STOCK.id].start.tolist()[0] == midnight(sunday)
+
+
+def test_the_last_hour_ends_with_the_session() -> None:
+    day = date(2026, 6, 8)
+    opens, closes = Calendar().open_close(STOCK.segment, day)
+    start = np.arange(opens, closes, HOUR)
+    columns = dict.fromkeys(("open", "high", "low", "close", "volume"), np.full(len(start), 10_000))
+    given = BarArrays.from_columns(interval=HOUR, start=start, end=start + HOUR, **columns)
+    market = Market({STOCK.id: given}, MASTER, Calendar())
+    cut = market.bars[STOCK.id]
+    assert market.outside == []
+    assert given.end[-1] > closes == cut.end[-1]
+    assert cut.start.tolist() == start.tolist()
+    assert cut.end[:-1].tolist() == given.end[:-1].tolist()
 
 
 def test_shorter_bars_are_left_alone() -> None:

@@ -195,7 +195,7 @@ def parametrised(kind: type[Strategy], given: Mapping[str, Any]) -> Strategy:
     if unknown := [name for name in given if name not in kind.model_fields]:
         known = ", ".join(kind.model_fields) or "none"
         raise ConfigError(f"{kind.__name__} has no parameter {', '.join(unknown)}; its parameters: {known}.")
-    return _valid(kind, given, kind.__name__)
+    return _valid(kind, dict(given), kind.__name__)
 
 
 def _valid(kind: type[_Model], given: dict[str, Any], what: str) -> _Model:

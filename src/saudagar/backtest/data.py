@@ -6,7 +6,6 @@ A `Market` is what `run` takes; making one costs a look at every bar, using it c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -19,13 +18,11 @@ from saudagar.backtest.days import in_session
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.indicators import BarArrays
 from saudagar.indicators.bars import SESSION_OPEN
-from saudagar.market.ist import midnight
-from saudagar.market.sessions import Calendar, continuous
-from saudagar.model import Instrument, InstrumentId, Nanos
+from saudagar.market.sessions import Calendar
+from saudagar.model import InstrumentId, Nanos
 from saudagar.model.errors import DataError
 from saudagar.storage.catalog import Catalog
 
-_EPOCH_DAY = 719_163  # the ordinal of 1970-01-01
 _IST: Nanos = 19_800_000_000_000
 _PRICES = ("open", "high", "low", "close")
 _TIMES = ("start", "time", "timestamp", "datetime", "date")
@@ -37,8 +34,8 @@ class Market:
     Parameters
     ----------
     bars
-        Per instrument; their order decides who comes first where two want the same moment. Daily ones are cut to
-        their session, see `days`.
+        Per instrument; their order decides who comes first where two want the same moment. Each is cut to the hours
+        in which it trades, see `days`.
 
     Raises
     ------
@@ -62,9 +59,8 @@ class Market:
         self.outside: list[InstrumentId] = []
         for name, each in self.bars.items():
             _check_whole(name, each)
-            instrument = instruments.get(name)
-            self.bars[name] = in_session(each, instrument, calendar)
-            if not _inside(self.bars[name], instrument, calendar):
+            self.bars[name], held = in_session(each, instruments.get(name), calendar)
+            if not held.all():
                 self.outside.append(name)
 
     @cached_property
@@ -161,18 +157,3 @@ def _check_whole(name: InstrumentId, bars: BarArrays) -> None:
         values = getattr(bars, column)
         if not (values == np.rint(values)).all():
             raise DataError(f"{name}: the {column} column must hold whole numbers (paise, units).")
-
-
-def _inside(bars: BarArrays, instrument: Instrument, calendar: Calendar) -> bool:
-    """Whether every bar lies within one span of continuous trading."""
-    for number in np.unique(bars.day).tolist():
-        day = date.fromordinal(_EPOCH_DAY + number)
-        first, last = np.searchsorted(bars.start, [midnight(day), midnight(day) + 86_400_000_000_000])
-        spans = continuous(calendar.phases_of(instrument, day))
-        start, end = bars.start[first:last], bars.end[first:last]
-        fits = np.zeros(last - first, np.bool_)
-        for opens, closes in spans:
-            fits |= (start >= opens) & (end <= closes)
-        if not fits.all():
-            return False
-    return True

@@ -1,39 +1,47 @@
-"""Daily bars as the sessions they stand for.
+"""Bars cut to the hours in which their instrument trades, as the desk's own bar builder cuts them.
 
-Brokers and files stamp such a bar with its day, midnight to midnight. The market is open for hours of it, and an order
-can only trade then. Called by `Market` for every instrument.
+Brokers and files stamp a daily bar from midnight to midnight and the last hourly one beyond the close. An order can
+only trade while the market is open. Called by `Market` for every instrument.
 """
 
 from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
+from numpy.typing import NDArray
+
 from saudagar.indicators import BarArrays
-from saudagar.indicators.bars import DAY
 from saudagar.market.sessions import Calendar, continuous
 from saudagar.model import Instrument
 
 _EPOCH_DAY = 719_163  # the ordinal of 1970-01-01
 
 
-def in_session(bars: BarArrays, instrument: Instrument, calendar: Calendar) -> BarArrays:
-    """`bars`, those of a day cut to the longest span of continuous trading that they hold; others as they are."""
-    if bars.interval != DAY or not len(bars):
-        return bars
-    start, end = bars.start.tolist(), bars.end.tolist()
-    for at, number in enumerate(bars.day.tolist()):
-        spans = continuous(calendar.phases_of(instrument, date.fromordinal(_EPOCH_DAY + number)))
-        held = [(opens, closes) for opens, closes in spans if start[at] <= opens and closes <= end[at]]
-        if held:
-            start[at], end[at] = max(held, key=lambda span: span[1] - span[0])
-    return BarArrays.from_columns(
-        interval=DAY,
-        start=start,
-        end=end,
-        open=bars.open,
-        high=bars.high,
-        low=bars.low,
-        close=bars.close,
-        volume=bars.volume,
-        session_open=bars.session_open,
+def in_session(bars: BarArrays, instrument: Instrument, calendar: Calendar) -> tuple[BarArrays, NDArray[np.bool_]]:
+    """`bars`, each cut to the span of continuous trading that holds most of it, and whether there is one.
+
+    Raises
+    ------
+    CalendarError
+        A day of a year that the calendar does not know.
+    """
+    start, end = bars.start.copy(), bars.end.copy()
+    held = np.zeros(len(bars), np.bool_)
+    days, first, count = np.unique(bars.day, return_index=True, return_counts=True)
+    for number, begins, length in zip(days.tolist(), first.tolist(), count.tolist(), strict=True):
+        here = np.arange(begins, begins + length)
+        most = np.zeros(len(here), np.int64)
+        for opens, closes in continuous(calendar.phases_of(instrument, date.fromordinal(_EPOCH_DAY + number))):
+            begin, stop = np.maximum(bars.start[here], opens), np.minimum(bars.end[here], closes)
+            better = stop - begin > most
+            most[better] = (stop - begin)[better]
+            start[here[better]], end[here[better]] = begin[better], stop[better]
+        held[here] = most > 0
+    if np.array_equal(start, bars.start) and np.array_equal(end, bars.end):
+        return bars, held
+    columns = {name: getattr(bars, name) for name in ("open", "high", "low", "close", "volume")}
+    cut = BarArrays.from_columns(
+        interval=bars.interval, start=start, end=end, session_open=bars.session_open, **columns
     )
+    return cut, held
