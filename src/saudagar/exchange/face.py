@@ -21,6 +21,7 @@ from saudagar.exchange.faults import Fault, FaultKind, FaultPlan
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: closing sends RST
+_LONGEST_LINE = 1 << 16  # bytes; 500 names to quote, or 1,000, are one line
 _GARBAGE = (b'{"orderId": "10', b"", b"<html><body>502 Bad Gateway</body></html>")
 
 
@@ -130,7 +131,7 @@ def json_response(body: object, status: int = 200) -> web.Response:
 
 async def listen(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
     """Serve `app`; return its runner and the port it got (`port` 0 lets the system choose)."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, max_line_size=_LONGEST_LINE)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

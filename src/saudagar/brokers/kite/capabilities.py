@@ -19,6 +19,7 @@ CAPABILITIES = Capabilities(
     slices=10,
     conditional=frozenset({ConditionalKind.SINGLE, ConditionalKind.OCO}),  # GTT, limit orders only
     depth=(5,),
+    option_chain=True,  # put together from the master and quotes: Kite has none of its own
     stream_instruments=9_000,  # 3 sockets of 3,000
     history_minutes=tuple(interval // MINUTE for interval in INTERVALS if interval < DAY),
     history_daily=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import msgspec
@@ -54,6 +55,8 @@ class KiteLookup(Protocol):
         ...
 
     def by_kite(self, token: int | str) -> Instrument | None: ...
+
+    def __iter__(self) -> Iterator[Instrument]: ...
 
 
 def connect(settings: KiteSettings) -> tuple[Any, Any, str]:

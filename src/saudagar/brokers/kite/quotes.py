@@ -1,0 +1,190 @@
+"""`KiteQuotes`: prices on request from Kite, and option chains put together from them.
+
+Kite has no option chain: expiries and contracts come from the instrument master, their prices from ``/quote``, 500
+instruments to a call and one call a second (kite.trade/docs/connect/v3/market-quotes, kite.trade/forum 2760). It gives
+no volatility and no greeks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from saudagar.brokers.governor import Governor, Window
+from saudagar.brokers.kite import outcome, words
+from saudagar.brokers.kite.client import KiteLookup, KiteSettings, connect
+from saudagar.brokers.kite.fields import Row, amount, count, naive_ist, part
+from saudagar.brokers.lane import Lane
+from saudagar.model import (
+    SECOND,
+    Instrument,
+    InstrumentId,
+    InstrumentKind,
+    OptionChain,
+    OptionQuote,
+    Paise,
+    Quote,
+)
+from saudagar.model.errors import BrokerError, DataError, Unsupported
+
+MOST = 500
+"""Instruments of one call."""
+
+CALLS = (Window(SECOND, 1),)
+"""Calls that Kite allows."""
+
+_PATIENCE = 60.0  # seconds; nine thousand quotes are eighteen calls
+
+
+class KiteQuotes:
+    """The `QuoteClient` over the official SDK, on a connection of its own.
+
+    Parameters
+    ----------
+    lookup
+        The instrument master: the only source of expiries and strikes.
+    governor
+        What calls must pass; by default Kite's own limit.
+
+    Attributes
+    ----------
+    refusals
+        Rows that made no sense, by kind; they are left out.
+    """
+
+    def __init__(self, settings: KiteSettings, lookup: KiteLookup, *, governor: Governor | None = None) -> None:
+        self.refusals: dict[str, int] = Counter()
+        self._lookup = lookup
+        self._lane = Lane(
+            "kite-quotes",
+            lambda: connect(settings),
+            secrets=(settings.token, settings.api_key),
+            governor=governor or Governor(CALLS, share=1.0, patience=_PATIENCE),
+        )
+
+    async def start(self) -> None:
+        """Load the SDK."""
+        await self._lane.open()
+
+    async def stop(self) -> None:
+        await self._lane.close()
+
+    async def quotes(self, instruments: Sequence[Instrument]) -> dict[InstrumentId, Quote]:
+        """In calls of 500. What Kite says nothing of, and what has never traded, is absent."""
+        found = await self._ask(instruments)
+        return {name: quote for name, quote in found.items() if quote.ltp}
+
+    async def expiries(self, underlying: Instrument) -> list[date]:
+        """From the instrument master of today."""
+        return sorted({each.expiry for each in self._options(underlying) if each.expiry})
+
+    async def option_chain(self, underlying: Instrument, expiry: date) -> OptionChain:
+        """Every contract of the master, at Kite's prices; a price of 0 is one that Kite did not tell.
+
+        Raises
+        ------
+        DataError
+            If the master has no options of `expiry`; the message names those it has.
+        BrokerError
+            Also if there is no price of the underlying.
+        """
+        contracts = [each for each in self._options(underlying) if each.expiry == expiry]
+        if not contracts:
+            known = ", ".join(map(str, await self.expiries(underlying))) or "none"
+            raise DataError(f"{underlying.id} has no options that expire on {expiry}; known expiries: {known}.")
+        quotes = await self._ask([underlying, *contracts])
+        if underlying.id not in quotes:
+            raise BrokerError(f"Kite, quotes: no price of {underlying.id}.")
+        contracts.sort(key=lambda each: (each.strike, each.right))
+        rows = tuple(_option(each, quotes.get(each.id)) for each in contracts)
+        return OptionChain(underlying=underlying.id, expiry=expiry, spot=quotes[underlying.id].ltp, rows=rows)
+
+    def _options(self, underlying: Instrument) -> Iterable[Instrument]:
+        name, exchange = underlying.underlying or underlying.symbol, underlying.segment.exchange
+        return (
+            each
+            for each in self._lookup
+            if each.kind is InstrumentKind.OPTION and each.underlying == name and each.segment.exchange is exchange
+        )
+
+    async def _ask(self, instruments: Sequence[Instrument]) -> dict[InstrumentId, Quote]:
+        names = {_name(each): each for each in instruments}
+        asked, found = list(names), {}
+        for first in range(0, len(asked), MOST):
+            rows = await self._rows(asked[first : first + MOST])
+            for name, row in rows.items():
+                quote = self._quote(names.get(name), row)
+                if quote is not None:
+                    found[quote.instrument] = quote
+        return found
+
+    async def _rows(self, names: list[str]) -> dict[str, Any]:
+        body = outcome.answer(await self._lane.ask(lambda kite: kite.quote(names)), "quotes")
+        if not isinstance(body, dict):
+            raise BrokerError("Kite, quotes: expected an object.")
+        return body
+
+    def _quote(self, instrument: Instrument | None, row: object) -> Quote | None:
+        try:
+            if instrument is None or not isinstance(row, dict):
+                raise DataError("not a quote of anything that was asked for")
+            return quote(instrument, row)
+        except DataError:
+            self.refusals["bad quote"] = self.refusals.get("bad quote", 0) + 1
+            return None
+
+
+def quote(instrument: Instrument, row: Row) -> Quote:
+    """One instrument of an answer. Volume and open interest are counted as in Kite's feed.
+
+    Raises
+    ------
+    DataError
+        If it is none, or tells a negative price.
+    """
+    day = part(row, "ohlc")
+    found = Quote(
+        instrument=instrument.id,
+        ltp=amount(row.get("last_price")),
+        open=amount(day.get("open")),
+        high=amount(day.get("high")),
+        low=amount(day.get("low")),
+        previous_close=amount(day.get("close")),
+        volume=count(row, "volume"),
+        bid=_best(row, "buy"),
+        ask=_best(row, "sell"),
+        open_interest=count(row, "oi"),
+        ts=naive_ist(row.get("last_trade_time")),
+    )
+    if min(found.ltp, found.open, found.high, found.low, found.previous_close, found.bid, found.ask) < 0:
+        raise DataError(f"Kite gave a negative price of {instrument.id}.")
+    return found
+
+
+def _best(row: Row, side: str) -> Paise:
+    levels = part(row, "depth").get(side)
+    best = levels[0] if isinstance(levels, list) and levels else {}
+    return amount(best.get("price")) if isinstance(best, dict) else 0
+
+
+def _option(contract: Instrument, told: Quote | None) -> OptionQuote:
+    assert contract.right is not None, "an option has one"
+    return OptionQuote(
+        strike=contract.strike,
+        right=contract.right,
+        ltp=told.ltp if told else 0,
+        bid=told.bid if told else 0,
+        ask=told.ask if told else 0,
+        volume=told.volume if told else 0,
+        open_interest=told.open_interest if told else 0,
+        instrument=contract.id,
+    )
+
+
+def _name(instrument: Instrument) -> str:
+    exchange = words.QUOTED.get(instrument.segment)
+    if exchange is None or not instrument.kite_symbol:
+        raise Unsupported(f"{instrument.id} has no Kite symbol.", hint="Fetch the instrument master again.")
+    return f"{exchange}:{instrument.kite_symbol}"
