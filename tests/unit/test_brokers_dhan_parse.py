@@ -101,6 +101,7 @@ STATUSES = [
     ("PENDING", "STOP_LOSS", 1, OrderStatus.OPEN),
     ("CONFIRM", "LIMIT", 0, OrderStatus.OPEN),
     ("TRIGGERED", "LIMIT", 0, OrderStatus.OPEN),
+    ("MODIFIED", "LIMIT", 0, OrderStatus.OPEN),
     ("PART_TRADED", "LIMIT", 1, OrderStatus.PARTIALLY_FILLED),
     ("Part Traded", "LMT", 1, OrderStatus.PARTIALLY_FILLED),
     ("TRADED", "MARKET", 1, OrderStatus.FILLED),

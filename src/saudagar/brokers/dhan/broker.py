@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import operator
-import re
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
-from saudagar.brokers.dhan import outcome, parse, words
+from saudagar.brokers.dhan import checks, outcome, parse, words
+from saudagar.brokers.dhan.account import DhanAccount
 from saudagar.brokers.dhan.capabilities import CAPABILITIES
 from saudagar.brokers.dhan.client import DhanSettings
-from saudagar.brokers.dhan.lane import LIMITS, connect
+from saudagar.brokers.dhan.lane import LIMITS, Lanes, connect
 from saudagar.brokers.governor import Governor
 from saudagar.brokers.lane import Call, Lane
 from saudagar.brokers.supervisor import Stream, Watch
@@ -25,25 +24,19 @@ from saudagar.model import (
     ClientOrderId,
     Funds,
     Holding,
-    Instrument,
     Nanos,
     NewOrder,
     Order,
     OrderReport,
     OrderTerms,
-    Paise,
-    Product,
     TradeReport,
 )
-from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown, RejectedByBroker, Unsupported
+from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown, RejectedByBroker
 
-_ID = re.compile(r"[A-Za-z0-9 _-]{1,25}")  # documented as 30; the 26th was refused (sandbox, September 2026)
 _NO_HOLDINGS = "DH-1111"  # an empty demat account is answered with an error
 _LEG = "ENTRY_LEG"  # of an ordinary order; an empty text is refused
 
 __all__ = ["DhanBroker", "DhanSettings"]
-
-T = TypeVar("T")
 
 
 class DhanBroker:
@@ -99,6 +92,13 @@ class DhanBroker:
 
         self._writes = Lane("dhan-writes", client, secrets=(settings.token,), governor=governor)
         self._reads = Lane("dhan-reads", client, secrets=(settings.token,))
+        self._lanes = Lanes(self._writes, self._reads, lookup)
+        self._account = DhanAccount(self._lanes, clock)
+
+    @property
+    def account(self) -> DhanAccount:
+        """What else a person may ask of this account; see `ExecutionClient.account`."""
+        return self._account
 
     async def open(self) -> None:
         """Load the SDK; see `ExecutionClient.open`."""
@@ -162,7 +162,7 @@ class DhanBroker:
     async def modify(self, order: Order, terms: OrderTerms) -> None:
         """Set all of `terms`; the quantity is the total, filled part included."""
         number = _broker_id(order)
-        quantity, price, trigger = _checked(terms)
+        quantity, price, trigger = checks.terms_of(terms)
         kind, validity = words.ORDER_TYPE[terms.order_type], words.VALIDITY[order.new.validity]
         body = await self._write(
             order.id,
@@ -180,7 +180,7 @@ class DhanBroker:
     async def find(self, order_id: ClientOrderId) -> OrderReport | None:
         """The order by our id. Dhan also has none while an order is still on its way inside: ask again later."""
         try:
-            body = await self._read("look-up", lambda dhan: dhan.get_order_by_correlationID(order_id))
+            body = await self._lanes.read("look-up", lambda dhan: dhan.get_order_by_correlationID(order_id))
         except BrokerError as error:
             if outcome.no_such_order(error):
                 return None
@@ -188,47 +188,45 @@ class DhanBroker:
         rows = body if isinstance(body, list) else [body]
         if not rows:
             return None
-        reports = [self._parsed(parse.book_report, row) for row in rows]
+        reports = [self._lanes.parsed(parse.book_report, row) for row in rows]
         if len(reports) > 1 or reports[0].order_id != order_id:
             raise BrokerError(f"Dhan answered the look-up of {order_id} with {[r.order_id for r in reports]}.")
         return reports[0]
 
     async def trades_of(self, order: Order) -> tuple[TradeReport, ...]:
         number = _broker_id(order)
-        rows = await self._rows("trades", lambda dhan: dhan.get_trade_book(number))
+        rows = await self._lanes.rows("trades", lambda dhan: dhan.get_trade_book(number))
         try:
             return parse.trades([row for row in rows if str(row.get("orderId", number)) == number])
         except DataError as error:
             raise BrokerError(str(error)) from None
 
     async def orders(self) -> list[OrderReport]:
-        rows = await self._rows("order book", lambda dhan: dhan.get_order_list())
-        return [self._parsed(parse.book_report, row) for row in rows]
+        rows = await self._lanes.rows("order book", lambda dhan: dhan.get_order_list())
+        return [self._lanes.parsed(parse.book_report, row) for row in rows]
 
     async def positions(self) -> list[BrokerPosition]:
-        rows = await self._rows("positions", lambda dhan: dhan.get_positions())
-        return [self._parsed(parse.position, row) for row in rows]
+        rows = await self._lanes.rows("positions", lambda dhan: dhan.get_positions())
+        return [self._lanes.parsed(parse.position, row) for row in rows]
 
     async def holdings(self) -> list[Holding]:
         try:
-            rows = await self._rows("holdings", lambda dhan: dhan.get_holdings())
+            rows = await self._lanes.rows("holdings", lambda dhan: dhan.get_holdings())
         except BrokerError as error:
             if error.code == _NO_HOLDINGS:
                 return []
             raise
-        return [self._parsed(parse.holding, row) for row in rows]
+        return [self._lanes.parsed(parse.holding, row) for row in rows]
 
     async def funds(self) -> Funds:
-        body = await self._read("funds", lambda dhan: dhan.get_fund_limits())
-        return self._parsed(lambda row, _: parse.funds(row), body)
+        body = await self._lanes.read("funds", lambda dhan: dhan.get_fund_limits())
+        return self._lanes.parsed(lambda row, _: parse.funds(row), body)
 
     def _fields(self, order: NewOrder) -> dict[str, Any]:
         instrument = self._lookup.get(order.instrument)
-        segment = _tradable(instrument, order.product)
+        segment = checks.tradable(instrument, order.product)
         self.capabilities.check(order)
-        if not _ID.fullmatch(order.order_id):
-            raise DataError(f"order id {order.order_id!r} is not 1 to 25 of A-Z, a-z, 0-9, blank, - and _.")
-        quantity, price, trigger = _checked(order.terms)
+        quantity, price, trigger = checks.terms_of(order.terms)
         return {
             "security_id": instrument.dhan_id,
             "exchange_segment": segment,
@@ -240,7 +238,7 @@ class DhanBroker:
             "trigger_price": trigger,
             "after_market_order": order.after_market,
             "validity": words.VALIDITY[order.validity],
-            "tag": order.order_id,
+            "tag": checks.own_id(order.order_id),
         }
 
     async def _write(self, order_id: ClientOrderId, request: str, call: Call, *, urgent: bool) -> Any:
@@ -249,27 +247,7 @@ class DhanBroker:
                 self.on_hand_over(order_id, time.monotonic_ns())
             return call(dhan)
 
-        return outcome.content(await self._writes.ask(told, urgent=urgent), request)
-
-    async def _read(self, request: str, call: Call) -> Any:
-        try:
-            return outcome.content(await self._reads.ask(call), request)
-        except OutcomeUnknown as error:  # of a question there is no outcome to be unsure of
-            raise BrokerError(error.message, code=error.code) from None
-
-    async def _rows(self, request: str, call: Call) -> list[dict[str, Any]]:
-        body = await self._read(request, call)
-        if not isinstance(body, list) or not all(isinstance(row, dict) for row in body):
-            raise BrokerError(f"Dhan, {request}: expected a list of objects.")
-        return body
-
-    def _parsed(self, parser: Callable[[Any, InstrumentLookup], T], row: Any) -> T:
-        try:
-            if not isinstance(row, dict):
-                raise DataError(f"Dhan gave {type(row).__name__} where an object belongs.")
-            return parser(row, self._lookup)
-        except DataError as error:
-            raise BrokerError(str(error)) from None
+        return await self._lanes.write(request, told, urgent=urgent)
 
     def _update(self, body: bytes, on_report: Callable[[OrderReport], None]) -> None:
         try:
@@ -282,31 +260,6 @@ class DhanBroker:
         self.updates_received += 1
         if self.on_update_count is not None:
             self.on_update_count(self.updates_received)
-
-
-def _tradable(instrument: Instrument, product: Product) -> str:
-    segment = words.SEGMENT.get(instrument.segment)
-    if segment is None or product not in words.PRODUCTS_OF[instrument.kind]:
-        raise Unsupported(f"Dhan does not trade {instrument.id} as {product}.")
-    if not instrument.dhan_id:
-        raise Unsupported(f"{instrument.id} has no Dhan security id.", hint="Fetch the instrument master again.")
-    return segment
-
-
-def _checked(terms: OrderTerms) -> tuple[int, float, float]:
-    """Quantity, price and trigger price as the SDK can send them (it fails on Decimal and on NumPy's numbers)."""
-    try:
-        quantity, price, trigger = map(operator.index, (terms.quantity, terms.price, terms.trigger_price))
-    except TypeError:
-        raise DataError(f"quantity and prices must be whole numbers, got {terms!r}.") from None
-    kind = terms.order_type
-    if quantity <= 0 or (kind.has_price and price <= 0) or (kind.has_trigger and trigger <= 0):
-        raise DataError(f"quantity and the prices of an order of type {kind} must be positive, got {terms!r}.")
-    return quantity, _rupees(price, kind.has_price), _rupees(trigger, kind.has_trigger)
-
-
-def _rupees(paise: Paise, wanted: bool) -> float:
-    return parse.rupees(paise) if wanted else 0.0
 
 
 def _broker_id(order: Order) -> str:

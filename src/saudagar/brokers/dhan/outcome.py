@@ -53,6 +53,7 @@ STATUSES: dict[int, type[BrokerError]] = {
 }
 """HTTP statuses, where the body holds no code. Any other leaves the outcome unknown."""
 
+_ACCEPTED = 202
 _SESSION_OVER = re.compile(r"invalid.{0,12}token|token.{0,20}(invalid|expired)", re.IGNORECASE)
 _NO_SUCH_ORDER = re.compile(
     r"incorrect request for order|(order|data|record)s? not found|no (such )?order", re.IGNORECASE
@@ -63,13 +64,17 @@ _HINTS: dict[type[BrokerError], str] = {
 }
 
 
-def content(reply: Reply, request: str) -> Any:
+def content(reply: Reply, request: str, hint: str = "", *, bodiless: bool = False) -> Any:
     """The JSON of a plain yes.
 
     Parameters
     ----------
     request
         What was asked, for the message.
+    hint
+        What to do when nobody knows the outcome; by default an order's own look-up.
+    bodiless
+        Whether a 202 without a body is a yes too (then None), as Dhan says it to a conversion and to a T-PIN.
 
     Raises
     ------
@@ -78,11 +83,13 @@ def content(reply: Reply, request: str) -> Any:
     OutcomeUnknown
         Anything else: no reply, an empty or garbled one, a failure inside Dhan.
     """
+    if bodiless and reply.status == _ACCEPTED and not reply.body:
+        return None
     body = _json(reply.body)
     code, message = _complaint(body)
     if 200 <= reply.status < 300 and body is not None and not (code or message):
         return body
-    raise _error(reply, body, code, message, request)
+    raise _error(reply, body, code, message, request, hint)
 
 
 def no_such_order(error: BrokerError) -> bool:
@@ -94,7 +101,7 @@ def no_such_order(error: BrokerError) -> bool:
     return isinstance(error, RejectedByBroker) and bool(error.code) and bool(_NO_SUCH_ORDER.search(error.message))
 
 
-def _error(reply: Reply, body: Any, code: str, message: str, request: str) -> BrokerError:
+def _error(reply: Reply, body: Any, code: str, message: str, request: str, hint: str) -> BrokerError:
     kind: type[BrokerError]
     if not reply.status:
         kind, message = OutcomeUnknown, f"no reply ({reply.fault[:200] or 'connection lost'})"
@@ -107,7 +114,8 @@ def _error(reply: Reply, body: Any, code: str, message: str, request: str) -> Br
         if _SESSION_OVER.search(message):
             kind = AuthError
         message = f"{message or 'no reason given'} (HTTP {reply.status}{', ' + code if code else ''})"
-    return kind(f"Dhan, {request}: {message}.", code=code, hint=_HINTS.get(kind, ""))
+    chosen = hint if hint and kind is OutcomeUnknown else _HINTS.get(kind, "")
+    return kind(f"Dhan, {request}: {message}.", code=code, hint=chosen)
 
 
 def _json(body: bytes) -> Any:

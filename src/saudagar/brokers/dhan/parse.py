@@ -32,16 +32,18 @@ from saudagar.model.errors import DataError
 
 _IST = timezone(timedelta(hours=5, minutes=30))
 _ENDED_BADLY = frozenset({OrderStatus.REJECTED, OrderStatus.CANCELLED, OrderStatus.EXPIRED})
-_NONE = ("", "NA", "0")
+NONE = ("", "NA", "0")
+"""How Dhan writes that there is no id."""
+
 _MOST = 1e13  # rupees or units: beyond any account, and far from where floats lose the paisa
 
 Row = Mapping[str, Any]
 
 
-def ist(text: object) -> Nanos:
+def ist(moment_text: object) -> Nanos:
     """A time of Dhan in UTC ns; 0 where it is missing, a sentinel, or no time at all."""
     try:
-        moment = datetime.fromisoformat(str(text))
+        moment = datetime.fromisoformat(str(moment_text))
     except ValueError:
         return 0
     return int(moment.replace(tzinfo=_IST).timestamp()) * 1_000_000_000 if moment.year > 1970 else 0
@@ -72,19 +74,19 @@ def book_report(row: Row, lookup: InstrumentLookup) -> OrderReport:
     DataError
         If it is not an order.
     """
-    filled, kind = _count(row, "filledQty"), row.get("orderType")
+    filled, kind = count(row, "filledQty"), row.get("orderType")
     state = status(row.get("orderStatus"), kind, filled)
     segment, security = str(row.get("exchangeSegment")), str(row.get("securityId"))
     return OrderReport(
-        order_id=_ours(row.get("correlationId")),
+        order_id=ours(row.get("correlationId")),
         status=state,
         ts=ist(row.get("updateTime")) or ist(row.get("exchangeTime")) or ist(row.get("createTime")),
-        broker_id=_broker_id(row.get("orderId")),
+        broker_id=broker_id(row.get("orderId")),
         filled=filled,
-        average_price=_rupees(row.get("averageTradedPrice")) * 100,
+        average_price=amount(row.get("averageTradedPrice")) * 100,
         terms=_terms(row, kind),
-        reason=_text(row.get("omsErrorDescription")) if state in _ENDED_BADLY else "",
-        instrument=_instrument(lookup, segment, security, str(row.get("tradingSymbol"))),
+        reason=text(row.get("omsErrorDescription")) if state in _ENDED_BADLY else "",
+        instrument=instrument_id(lookup, segment, security, str(row.get("tradingSymbol"))),
         side=words.SIDE.get(str(row.get("transactionType"))),
         product=words.PRODUCT_READ.get(str(row.get("productType"))),
     )
@@ -98,23 +100,23 @@ def stream_report(message: Row, lookup: InstrumentLookup) -> OrderReport:
     DataError
         If it is not an order.
     """
-    filled, kind = _count(message, "tradedqty"), message.get("ordertype")
+    filled, kind = count(message, "tradedqty"), message.get("ordertype")
     state = status(message.get("status"), kind, filled)
     place = (str(message.get("exchange")), str(message.get("segment")))
-    last = to_paise(_rupees(message.get("tradedprice")))
+    last = to_paise(amount(message.get("tradedprice")))
     return OrderReport(
-        order_id=_ours(message.get("correlationid")),
+        order_id=ours(message.get("correlationid")),
         status=state,
         ts=ist(message.get("lastupdatedtime"))
         or ist(message.get("exchordertime"))
         or ist(message.get("orderdatetime")),
-        broker_id=_broker_id(message.get("orderno")),
+        broker_id=broker_id(message.get("orderno")),
         filled=filled,
         last_price=last if filled else 0,
-        average_price=_rupees(message.get("avgtradedprice")) * 100,
+        average_price=amount(message.get("avgtradedprice")) * 100,
         terms=_terms(message, kind, lower=True),
-        reason=_text(message.get("reasondescription")) if state in _ENDED_BADLY else "",
-        instrument=_instrument(
+        reason=text(message.get("reasondescription")) if state in _ENDED_BADLY else "",
+        instrument=instrument_id(
             lookup,
             words.STREAM_SEGMENT.get(place, "_".join(place)),
             str(message.get("securityid")),
@@ -141,8 +143,8 @@ def reply_report(order: NewOrder, body: object, ts: Nanos) -> OrderReport:
         order_id=order.order_id,
         status=state if state in told else OrderStatus.PENDING,
         ts=ts,
-        broker_id=_broker_id(body.get("orderId")),
-        reason=_text(body.get("omsErrorDescription")) if state is OrderStatus.REJECTED else "",
+        broker_id=broker_id(body.get("orderId")),
+        reason=text(body.get("omsErrorDescription")) if state is OrderStatus.REJECTED else "",
     )
 
 
@@ -150,11 +152,11 @@ def trades(rows: Sequence[Row]) -> tuple[TradeReport, ...]:
     """The executions of one order, oldest first, each once."""
     found: dict[object, TradeReport] = {}
     for number, row in enumerate(rows):
-        name = _text(row.get("exchangeTradeId"))
-        quantity, price = _count(row, "tradedQuantity"), to_paise(_rupees(row.get("tradedPrice")))
+        name = text(row.get("exchangeTradeId"))
+        quantity, price = count(row, "tradedQuantity"), to_paise(amount(row.get("tradedPrice")))
         if quantity <= 0 or price <= 0:
             raise DataError(f"Dhan gave a trade of {quantity} at {price} paise.")
-        found[name if name not in _NONE else number] = TradeReport(name, quantity, price, ist(row.get("exchangeTime")))
+        found[name if name not in NONE else number] = TradeReport(name, quantity, price, ist(row.get("exchangeTime")))
     return tuple(sorted(found.values(), key=lambda trade: trade.ts))
 
 
@@ -163,19 +165,19 @@ def position(row: Row, lookup: InstrumentLookup) -> BrokerPosition:
     product = words.PRODUCT_READ.get(str(row.get("productType")))
     if product is None:
         raise DataError(f"Dhan gave a position with an unknown product {row.get('productType')!r}.")
-    bought, sold = _count(row, "buyQty"), _count(row, "sellQty")
+    bought, sold = count(row, "buyQty"), count(row, "sellQty")
     return BrokerPosition(
-        instrument=_instrument(
+        instrument=instrument_id(
             lookup, str(row.get("exchangeSegment")), str(row.get("securityId")), str(row.get("tradingSymbol"))
         ),
         product=product,
-        quantity=_count(row, "netQty", signed=True),
+        quantity=count(row, "netQty", signed=True),
         buy_quantity=bought,
         buy_value=_value(bought, row.get("buyAvg")),
         sell_quantity=sold,
         sell_value=_value(sold, row.get("sellAvg")),
-        realised=to_paise(_rupees(row.get("realizedProfit"))),
-        unrealised=to_paise(_rupees(row.get("unrealizedProfit"))),
+        realised=to_paise(amount(row.get("realizedProfit"))),
+        unrealised=to_paise(amount(row.get("unrealizedProfit"))),
     )
 
 
@@ -185,10 +187,10 @@ def holding(row: Row, lookup: InstrumentLookup) -> Holding:
     known = lookup.by_dhan("NSE_EQ", security) or lookup.by_dhan("BSE_EQ", security)
     return Holding(
         instrument=known.id if known else InstrumentId(f"NSE_EQ:{row.get('tradingSymbol')}"),
-        quantity=_count(row, "totalQty"),
-        sellable=_count(row, "availableQty"),
-        average_price=to_paise(_rupees(row.get("avgCostPrice"))),
-        t1_quantity=_count(row, "t1Qty"),
+        quantity=count(row, "totalQty"),
+        sellable=count(row, "availableQty"),
+        average_price=to_paise(amount(row.get("avgCostPrice"))),
+        t1_quantity=count(row, "t1Qty"),
     )
 
 
@@ -197,7 +199,7 @@ def funds(row: Row) -> Funds:
     if "availabelBalance" not in row:
         raise DataError("Dhan's fund limit holds no 'availabelBalance'.")
     names = ("availabelBalance", "utilizedAmount", "sodLimit")
-    available, used, opening = (to_paise(_rupees(row.get(name))) for name in names)
+    available, used, opening = (to_paise(amount(row.get(name))) for name in names)
     return Funds(available=available, used=used, opening=opening)
 
 
@@ -208,34 +210,39 @@ def rupees(paise: Paise) -> float:
 
 def _terms(row: Row, kind: object, *, lower: bool = False) -> OrderTerms | None:
     known = words.ORDER_TYPE_READ.get(str(kind))
-    quantity = _count(row, "quantity")
+    quantity = count(row, "quantity")
     if known is None or not quantity:
         return None
-    price = to_paise(_rupees(row.get("price")))
-    trigger = to_paise(_rupees(row.get("triggerprice" if lower else "triggerPrice")))
+    price = to_paise(amount(row.get("price")))
+    trigger = to_paise(amount(row.get("triggerprice" if lower else "triggerPrice")))
     return OrderTerms(quantity=quantity, order_type=known, price=price, trigger_price=trigger)
 
 
-def _instrument(lookup: InstrumentLookup, segment: str, security: str, symbol: str) -> InstrumentId:
+def instrument_id(lookup: InstrumentLookup, segment: str, security: str, symbol: str) -> InstrumentId:
+    """Our id; Dhan's own words for what the master does not know."""
     known = lookup.by_dhan(segment, security)
     return known.id if known else InstrumentId(f"{segment}:{symbol}")
 
 
-def _ours(text: object) -> ClientOrderId:
-    return ClientOrderId(_text(text) if _text(text) != "NA" else "")
+def ours(value: object) -> ClientOrderId:
+    """Our own id as Dhan echoes it; empty for its ``NA``."""
+    return ClientOrderId(text(value) if text(value) != "NA" else "")
 
 
-def _broker_id(text: object) -> BrokerOrderId:
-    if _text(text) in _NONE:
+def broker_id(value: object) -> BrokerOrderId:
+    """Raises `DataError` where there is none."""
+    if text(value) in NONE:
         raise DataError("Dhan gave an order without an order id.")
-    return BrokerOrderId(_text(text))
+    return BrokerOrderId(text(value))
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """Without blanks around it; empty for null."""
     return "" if value is None else str(value).strip()
 
 
-def _rupees(value: object) -> float:
+def amount(value: object) -> float:
+    """Rupees (or units) out of a number or a text; 0 for what is missing. Raises `DataError`."""
     try:
         number = float(str(value)) if value not in (None, "", "NA") else 0.0
     except ValueError:
@@ -245,12 +252,13 @@ def _rupees(value: object) -> float:
     return number
 
 
-def _count(row: Row, key: str, *, signed: bool = False) -> int:
-    number = _rupees(row.get(key))
+def count(row: Row, key: str, *, signed: bool = False) -> int:
+    """Whole units. Raises `DataError`, also for a negative number unless `signed`."""
+    number = amount(row.get(key))
     if number != int(number) or (number < 0 and not signed):
         raise DataError(f"Dhan gave {row.get(key)!r} for {key}.")
     return int(number)
 
 
 def _value(quantity: int, average: object) -> Paise:
-    return round(quantity * _rupees(average) * 100)
+    return round(quantity * amount(average) * 100)

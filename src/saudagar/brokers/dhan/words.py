@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from saudagar.model import Instrument, InstrumentKind, OrderStatus, OrderType, Product, Segment, Side, Validity
+from saudagar.model import (
+    ConditionalStatus,
+    Instrument,
+    InstrumentKind,
+    LegName,
+    OrderStatus,
+    OrderType,
+    Product,
+    Segment,
+    Side,
+    Validity,
+)
 
 STATUS: dict[str, OrderStatus] = {
     "TRANSIT": OrderStatus.PENDING,
     "PENDING": OrderStatus.OPEN,  # or TRIGGER_PENDING, for which Dhan has no word: see `parse.status`
     "CONFIRM": OrderStatus.OPEN,  # forever orders
     "TRIGGERED": OrderStatus.OPEN,  # super orders
+    "MODIFIED": OrderStatus.OPEN,  # in Dhan's OpenAPI file of July 2026; not seen yet
     "PART_TRADED": OrderStatus.PARTIALLY_FILLED,
     "TRADED": OrderStatus.FILLED,
     "CLOSED": OrderStatus.FILLED,  # super orders
@@ -17,6 +29,45 @@ STATUS: dict[str, OrderStatus] = {
     "EXPIRED": OrderStatus.EXPIRED,
 }
 """Order status, in capitals with underscores (the stream writes ``Part Traded``)."""
+
+FOREVER_STATUS: dict[str, ConditionalStatus] = {
+    "TRANSIT": ConditionalStatus.ACTIVE,
+    "PENDING": ConditionalStatus.ACTIVE,
+    "CONFIRM": ConditionalStatus.ACTIVE,
+    "TRIGGERED": ConditionalStatus.WORKING,
+    "PART_TRADED": ConditionalStatus.WORKING,
+    "TRADED": ConditionalStatus.DONE,
+    "CLOSED": ConditionalStatus.DONE,
+    "CANCELLED": ConditionalStatus.CANCELLED,
+    "REJECTED": ConditionalStatus.REJECTED,
+    "EXPIRED": ConditionalStatus.EXPIRED,
+}
+"""Of one leg of a forever order (dhanhq.co/docs/v2/forever)."""
+
+SUPER_STATUS: dict[str, ConditionalStatus] = FOREVER_STATUS | {
+    "TRANSIT": ConditionalStatus.WORKING,  # the entry is an order in the market from the first moment
+    "PENDING": ConditionalStatus.WORKING,
+    "CONFIRM": ConditionalStatus.WORKING,
+    "TRADED": ConditionalStatus.WORKING,  # its exits wait, or it is over: see `conditional.super_report`
+}
+"""Of the entry of a super order (dhanhq.co/docs/v2/super-order)."""
+
+EXIT_LIVE: dict[str, bool] = {
+    "TRANSIT": True,
+    "PENDING": True,
+    "CONFIRM": True,
+    "TRIGGERED": True,
+    "PART_TRADED": True,
+    "TRADED": False,
+    "CLOSED": False,
+    "CANCELLED": False,
+    "REJECTED": False,
+    "EXPIRED": False,
+}
+"""Whether an exit of a super order may still trade."""
+
+LEG: dict[LegName, str] = {LegName.ENTRY: "ENTRY_LEG", LegName.TARGET: "TARGET_LEG", LegName.STOP: "STOP_LOSS_LEG"}
+LEG_READ: dict[str, LegName] = {word: name for name, word in LEG.items()}
 
 SEGMENT: dict[Segment, str] = {
     Segment.NSE_EQ: "NSE_EQ",
@@ -64,6 +115,10 @@ PRODUCT_READ: dict[str, Product] = {word: ours for ours, word in PRODUCT.items()
     "I": Product.INTRADAY,
     "M": Product.MARGIN,
     "F": Product.MTF,
+    "CO": Product.INTRADAY,  # cover and bracket orders, not offered any more, live on in old statements
+    "V": Product.INTRADAY,
+    "BO": Product.INTRADAY,
+    "B": Product.INTRADAY,
 }
 
 PRODUCTS_OF: dict[InstrumentKind, frozenset[Product]] = {
