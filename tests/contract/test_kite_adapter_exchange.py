@@ -337,11 +337,11 @@ def test_a_dead_token_a_new_one_and_a_wrong_address(exchange):
     asyncio.run(main())
 
 
-@pytest.mark.soak  # the refusal races the cut under load; the contract suite proves renewal in the default run
 def test_a_new_token_for_a_broker_with_a_socket_of_its_own(exchange):
     async def main():
         desk = Desk(exchange)
         broker = KiteBroker(desk.broker._settings, LOOKUP, watch=QUICK)
+        broker.on_update_count = lambda _: desk.changed.set()
         await broker.start(desk.reports.append, desk.status)
         await asyncio.to_thread(exchange.set_tokens, kite="another")
         await asyncio.to_thread(exchange.disconnect)
