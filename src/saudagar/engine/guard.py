@@ -13,7 +13,9 @@ from saudagar.portfolio import Position
 _STEPS_PER_TRAIL = 10
 """A trailing stop moves in tenths of its distance: brokers allow some 25 modifications of one order."""
 
-_NEVER = 1 << 62
+NEVER = 1 << 62
+"""A price and a time that never come."""
+
 _NO_PROTECTION = Protection()
 
 
@@ -54,12 +56,12 @@ class Guard:
         self.entry = max(tick, self.average // tick * tick)
         self.max_age = plan.max_age
         self.opened = position.opened
-        self.due: Nanos = self.opened + self.max_age if self.max_age else _NEVER
+        self.due: Nanos = self.opened + self.max_age if self.max_age else NEVER
         self.hit_since: Nanos = 0
         self.best: Paise = self.entry
         self.trailed = position.trailed
         self.stop = self.target = self.trail = self.trail_step = self.break_even = 0
-        self.floor, self.ceiling = 0, _NEVER
+        self.floor, self.ceiling = 0, NEVER
         if plan != _NO_PROTECTION:
             self._arm(plan, tick)
         self.profit: Paise = 0  # gross, of the open round trip at the last price
@@ -87,13 +89,17 @@ class Guard:
         self.base = self.sign * (position.exit_value - position.entry_value)
 
     def _draw_corridor(self) -> None:
-        """The prices between which nothing can happen: no exit, no better price than before."""
-        if self.sign > 0:
-            self.floor = self.stop
-            self.ceiling = min(self.best + 1, self.target or _NEVER)
+        """The prices between which nothing can happen: no exit, and no better price that moves the stop."""
+        sign, stop, entry = self.sign, self.stop, self.entry
+        kind = [self.target] if self.target else []
+        if self.trail:
+            kind.append(stop + sign * (self.trail + self.trail_step))
+        if self.break_even and (not stop or sign * (entry - stop) > 0):
+            kind.append(entry + sign * self.break_even)
+        if sign > 0:
+            self.floor, self.ceiling = stop, min(kind, default=NEVER)
         else:
-            self.floor = max(self.best - 1, self.target)
-            self.ceiling = self.stop or _NEVER
+            self.floor, self.ceiling = max(kind, default=0), stop or NEVER
 
     def on_price(self, price: Paise, now: Nanos) -> int:
         """The decision for this price; `stop` may have moved."""

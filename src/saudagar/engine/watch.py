@@ -6,16 +6,33 @@ Asked at every tick of an instrument that is held; costs one dictionary look-up 
 from __future__ import annotations
 
 from saudagar.engine.core import Core
-from saudagar.engine.guard import Guard
+from saudagar.engine.guard import NEVER, Guard
 from saudagar.execution import protection
-from saudagar.model import InstrumentId, Paise, PositionId, Source, Tick, TradingState
+from saudagar.model import InstrumentId, Nanos, Paise, PositionId, Source, Tick, TradingState
 from saudagar.model import events as ev
 from saudagar.portfolio import Position
 from saudagar.risk import day_limit
 
 _REASONS = {protection.TARGETED: "target", protection.AGED: "time"}
 
-_UNLIMITED = 1 << 62
+
+class _Held:
+    """The guards of one instrument, and the corridor that is common to them."""
+
+    __slots__ = ("ceiling", "due", "floor", "guards", "waiting")
+
+    def __init__(self) -> None:
+        self.guards: dict[PositionId, Guard] = {}
+        self.waiting = False  # whether a guard waits for the broker's stop
+        self.narrow()
+
+    def narrow(self) -> None:
+        """Take the corridor anew from the guards."""
+        self.floor, self.ceiling, self.due = 0, NEVER, NEVER
+        for guard in self.guards.values():
+            self.floor = max(self.floor, guard.floor)
+            self.ceiling = min(self.ceiling, guard.ceiling)
+            self.due = min(self.due, guard.due)
 
 
 class Watch:
@@ -23,15 +40,21 @@ class Watch:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._guards: dict[InstrumentId, dict[PositionId, Guard]] = {}
+        self._held: dict[InstrumentId, _Held] = {}
         self._seen_trades = 0
         limits = core.settings.limits
-        self._least = -limits.day_loss if limits.day_loss else -_UNLIMITED
-        self._most = limits.day_profit or _UNLIMITED
-        self.open_profit: Paise = 0  # gross, of the open round trips at the last prices
+        self._limited = bool(limits.day_loss or limits.day_profit)
+        self._open: Paise = 0  # gross, of the open round trips at the prices they were last marked at
         self.realised: Paise = 0  # gross, today
         self.charges: Paise = 0  # of today's closed round trips
         self.trades = 0  # today's closed round trips
+
+    @property
+    def open_profit(self) -> Paise:
+        """Gross, of the open round trips at the last prices."""
+        for name, held in self._held.items():
+            self._mark(held, self._core.last(name))
+        return self._open
 
     @property
     def profit(self) -> Paise:
@@ -45,55 +68,79 @@ class Watch:
             if position.quantity:
                 self.filled(position)
 
+    def corridor(self, instrument: InstrumentId) -> tuple[Paise, Paise, Nanos]:
+        """Before the third, a price of `instrument` between the first two, both left out, changes nothing."""
+        held = self._held.get(instrument)
+        return (held.floor, held.ceiling, held.due) if held is not None else (0, NEVER, NEVER)
+
     def on_tick(self, tick: Tick) -> None:
         """One price of one instrument."""
-        guards = self._guards.get(tick.instrument)
-        if not guards:
+        held = self._held.get(tick.instrument)
+        if held is None:
             return
-        price, now = tick.ltp, self._core.now
-        for guard in guards.values():
-            if not (guard.floor < price < guard.ceiling and now < guard.due):
-                self._follow(guard, price)
-            elif guard.hit_since:
-                guard.hit_since = 0
-            self._mark(guard, price)
-        self._check_day()
+        price = tick.ltp
+        if not (held.floor < price < held.ceiling and self._core.now < held.due):
+            self._follow(held, price)
+        elif held.waiting:
+            self._forget(held)
+        if self._limited:
+            self._mark(held, price)
+            self._check_day()
 
     def filled(self, position: Position) -> None:
         """The quantity of `position` has changed."""
-        core = self._core
+        core, name, quantity = self._core, position.instrument, position.quantity
         self._count_trades()
-        name, quantity = position.instrument, position.quantity
-        guards = self._guards.setdefault(name, {})
-        guard = guards.get(position.id)
+        held = self._held.get(name)
+        if held is None:
+            held = self._held[name] = _Held()
+        guard = held.guards.get(position.id)
         if guard is not None and (guard.average != position.average_price or guard.sign * quantity <= 0):
-            self.open_profit -= guard.profit
-            del guards[position.id]
+            self._open -= guard.profit
+            del held.guards[position.id]
             guard = None
-        if quantity:
-            if guard is None:
-                guard = guards[position.id] = Guard(position, core.instrument(name))
-                self._record(guard)
-            else:
-                guard.count()
-            self._mark(guard, core.last(name) or position.average_price)
-        self._check_day()
+        if guard is not None:
+            guard.count()
+        elif quantity:
+            guard = held.guards[position.id] = Guard(position, core.instrument(name))
+            self._record(guard)
+        if held.guards:
+            held.narrow()
+        else:
+            del self._held[name]
+        if self._limited:
+            self._mark(held, core.last(name))
+            self._check_day()
 
     def stop_reason(self, position: Position) -> str:
         """Why a stop order of `position` filled, for the report."""
-        guard = self._guards.get(position.instrument, {}).get(position.id)
+        held = self._held.get(position.instrument)
+        guard = held.guards.get(position.id) if held is not None else None
         return guard.stop_reason if guard is not None else "stop"
 
-    def _follow(self, guard: Guard, price: Paise) -> None:
-        before = guard.stop
-        decision = guard.on_price(price, self._core.now)
-        if guard.stop != before:
-            self._record(guard)
-            self._core.touch(guard.position.id)
-        if decision == protection.HOLD:
+    def _follow(self, held: _Held, price: Paise) -> None:
+        now, waiting = self._core.now, False
+        for guard in held.guards.values():
+            if guard.floor < price < guard.ceiling and now < guard.due:
+                guard.hit_since = 0
+                continue
+            before = guard.stop
+            decision = guard.on_price(price, now)
+            if guard.stop != before:
+                self._record(guard)
+                self._core.touch(guard.position.id)
+            if decision == protection.HOLD:
+                guard.hit_since = 0
+            elif guard.position.target * guard.sign > 0:
+                self._leave(guard, decision)
+            waiting |= guard.hit_since > 0
+        held.waiting = waiting
+        held.narrow()
+
+    def _forget(self, held: _Held) -> None:
+        held.waiting = False
+        for guard in held.guards.values():
             guard.hit_since = 0
-        elif guard.position.target * guard.sign > 0:
-            self._leave(guard, decision)
 
     def _leave(self, guard: Guard, decision: int) -> None:
         core = self._core
@@ -124,10 +171,11 @@ class Watch:
                 )
             )
 
-    def _mark(self, guard: Guard, price: Paise) -> None:
-        profit = guard.quantity * price + guard.base
-        self.open_profit += profit - guard.profit
-        guard.profit = profit
+    def _mark(self, held: _Held, price: Paise) -> None:
+        for guard in held.guards.values():
+            profit = guard.quantity * (price or guard.average) + guard.base
+            self._open += profit - guard.profit
+            guard.profit = profit
 
     def _count_trades(self) -> None:
         trades = self._core.state.trades
@@ -143,9 +191,11 @@ class Watch:
 
     def _check_day(self) -> None:
         core = self._core
-        if self._least < self.profit < self._most or core.state.trading is not TradingState.ACTIVE:
+        if core.state.trading is not TradingState.ACTIVE:
             return
-        reason = day_limit(self.profit, core.settings.limits)
+        reason = day_limit(self.realised - self.charges + self._open, core.settings.limits)
+        if not reason:
+            return
         core.emit(ev.TradingStateChanged(ts=core.now, state=TradingState.REDUCING, reason=reason, source=Source.LIMIT))
         core.alert("critical", f"{reason}. Closing all positions; no entries until resumed.")
         for position in list(core.state.positions.values()):
