@@ -61,7 +61,7 @@ def test_json_holds_every_field_of_every_broker():
         fields = msgspec.structs.asdict(broker.capabilities)
         assert set(told[broker.capabilities.name]) == set(fields)
     assert told["dhan"]["slices"] is None
-    assert told["upstox"]["conditional"] == ["BRACKET", "OCO", "SINGLE", "TRAILING"]
+    assert told["upstox"]["conditional"] == ["BRACKET", "SINGLE", "TRAILING"]
     assert tuple(told["dhan"]["history_minutes"]) == MINUTES
 
 

@@ -14,6 +14,7 @@ import msgspec
 from saudagar.brokers.governor import Governor
 from saudagar.brokers.supervisor import Stream, Watch
 from saudagar.brokers.upstox import parse, words
+from saudagar.brokers.upstox.account import UpstoxAccount
 from saudagar.brokers.upstox.calls import Asked, Client, Reads, Writes
 from saudagar.brokers.upstox.capabilities import CAPABILITIES
 from saudagar.brokers.upstox.lane import LIMITS, Lane
@@ -30,10 +31,9 @@ from saudagar.model import (
     OrderReport,
     OrderTerms,
     OrderType,
-    Product,
     TradeReport,
 )
-from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown, RejectedByBroker, Unsupported
+from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown, RejectedByBroker
 
 _V2 = "2.0"
 _AUTOMATIC = -1.0
@@ -122,6 +122,12 @@ class UpstoxBroker:
         lane = Lane("upstox-writes", self._client, governor=governor, **given)
         self._writes = Writes(lane, settings.algo_name)
         self._reads = Reads(Lane("upstox-reads", self._client, **given), lookup)
+        self._account = UpstoxAccount(self._reads, self._writes, lookup, protection=settings.protection, clock=clock)
+
+    @property
+    def account(self) -> UpstoxAccount:
+        """What else a person may ask; see `execution.account_ports.AccountClient`."""
+        return self._account
 
     async def open(self) -> None:
         """Load the SDK; see `ExecutionClient.open`."""
@@ -265,7 +271,7 @@ class UpstoxBroker:
 
     def _fields(self, order: NewOrder) -> dict[str, Any]:
         instrument = self._lookup.get(order.instrument)
-        _tradable(instrument, order.product)
+        words.check_tradable(instrument, order.product)
         return self._terms(instrument, order.terms) | {
             "instrument_token": instrument.upstox_id,
             "transaction_type": order.side.value,
@@ -320,13 +326,6 @@ class UpstoxBroker:
         self.updates_received += 1
         if self.on_update_count is not None:
             self.on_update_count(self.updates_received)
-
-
-def _tradable(instrument: Instrument, product: Product) -> None:
-    if instrument.segment not in words.SEGMENT or product not in words.PRODUCTS_OF[instrument.kind]:
-        raise Unsupported(f"Upstox does not trade {instrument.id} as {product}.")
-    if not instrument.upstox_id:
-        raise Unsupported(f"{instrument.id} has no Upstox key.", hint="Fetch the instrument master again.")
 
 
 def _broker_id(order: Order) -> str:

@@ -38,14 +38,21 @@ from saudagar.model.errors import DataError
 _ENDED_BADLY = frozenset({OrderStatus.REJECTED, OrderStatus.CANCELLED})
 _MOST = 1e13  # rupees or units: beyond any account, and far from where floats lose the paisa
 
+_TIMES = (datetime.fromisoformat, lambda written: datetime.strptime(written, "%d-%b-%Y %H:%M:%S"))  # noqa: DTZ007
+
 Row = Mapping[str, Any]
 
 
-def naive_ist(text: object) -> Nanos:
-    """A time of Upstox in UTC ns; 0 where it is missing or no time at all."""
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
+def naive_ist(value: object) -> Nanos:
+    """A time of Upstox in UTC ns; 0 where it is missing or no time at all. Trades have it as ``03-Aug-2017 15:03:42``
+    in the documentation, orders in ISO's form."""
+    for reader in _TIMES:
+        try:
+            moment = reader(str(value))
+        except ValueError:
+            continue
+        break
+    else:
         return 0
     return int(moment.replace(tzinfo=IST).timestamp()) * SECOND if moment.year > 1970 else 0
 
@@ -80,21 +87,21 @@ def order_report(row: Row, lookup: InstrumentLookup) -> OrderReport:
     DataError
         If it is not an order.
     """
-    instrument, name = _instrument(row, lookup)
+    instrument, name = instrument_of(row, lookup)
     scale = units_per_lot(instrument)
-    filled, quantity = _count(row, "filled_quantity") * scale, _count(row, "quantity") * scale
+    filled, quantity = count_of(row, "filled_quantity") * scale, count_of(row, "quantity") * scale
     if filled > quantity:
         raise DataError(f"Upstox gave an order of {quantity} with {filled} filled.")
     state = status(row.get("status"), row.get("order_type"), filled, quantity)
     return OrderReport(
-        order_id=ClientOrderId(_text(row.get("tag"))),
+        order_id=ClientOrderId(text_of(row.get("tag"))),
         status=state,
         ts=max(naive_ist(row.get("exchange_timestamp")), naive_ist(row.get("order_timestamp"))),
         broker_id=broker_id(row.get("order_id")),
         filled=filled,
         average_price=_rupees(row.get("average_price")) * 100,
         terms=_terms(row, quantity),
-        reason=_text(row.get("status_message") or row.get("status_message_raw")) if state in _ENDED_BADLY else "",
+        reason=text_of(row.get("status_message") or row.get("status_message_raw")) if state in _ENDED_BADLY else "",
         instrument=name,
         side=words.SIDE.get(str(row.get("transaction_type"))),
         product=words.product(row.get("product"), derivative(instrument, row)),
@@ -125,9 +132,9 @@ def trades(rows: Sequence[Row], lookup: InstrumentLookup) -> tuple[TradeReport, 
     """
     found: dict[object, TradeReport] = {}
     for number, row in enumerate(rows):
-        name = _text(row.get("trade_id"))
-        quantity = _count(row, "quantity") * units_per_lot(_instrument(row, lookup)[0])
-        price = to_paise(_rupees(row.get("average_price")))
+        name = text_of(row.get("trade_id"))
+        quantity = count_of(row, "quantity") * units_per_lot(instrument_of(row, lookup)[0])
+        price = paise_of(row.get("average_price"))
         if quantity <= 0 or price <= 0:
             raise DataError(f"Upstox gave a trade of {quantity} at {price} paise.")
         found[name or number] = TradeReport(name, quantity, price, naive_ist(row.get("exchange_timestamp")))
@@ -142,35 +149,35 @@ def position(row: Row, lookup: InstrumentLookup) -> BrokerPosition:
     DataError
         If it is none.
     """
-    instrument, name = _instrument(row, lookup)
+    instrument, name = instrument_of(row, lookup)
     product = words.product(row.get("product"), derivative(instrument, row))
     if product is None:
         raise DataError(f"Upstox gave a position with an unknown product {row.get('product')!r}.")
     scale = units_per_lot(instrument)
-    bought = _count(row, "day_buy_quantity") + _count(row, "overnight_buy_quantity")
-    sold = _count(row, "day_sell_quantity") + _count(row, "overnight_sell_quantity")
+    bought = count_of(row, "day_buy_quantity") + count_of(row, "overnight_buy_quantity")
+    sold = count_of(row, "day_sell_quantity") + count_of(row, "overnight_sell_quantity")
     return BrokerPosition(
         instrument=name,
         product=product,
-        quantity=_count(row, "quantity", signed=True) * scale,
+        quantity=count_of(row, "quantity", signed=True) * scale,
         buy_quantity=bought * scale,
         buy_value=to_paise(_rupees(row.get("day_buy_value")) + _rupees(row.get("overnight_buy_amount"))),
         sell_quantity=sold * scale,
         sell_value=to_paise(_rupees(row.get("day_sell_value")) + _rupees(row.get("overnight_sell_amount"))),
-        realised=to_paise(_rupees(row.get("realised"))),
-        unrealised=to_paise(_rupees(row.get("unrealised"))),
+        realised=paise_of(row.get("realised")),
+        unrealised=paise_of(row.get("unrealised")),
     )
 
 
 def holding(row: Row, lookup: InstrumentLookup) -> Holding:
     """One row of the long-term holdings."""
-    quantity, sold = _count(row, "quantity"), _count(row, "cnc_used_quantity")
+    quantity, sold = count_of(row, "quantity"), count_of(row, "cnc_used_quantity")
     return Holding(
-        instrument=_instrument(row, lookup)[1],
+        instrument=instrument_of(row, lookup)[1],
         quantity=quantity,
-        sellable=max(0, quantity - sold - _count(row, "collateral_quantity")),
-        average_price=to_paise(_rupees(row.get("average_price"))),
-        t1_quantity=_count(row, "t1_quantity"),
+        sellable=max(0, quantity - sold - count_of(row, "collateral_quantity")),
+        average_price=paise_of(row.get("average_price")),
+        t1_quantity=count_of(row, "t1_quantity"),
     )
 
 
@@ -189,9 +196,7 @@ def funds(data: object) -> Funds:
         available = trade["total"]
     except (KeyError, TypeError):
         raise DataError("Upstox's funds do not hold 'available_to_trade' as documented.") from None
-    return Funds(
-        available=to_paise(_rupees(available)), used=to_paise(_rupees(used)), opening=to_paise(_rupees(opening))
-    )
+    return Funds(available=paise_of(available), used=paise_of(used), opening=paise_of(opening))
 
 
 def units_per_lot(instrument: Instrument | None) -> int:
@@ -208,16 +213,16 @@ def derivative(instrument: Instrument | None, row: Row) -> bool:
 
 def broker_id(text: object) -> BrokerOrderId:
     """Upstox's id of an order; raises `DataError` for none."""
-    if _text(text) in ("", "NA", "0"):
+    if text_of(text) in ("", "NA", "0"):
         raise DataError("Upstox gave an order without an order id.")
-    return BrokerOrderId(_text(text))
+    return BrokerOrderId(text_of(text))
 
 
 def _terms(row: Row, quantity: int) -> OrderTerms | None:
     known = words.ORDER_TYPE_READ.get(str(row.get("order_type")))
     if known is None or not quantity:
         return None
-    price, trigger = to_paise(_rupees(row.get("price"))), to_paise(_rupees(row.get("trigger_price")))
+    price, trigger = paise_of(row.get("price")), paise_of(row.get("trigger_price"))
     return OrderTerms(
         quantity=quantity,
         order_type=known,
@@ -226,21 +231,23 @@ def _terms(row: Row, quantity: int) -> OrderTerms | None:
     )
 
 
-def _instrument(row: Row, lookup: InstrumentLookup) -> tuple[Instrument | None, InstrumentId]:
+def instrument_of(row: Row, lookup: InstrumentLookup) -> tuple[Instrument | None, InstrumentId]:
+    """What `row` is about; for one that the master does not know, an id made of its segment and symbol."""
     key = _key(row)
     known = lookup.by_upstox(key)
     if known is not None:
         return known, known.id
     segment = {word: ours for ours, word in words.SEGMENT.items()}.get(key.split("|")[0])
-    symbol = _text(row.get("trading_symbol") or row.get("tradingsymbol")) or key
+    symbol = text_of(row.get("trading_symbol") or row.get("tradingsymbol")) or key
     return None, InstrumentId(f"{segment.value if segment else key.split('|')[0]}:{symbol}")
 
 
 def _key(row: Row) -> str:
-    return _text(row.get("instrument_token") or row.get("instrument_key"))
+    return text_of(row.get("instrument_token") or row.get("instrument_key"))
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """`value` as it would be printed, blanks off; nothing for None."""
     return "" if value is None else str(value).strip()
 
 
@@ -254,7 +261,13 @@ def _rupees(value: object) -> float:
     return number
 
 
-def _count(row: Row, key: str, *, signed: bool = False) -> int:
+def paise_of(value: object) -> Paise:
+    """Rupees as Upstox writes them; 0 where there are none. Raises `DataError`."""
+    return to_paise(_rupees(value))
+
+
+def count_of(row: Row, key: str, *, signed: bool = False) -> int:
+    """A whole number of units; 0 where there is none. Raises `DataError`."""
     number = _rupees(row.get(key))
     if number != int(number) or (number < 0 and not signed):
         raise DataError(f"Upstox gave {row.get(key)!r} for {key}.")

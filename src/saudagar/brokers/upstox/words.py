@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from saudagar.model import InstrumentKind, OrderStatus, OrderType, Product, Segment, Side, Validity
+from saudagar.model import Instrument, InstrumentKind, OrderStatus, OrderType, Product, Segment, Side, Validity
+from saudagar.model.errors import Unsupported
 
 STATUS: dict[str, OrderStatus] = {
     "put order req received": OrderStatus.PENDING,
@@ -73,3 +74,11 @@ def product(word: object, derivative: bool) -> Product | None:
     if word == "D":
         return Product.MARGIN if derivative else Product.DELIVERY
     return {"I": Product.INTRADAY, "MTF": Product.MTF}.get(str(word))
+
+
+def check_tradable(instrument: Instrument, product: Product) -> None:
+    """Refuse what Upstox does not trade; raises `Unsupported`."""
+    if instrument.segment not in SEGMENT or product not in PRODUCTS_OF[instrument.kind]:
+        raise Unsupported(f"Upstox does not trade {instrument.id} as {product}.")
+    if not instrument.upstox_id:
+        raise Unsupported(f"{instrument.id} has no Upstox key.", hint="Fetch the instrument master again.")

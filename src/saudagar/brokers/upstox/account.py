@@ -1,0 +1,346 @@
+"""`UpstoxAccount`: what a person may ask of an account at Upstox besides plain orders.
+
+Conditional orders are Upstox's GTT (see `gtt`). Upstox has no e-DIS, no ledger and no exit at a profit or loss in its
+API: sales are authorised in its app, once for all with a DDPI.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any, NoReturn
+
+from saudagar.brokers.upstox import gtt, parse, parse_account, words
+from saudagar.brokers.upstox.calls import Asked, Reads, Writes, listed
+from saudagar.execution.ports import InstrumentLookup
+from saudagar.model import (
+    AccountTrade,
+    BrokerOrderId,
+    ClientOrderId,
+    ConditionalReport,
+    ConditionalStatus,
+    Conversion,
+    Instrument,
+    LedgerEntry,
+    Margin,
+    Nanos,
+    NewConditional,
+    NewOrder,
+    Paise,
+    Product,
+    SaleAuthority,
+    Segment,
+)
+from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown, RejectedByBroker, Unsupported
+
+_V2 = "2.0"
+_TOGETHER = 20  # orders in one question for margin
+_PAGE = 100  # trades of earlier days in one answer
+_SEGMENTS = ("EQ", "FO", "COM")  # not currencies and not funds, whose units are no whole numbers
+_NOTHING_OPEN = "UDAPI1111"
+
+_POSITIONS = "Look at the positions before you ask for it again."
+_CONDITIONALS = "Look at the conditional orders before you ask for it again."
+_APP = "Authorise sales in Upstox's app, or once for all with a DDPI."
+
+
+class UpstoxAccount:
+    """An `AccountClient` over the lanes of an `UpstoxBroker`.
+
+    Parameters
+    ----------
+    protection
+        Market protection of conditional orders without a limit: percent, or -1 for Upstox's own.
+    clock
+        The time of reports for which Upstox gives none.
+    """
+
+    def __init__(
+        self, reads: Reads, writes: Writes, lookup: InstrumentLookup, *, protection: float, clock: Callable[[], Nanos]
+    ) -> None:
+        self._reads, self._writes, self._lookup = reads, writes, lookup
+        self._protection, self._clock = protection, clock
+        self._ours: dict[BrokerOrderId, ClientOrderId] = {}  # conditional orders that were plainly taken
+
+    async def convert(self, asked: Conversion) -> None:
+        quantity = _whole(asked.quantity)
+        if asked.held is asked.wanted:
+            raise DataError(f"a position in {asked.held} is held as that already.")
+        instrument = self._tradable(asked.instrument, asked.held, asked.wanted)
+        body = {
+            "instrument_token": instrument.upstox_id,
+            "old_product": words.PRODUCT[asked.held],
+            "new_product": words.PRODUCT[asked.wanted],
+            "transaction_type": asked.side.value,
+            "quantity": _in_lots(instrument, quantity),
+        }
+
+        def convert(api: Any, given: Asked) -> Any:
+            from upstox_client import ConvertPositionRequest
+
+            return api.convert_positions(ConvertPositionRequest(**body), _V2, **given)
+
+        await self._writes.ask("conversion", convert, api="PortfolioApi", algo=False, doubt=_POSITIONS)
+
+    async def place_conditional(self, asked: NewConditional) -> ConditionalReport:
+        """Upstox keeps no id of ours with a GTT."""
+        fields = self._gtt(asked)
+        instrument = self._lookup.get(asked.instrument)
+        fields |= {
+            "instrument_token": instrument.upstox_id,
+            "product": words.PRODUCT[asked.product],
+            "transaction_type": asked.side.value,
+        }
+
+        def place(api: Any, given: Asked) -> Any:
+            from upstox_client import GttPlaceOrderRequest
+
+            return api.place_gtt_order(GttPlaceOrderRequest(**_with_rules(fields)), **given)
+
+        data = await self._writes.ask("conditional order", place, doubt=_CONDITIONALS)
+        placed = _one_id(data, "conditional order")
+        self._ours[placed] = asked.order_id
+        return ConditionalReport(
+            broker_id=placed,
+            kind=asked.kind,
+            status=ConditionalStatus.ACTIVE,
+            instrument=asked.instrument,
+            side=asked.side,
+            quantity=asked.quantity,
+            product=asked.product,
+            legs=asked.legs,
+            order_id=asked.order_id,
+            ts=self._clock(),
+        )
+
+    async def modify_conditional(self, known: ConditionalReport, asked: NewConditional) -> None:
+        """All legs of `asked` are sent. Upstox does not change the quantity once an order of it is in the market."""
+        fields = self._gtt(asked)
+        if (known.kind, known.instrument, known.side) != (asked.kind, asked.instrument, asked.side):
+            raise DataError(
+                f"a conditional order keeps its kind, instrument and side: {known.kind} {known.side}"
+                f" {known.instrument}, not {asked.kind} {asked.side} {asked.instrument}."
+            )
+        fields["gtt_order_id"] = known.broker_id
+
+        def modify(api: Any, given: Asked) -> Any:
+            from upstox_client import GttModifyOrderRequest
+
+            return api.modify_gtt_order(GttModifyOrderRequest(**_with_rules(fields)), **given)
+
+        data = await self._writes.ask("change of a conditional order", modify, doubt=_CONDITIONALS)
+        _named(data, known, "change of a conditional order")
+
+    async def cancel_conditional(self, known: ConditionalReport) -> None:
+        def cancel(api: Any, given: Asked) -> Any:
+            from upstox_client import GttCancelOrderRequest
+
+            return api.cancel_gtt_order(GttCancelOrderRequest(gtt_order_id=known.broker_id), **given)
+
+        what = "cancellation of a conditional order"
+        _named(await self._writes.ask(what, cancel, urgent=True, doubt=_CONDITIONALS), known, what)
+
+    async def conditionals(self) -> list[ConditionalReport]:
+        """Upstox forgets those that are done, at the latest at the end of the day."""
+        rows = await self._reads.rows(
+            "conditional orders", lambda api, given: api.get_gtt_order_details(**given), "OrderApiV3"
+        )
+        return [self._reads.parsed(gtt.report, row) for row in rows]
+
+    async def find_conditional(self, asked: NewConditional) -> ConditionalReport | None:
+        """By all that was asked, for Upstox keeps no id of ours: the newest live one that looks so.
+
+        One that is known to be another of ours is not it. A SINGLE that has fired meanwhile is not live any more: its
+        order is in the order book.
+        """
+        found = [
+            told
+            for told in await self.conditionals()
+            if told.status.live
+            and gtt.same(asked, told)
+            and self._ours.get(told.broker_id, asked.order_id) == asked.order_id
+        ]
+        return max(found, key=lambda told: told.ts, default=None)
+
+    async def margin(self, orders: Sequence[NewOrder]) -> Margin:
+        """Up to 20 orders, netted. The charges are known only where every order has a price."""
+        if not 0 < len(orders) <= _TOGETHER:
+            raise Unsupported(f"Upstox tells the margin of 1 to {_TOGETHER} orders together, not of {len(orders)}.")
+        lines = [self._margin_line(order) for order in orders]
+
+        def ask(api: Any, given: Asked) -> Any:
+            from upstox_client import Instrument as Line
+            from upstox_client import MarginRequest
+
+            return api.post_margin(MarginRequest(instruments=[Line(**line) for line in lines]), **given)
+
+        data = await self._reads.data("margin", ask, "ChargeApi")
+        charges = [await self._charge(line) for line in lines] if all("price" in line for line in lines) else None
+        return self._reads.parsed(
+            lambda row, _: parse_account.margin(row, None if charges is None else sum(charges)), data
+        )
+
+    async def trades(self) -> list[AccountTrade]:
+        rows = await self._reads.rows("trades", lambda api, given: api.get_trade_history(_V2, **given))
+        return sorted((self._reads.parsed(parse_account.trade, row) for row in rows), key=lambda trade: trade.ts)
+
+    async def trade_history(self, start: date, end: date) -> list[AccountTrade]:
+        """Days before today, of the last three financial years, with the date for a time and without the product."""
+        if start > end:
+            raise DataError(f"the first day must not be after the last, got {start} and {end}.")
+        rows = [row for segment in _SEGMENTS for row in await self._past(segment, start, end)]
+        return sorted((self._reads.parsed(parse_account.past_trade, row) for row in rows), key=lambda trade: trade.ts)
+
+    async def ledger(self, start: date, end: date) -> list[LedgerEntry]:
+        _refuse("ledger in its API", "Look under Reports in Upstox's account pages.")
+
+    async def exit_all(self) -> list[BrokerOrderId]:
+        """Market orders against up to ten positions; what rests stays. A part of it done is an unknown outcome."""
+        try:
+            data = await self._writes.ask(
+                "exit of all positions",
+                lambda api, given: api.exit_positions(**given),
+                api="OrderApi",
+                urgent=True,
+                doubt=_POSITIONS,
+            )
+        except RejectedByBroker as refused:
+            if refused.code == _NOTHING_OPEN:
+                return []
+            raise
+        numbers = data.get("order_ids") if isinstance(data, dict) else None
+        if not isinstance(numbers, list):
+            raise OutcomeUnknown("Upstox, exit of all positions: the answer names no orders.", hint=_POSITIONS)
+        return [BrokerOrderId(str(number)) for number in numbers]
+
+    async def kill_switch(self, on: bool, segments: Sequence[Segment] = ()) -> None:
+        """All or nothing, and for twelve hours at least. A segment must be flat; its working orders are cancelled.
+
+        Without `segments`: in all that the account trades in.
+        """
+        if missing := [segment for segment in segments if segment not in words.SEGMENT]:
+            raise Unsupported(f"Upstox has no kill switch of {', '.join(missing)}: nothing is traded there.")
+        chosen = [words.SEGMENT[segment] for segment in segments]
+        if not chosen:
+            now = parse_account.switches(
+                await self._reads.rows("kill switch", lambda api, given: api.get_kill_switch(**given), "UserApi")
+            )
+            chosen = [segment for segment, (active, killed) in now.items() if active and killed is not on]
+            if not chosen:
+                return
+        body = [{"segment": segment, "action": "DISABLE" if on else "ENABLE"} for segment in chosen]
+        data = await self._writes.ask(
+            "kill switch",
+            lambda api, given: api.update_kill_switch(body, **given),
+            api="UserApi",
+            urgent=True,
+            algo=False,
+            doubt="Ask for it again: a switch that is set already is left alone.",
+        )
+        told = parse_account.switches(listed(data, "kill switch"))
+        if any(told.get(segment, (False, not on))[1] is not on for segment in chosen):
+            raise OutcomeUnknown("Upstox, kill switch: the answer does not say that it is set.")
+
+    async def profit_exit(self, profit: Paise | None, loss: Paise | None) -> None:
+        _refuse("exit at a profit or loss of the day", "Set [risk] day_loss and day_profit instead.")
+
+    async def sale_authorities(self, isin: str = "") -> list[SaleAuthority]:
+        _refuse("e-DIS in its API", _APP)
+
+    async def request_sale_pin(self) -> None:
+        _refuse("e-DIS in its API", _APP)
+
+    async def sale_form(self, instrument: Instrument, quantity: int) -> str:
+        _refuse("e-DIS in its API", _APP)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _tradable(self, name: Any, *products: Product) -> Instrument:
+        instrument = self._lookup.get(name)
+        for product in products:
+            words.check_tradable(instrument, product)
+        return instrument
+
+    def _gtt(self, asked: NewConditional) -> dict[str, Any]:
+        _whole(asked.quantity)
+        return gtt.request(asked, self._tradable(asked.instrument, asked.product), self._protection)
+
+    def _margin_line(self, order: NewOrder) -> dict[str, Any]:
+        instrument, terms = self._tradable(order.instrument, order.product), order.terms
+        line = {
+            "instrument_key": instrument.upstox_id,
+            "quantity": _in_lots(instrument, _whole(terms.quantity)),
+            "product": words.PRODUCT[order.product],
+            "transaction_type": order.side.value,
+        }
+        price = terms.price if terms.order_type.has_price else terms.trigger_price
+        return line | ({"price": parse.rupees(price)} if price else {})
+
+    async def _charge(self, line: dict[str, Any]) -> Paise:
+        asked = (line["instrument_key"], line["quantity"], line["product"], line["transaction_type"], line["price"])
+        data = await self._reads.data(
+            "charges", lambda api, given: api.get_brokerage(*asked, _V2, **given), "ChargeApi"
+        )
+        return self._reads.parsed(lambda row, _: parse_account.charge(row), data)
+
+    async def _past(self, segment: str, start: date, end: date) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        page = last = 1
+        while page <= last:
+            body = await self._page(page, segment, start, end)
+            more = listed(body["data"], "trades of earlier days")
+            last = self._reads.parsed(lambda row, _: parse_account.pages(row), body)
+            if page < last and not more:
+                raise BrokerError(f"Upstox, trades of earlier days: page {page} of {last} is empty.")
+            rows += more
+            page += 1
+        return rows
+
+    async def _page(self, page: int, segment: str, start: date, end: date) -> dict[str, Any]:
+        asked = (str(start), str(end), page, _PAGE)
+        return await self._reads.answer(
+            "trades of earlier days",
+            lambda api, given: api.get_trades_by_date_range(*asked, segment=segment, **given),
+            "PostTradeApi",
+        )
+
+
+def _refuse(what: str, hint: str) -> NoReturn:
+    raise Unsupported(f"Upstox has no {what}.", hint=hint)
+
+
+def _whole(quantity: int) -> int:
+    try:
+        number = operator.index(quantity)
+    except TypeError:
+        raise DataError(f"a quantity is a whole number of units, got {quantity!r}.") from None
+    if number <= 0:
+        raise DataError(f"a quantity must be positive, got {quantity}.")
+    return number
+
+
+def _in_lots(instrument: Instrument, quantity: int) -> int:
+    """`quantity` (units) as Upstox counts it; raises `DataError` for a broken lot on MCX."""
+    per_lot = parse.units_per_lot(instrument)
+    if quantity % per_lot:
+        raise DataError(f"{instrument.id} trades in lots of {per_lot}, got {quantity}.")
+    return quantity // per_lot
+
+
+def _with_rules(fields: dict[str, Any]) -> dict[str, Any]:
+    from upstox_client import GttRule
+
+    return fields | {"rules": [GttRule(**rule) for rule in fields["rules"]]}
+
+
+def _one_id(data: object, request: str) -> BrokerOrderId:
+    numbers = data.get("gtt_order_ids") if isinstance(data, dict) else None
+    if not isinstance(numbers, list) or len(numbers) != 1 or not isinstance(numbers[0], str) or not numbers[0]:
+        raise OutcomeUnknown(f"Upstox, {request}: the answer does not name it.", hint=_CONDITIONALS)
+    return BrokerOrderId(numbers[0])
+
+
+def _named(data: object, known: ConditionalReport, request: str) -> None:
+    if _one_id(data, request) != known.broker_id:
+        raise OutcomeUnknown(f"Upstox, {request}: the answer names another one.", hint=_CONDITIONALS)
