@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from saudagar.brokers.login import Access
     from saudagar.brokers.supervisor import Watch
     from saudagar.exchange.process import Account, ExchangeProcess
+    from saudagar.execution.account_ports import QuoteClient
     from saudagar.execution.ports import DataClient, ExecutionClient
     from saudagar.market.master import Master
 
@@ -102,6 +103,19 @@ def execution_client(
     return client
 
 
+def quote_client(broker: str, secrets: Secrets, lookup: Master, simulated: Simulation | None = None) -> QuoteClient:
+    """Prices and option chains of `broker`, on request.
+
+    Raises
+    ------
+    ConfigError
+        If there is no token, or no such broker.
+    """
+    makers = {"dhan": _dhan_quotes, "upstox": _upstox_quotes, "kite": _kite_quotes}
+    client: QuoteClient = _chosen(broker, makers)(secrets, lookup, simulated)
+    return client
+
+
 def order_desk(
     config: DeskConfig,
     lookup: Master,
@@ -160,19 +174,29 @@ def _dhan_orders(
     clock: Clock,
     feed: DataClient | None,
 ) -> ExecutionClient:
-    from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
+    from saudagar.brokers.dhan.broker import DhanBroker
+
+    return DhanBroker(_dhan(secrets, simulated), lookup, watch=watch, clock=clock)
+
+
+def _dhan(secrets: Secrets, simulated: Simulation | None) -> Any:
+    from saudagar.brokers.dhan.client import DhanSettings
 
     if simulated is None:
-        settings = DhanSettings(client_id=secrets.dhan_client_id.get_secret_value(), token=_token("dhan", secrets))
-    else:
-        account, exchange = simulated.account, simulated.exchange
-        settings = DhanSettings(
-            client_id=account.client_id,
-            token=account.dhan_token,
-            rest_url=exchange.dhan_url,
-            order_feed_url=exchange.order_feed_url,
-        )
-    return DhanBroker(settings, lookup, watch=watch, clock=clock)
+        return DhanSettings(client_id=secrets.dhan_client_id.get_secret_value(), token=_token("dhan", secrets))
+    account, exchange = simulated.account, simulated.exchange
+    return DhanSettings(
+        client_id=account.client_id,
+        token=account.dhan_token,
+        rest_url=exchange.dhan_url,
+        order_feed_url=exchange.order_feed_url,
+    )
+
+
+def _dhan_quotes(secrets: Secrets, lookup: Master, simulated: Simulation | None) -> QuoteClient:
+    from saudagar.brokers.dhan.quotes import DhanQuotes
+
+    return DhanQuotes(_dhan(secrets, simulated), lookup)
 
 
 def _upstox_orders(
@@ -183,16 +207,26 @@ def _upstox_orders(
     clock: Clock,
     feed: DataClient | None,
 ) -> ExecutionClient:
-    from saudagar.brokers.upstox.broker import UpstoxBroker, UpstoxOrderSettings
+    from saudagar.brokers.upstox.broker import UpstoxBroker
+
+    return UpstoxBroker(_upstox(secrets, simulated), lookup, watch=watch, clock=clock)
+
+
+def _upstox(secrets: Secrets, simulated: Simulation | None) -> Any:
+    from saudagar.brokers.upstox.broker import UpstoxOrderSettings
 
     if simulated is None:
-        settings = UpstoxOrderSettings(token=_token("upstox", secrets))
-    else:
-        account, exchange = simulated.account, simulated.exchange
-        settings = UpstoxOrderSettings(
-            token=account.upstox_token, rest_host=exchange.upstox_url, order_stream_url=exchange.portfolio_url
-        )
-    return UpstoxBroker(settings, lookup, watch=watch, clock=clock)
+        return UpstoxOrderSettings(token=_token("upstox", secrets))
+    account, exchange = simulated.account, simulated.exchange
+    return UpstoxOrderSettings(
+        token=account.upstox_token, rest_host=exchange.upstox_url, order_stream_url=exchange.portfolio_url
+    )
+
+
+def _upstox_quotes(secrets: Secrets, lookup: Master, simulated: Simulation | None) -> QuoteClient:
+    from saudagar.brokers.upstox.quotes import UpstoxQuotes
+
+    return UpstoxQuotes(_upstox(secrets, simulated), lookup)
 
 
 def _kite_orders(
@@ -208,6 +242,12 @@ def _kite_orders(
 
     shared = feed if isinstance(feed, KiteFeed) else None
     return KiteBroker(_kite(secrets, simulated), lookup, feed=shared, watch=watch, clock=clock)
+
+
+def _kite_quotes(secrets: Secrets, lookup: Master, simulated: Simulation | None) -> QuoteClient:
+    from saudagar.brokers.kite.quotes import KiteQuotes
+
+    return KiteQuotes(_kite(secrets, simulated), lookup)
 
 
 def _kite(secrets: Secrets, simulated: Simulation | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ _Directory = Annotated[Path, typer.Option("--directory", "-d", help="The desk's 
 _Reason = Annotated[str, typer.Option(help="Kept in the journal.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _DIRECTORY = Path("var/desk")
+_STARTING_TRIES, _STARTING_BEAT = 60, 0.5  # seconds: a desk warms up over the broker's history before it listens
 
 
 @app.command()
@@ -91,12 +93,26 @@ def _change(directory: Path, state: TradingState, reason: str, as_json: bool, *,
     from saudagar.model.errors import SaudagarError
 
     answer = _ask(directory, state.value, reason=reason, flatten=flatten)
-    if answer is None:
-        if flatten:
-            raise SaudagarError(f"no desk runs in {directory}: nothing can be closed.", hint="Halt without --flatten.")
-        _write(directory, state, reason)
-        answer = _from_journal(directory)
-    _show(answer, as_json)
+    if answer is None and flatten:
+        raise SaudagarError(f"no desk runs in {directory}: nothing can be closed.", hint="Halt without --flatten.")
+    _show(answer or _at_rest(directory, state, reason), as_json)
+
+
+def _at_rest(directory: Path, state: TradingState, reason: str) -> dict[str, Any]:
+    """Change the journal of a desk that does not listen; one that is just starting is waited for."""
+    from saudagar.model.errors import JournalInUse
+
+    for _ in range(_STARTING_TRIES):
+        try:
+            _write(directory, state, reason)
+        except JournalInUse as error:
+            in_use = error
+        else:
+            return _from_journal(directory)
+        time.sleep(_STARTING_BEAT)
+        if answer := _ask(directory, state.value, reason=reason):
+            return answer
+    raise in_use
 
 
 def _ask(directory: Path, do: str, **rest: Any) -> dict[str, Any] | None:

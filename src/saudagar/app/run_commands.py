@@ -88,6 +88,7 @@ def exchange(
     seed: Annotated[int, typer.Option(min=0, max=_LARGEST, help="The same seed, the same day.")] = 7,
     day: Annotated[str, typer.Option(help="The synthetic day, YYYY-MM-DD.")] = "2026-11-20",
     symbols: Annotated[int, typer.Option(min=1, max=2000, help="How many stocks trade, besides NIFTY.")] = 20,
+    options: Annotated[int, typer.Option(min=0, max=50, help="NIFTY options: strikes each side of the money.")] = 0,
     speed: Annotated[float, typer.Option(min=0, help="Market seconds per second; 0 as fast as possible.")] = 1.0,
     lockstep: Annotated[bool, typer.Option("--lockstep", help="Wait for the desk at each step.")] = False,
     ticks: Annotated[list[Path] | None, typer.Option(help="Recorded tick files instead; repeat it.")] = None,
@@ -107,7 +108,7 @@ def exchange(
     from saudagar.exchange.server import main
 
     config = ExchangeConfig(
-        source=_source(seed, day, symbols, [str(path) for path in ticks or []]),
+        source=_source(seed, day, symbols, [str(path) for path in ticks or []], options=options),
         speed=speed,
         lockstep=lockstep,
         hold=hold,
@@ -191,7 +192,14 @@ def _exchange_config(config: DeskConfig) -> ExchangeConfig:
 
 
 def _source(
-    seed: int, day: str, symbols: int, ticks: list[str], start: time | None = None, end: time | None = None
+    seed: int,
+    day: str,
+    symbols: int,
+    ticks: list[str],
+    start: time | None = None,
+    end: time | None = None,
+    *,
+    options: int = 0,
 ) -> SyntheticSource | RecordedSource:
     from saudagar.exchange.process import RecordedSource, SyntheticSource
 
@@ -203,6 +211,7 @@ def _source(
         instruments=symbols + 1,  # NIFTY is the first of the universe
         start=f"{start:%H:%M}" if start else None,
         end=f"{end:%H:%M}" if end else None,
+        options=options,
     )
 
 

@@ -14,7 +14,7 @@ from saudagar.model.data import Nanos
 from saudagar.model.enums import Product, Side
 from saudagar.model.errors import DataError
 from saudagar.model.ids import BrokerOrderId, ClientOrderId, InstrumentId
-from saudagar.model.money import Paise
+from saudagar.model.money import Paise, inr
 
 
 class ConditionalKind(StrEnum):
@@ -115,7 +115,8 @@ class NewConditional(msgspec.Struct, frozen=True, kw_only=True):
         long = (self.side is Side.SELL) if self.kind is ConditionalKind.OCO else (self.side is Side.BUY)
         if (target > stop) is not long or target == stop:
             where = "above" if long else "below"
-            raise DataError(f"the target must lie {where} the stop of this position, got {target} and {stop} paise.")
+            got = f"{inr(target)} and {inr(stop)}"
+            raise DataError(f"the target must lie {where} the stop of this position, got {got}.")
 
 
 _BRACKETS = frozenset({ConditionalKind.BRACKET, ConditionalKind.TRAILING})

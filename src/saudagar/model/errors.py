@@ -76,6 +76,10 @@ class JournalError(SaudagarError):
     exit_code = 4
 
 
+class JournalInUse(JournalError):
+    """Another process writes it."""
+
+
 class BrokerError(SaudagarError):
     """Base of what can go wrong at a broker. `code` is the broker's own code, where it gave one."""
 

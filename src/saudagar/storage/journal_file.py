@@ -10,7 +10,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from saudagar.model.errors import JournalError
+from saudagar.model.errors import JournalError, JournalInUse
 from saudagar.storage.journal_rows import READ_ERRORS, Head
 
 APPLICATION_ID = 0x53_41_55_44  # "SAUD": tells `file` and us what this SQLite file is
@@ -136,7 +136,7 @@ class Lock:
         except BlockingIOError:
             self.release()
             owner = (path.read_text().split() or ["unknown"])[0]
-            raise JournalError(
+            raise JournalInUse(
                 f"{journal}: process {owner} is writing this journal; a journal has one writer.",
                 hint="Stop that desk first, or give this one another directory.",
             ) from None

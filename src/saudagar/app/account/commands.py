@@ -215,7 +215,7 @@ def requests(context: typer.Context, as_json: Json = False) -> None:
             for request, answer in entries
         ]
         columns = (
-            tables.Column("time", lambda row: tables.moment(row["ts"])),
+            tables.Column("when", lambda row: tables.day_and_time(row["ts"])),
             tables.Column("broker", lambda row: row["broker"]),
             tables.Column("request", lambda row: row["kind"]),
             tables.Column("outcome", lambda row: row["outcome"] or "no answer is known"),

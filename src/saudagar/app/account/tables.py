@@ -53,6 +53,10 @@ def say(rows: Sequence[Any], columns: Sequence[Column], as_json: bool, nothing: 
     Console(width=None if console.is_terminal else 200).print(table)
 
 
+def day_and_time(ts: int) -> str:
+    return f"{_ist_day(ts)} {clock(ts)}"
+
+
 def moment(ts: int) -> str:
     return clock(ts) if ts else NOTHING
 
