@@ -8,7 +8,8 @@ orders. The rules here are the ones the three brokers share; the wire faces add 
 - Legs without an entry are alternatives: one fires, the others are cancelled (OCO).
 - A leg called the entry goes first. What it has filled when its order ends is the quantity of the exits, which
   become active then and are alternatives again; an entry that ends without a fill cancels them.
-- A trailing leg moves its trigger by `jump` for every whole `jump` that the price has moved away from it.
+- A trailing leg moves its trigger, and its limit with it, by `jump` for every whole `jump` that the price has moved
+  away from it.
 """
 
 from __future__ import annotations
@@ -265,8 +266,11 @@ class Conditionals:
         leg.anchor = leg.anchor or price
         steps = (price - leg.anchor) * away // leg.jump
         if steps > 0:
-            leg.anchor += away * steps * leg.jump
-            leg.trigger += away * steps * leg.jump
+            moved = away * steps * leg.jump
+            leg.anchor += moved
+            leg.trigger += moved
+            if leg.terms.price:
+                leg.terms = msgspec.structs.replace(leg.terms, price=leg.terms.price + moved)
             self._note(each)
 
     def _fire(self, each: Conditional, leg: Leg) -> None:

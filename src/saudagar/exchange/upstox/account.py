@@ -21,6 +21,7 @@ from saudagar.model import InstrumentKind, Nanos, Product, Side
 from saudagar.model.errors import DataError
 
 _COOLING: Nanos = DAY // 2  # a disabled segment stays so for twelve hours
+_DORMANT = ("NCD_FO", "BCD_FO", "NSE_COM")  # this account has never asked for them
 
 
 class _Convert(msgspec.Struct):
@@ -138,7 +139,7 @@ class UpstoxAccount:
         return [
             {
                 "segment": segment,
-                "segment_status": "INACTIVE" if segment in killed else "ACTIVE",
+                "segment_status": "INACTIVE" if segment in _DORMANT else "ACTIVE",  # the switch does not change it
                 "kill_switch_enabled": segment in killed,
             }
             for segment in SEGMENTS
@@ -164,6 +165,8 @@ class UpstoxAccount:
         if each.segment not in SEGMENTS or each.action not in ("ENABLE", "DISABLE"):
             raise Refused("UDAPI100036", f"kill switch: {each.segment!r}, {each.action!r} is not known.")
         if each.action == "DISABLE":
+            if each.segment in _DORMANT:
+                raise Refusal("state", f"{each.segment} is not active for this account.")
             if any(
                 segment_word(row[0].segment) == each.segment and row[2] != row[4] for row in self._site.core.positions()
             ):

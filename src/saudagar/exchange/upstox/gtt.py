@@ -1,8 +1,9 @@
 """Upstox's GTT orders: SINGLE and MULTIPLE, with a trailing stop, on the exchange's conditional orders.
 
-A rule that fires places a market order with protection (`market_protection` of the rule). The trigger of TARGET and
-STOPLOSS is watched once the entry has filled, whatever `trigger_type` says. How rules are called on the way
-(SCHEDULED, PENDING, …) is from memory.
+A rule that fires places a limit order at its trigger, which may rest, or with `market_protection` one that is
+marketable by so many per cent. TARGET and STOPLOSS are watched once the entry has filled. Sources: Upstox, "Place GTT
+Order" and "Get GTT Order Details"; the words on the way are listed there, which of them INACTIVE and OPEN mean is from
+the practice of others (marketcalls/openalgo#1922).
 """
 
 from __future__ import annotations
@@ -17,27 +18,30 @@ from saudagar.exchange.core_orders import Refusal
 from saudagar.exchange.face import Route
 from saudagar.exchange.upstox.errors import Refused
 from saudagar.exchange.upstox.requests import paise, protection, read_product, read_side
-from saudagar.exchange.upstox.shapes import exchange_code
 from saudagar.exchange.upstox.site import LATENCY, UpstoxSite, read_body, success
 from saudagar.exchange.upstox.words import product_word, segment_word
-from saudagar.market.ist import DAY
-from saudagar.model import OrderStatus, OrderTerms, OrderType, Side
+from saudagar.market.ist import DAY, ist_day, midnight
+from saudagar.model import SECOND, Instrument, Nanos, OrderStatus, OrderTerms, OrderType, Product, Side
 
 KIND = "upstox.gtt"
 _PREFIX = "GTT-C"
 _YEAR = 365 * DAY
+_NARROWEST = 10  # a trailing gap is at least one tenth of the way from the price to the stop
 
 _STATUS = {
-    LegStatus.WAITING: "PENDING",
+    LegStatus.WAITING: "INACTIVE",
     LegStatus.ACTIVE: "SCHEDULED",
     LegStatus.TRIGGERED: "TRIGGERED",
     LegStatus.FAILED: "FAILED",
     LegStatus.CANCELLED: "CANCELLED",
 }
-_STRATEGIES = {
-    "SINGLE": ({"ENTRY"},),
-    "MULTIPLE": ({"ENTRY", "TARGET"}, {"ENTRY", "STOPLOSS"}, {"ENTRY", "TARGET", "STOPLOSS"}),
+_OF_ORDER = {
+    OrderStatus.FILLED: "COMPLETED",
+    OrderStatus.REJECTED: "FAILED",
+    OrderStatus.CANCELLED: "CANCELLED",
+    OrderStatus.EXPIRED: "CANCELLED",
 }
+"""A rule whose order has ended."""
 
 
 class _Rule(msgspec.Struct):
@@ -88,13 +92,13 @@ class UpstoxGtt:
         site = self._site
         instrument = site.line(body.instrument_token).instrument
         site.check_open(segment_word(instrument.segment))
-        side = read_side(body.transaction_type)
+        side, product = read_side(body.transaction_type), read_product(body.product, instrument)
         made = site.conditionals.place(
             kind=KIND,
             instrument=instrument,
-            product=read_product(body.product, instrument),
-            legs=_legs(body.type, body.rules, side, body.quantity),
-            expires=site.core.now + _YEAR,
+            product=product,
+            legs=self._legs(body.type, body.rules, instrument, side, body.quantity),
+            expires=self._expiry(product),
             detail={"type": body.type, "quantity": body.quantity},
         )
         return _answer(made)
@@ -106,10 +110,12 @@ class UpstoxGtt:
             raise Refused("UDAPI100036", f"type: a {found.detail['type']} GTT order cannot become {body.type}.")
         entry = found.entry
         assert entry is not None, "every GTT order has an entry"
-        legs = _legs(body.type, body.rules, entry.side, body.quantity)
+        legs = self._legs(body.type, body.rules, found.instrument, entry.side, body.quantity)
         live = [leg for leg in legs if found.leg(leg.name).status.live]
         if not live:
             raise Refusal("state", "Every rule of the GTT order has fired or ended.")
+        if len(live) < len(legs) and body.quantity != found.detail["quantity"]:
+            raise Refusal("state", "The quantity cannot be changed once an order of it is in the market.")
         self._site.conditionals.modify(found.conditional_id, live)
         found.detail["quantity"] = body.quantity
         return _answer(found)
@@ -123,6 +129,22 @@ class UpstoxGtt:
         found = [self._found(wanted)] if wanted else self._site.conditionals.of(KIND)
         return success([self.row(each) for each in found])
 
+    def _expiry(self, product: Product) -> Nanos:
+        """The last second of the day for intraday, of the same day next year for the others."""
+        now = self._site.core.now
+        day = ist_day(now if product is Product.INTRADAY else now + _YEAR)
+        return midnight(day) + DAY - SECOND
+
+    def _legs(self, kind: str, rules: list[_Rule], instrument: Instrument, side: Side, quantity: int) -> list[Leg]:
+        _check_rules(kind, rules)
+        last = self._site.tape.lines[instrument.id]
+        price = last.tick.ltp if last.tick else last.previous_close
+        for rule in rules:
+            away = abs(price - paise(rule.trigger_price, "trigger_price"))
+            if rule.trailing_gap and paise(rule.trailing_gap, "trailing_gap") * _NARROWEST < away:
+                raise Refused("UDAPI1151")
+        return [_leg(rule, side, quantity) for rule in rules]
+
     def _found(self, gtt_id: str) -> Conditional:
         found = self._site.conditionals.all.get(gtt_id.removeprefix(_PREFIX))
         if found is None or found.kind != KIND:
@@ -133,10 +155,10 @@ class UpstoxGtt:
         """A GTT order as details and the portfolio stream have it; times in epoch microseconds."""
         return {
             "type": each.detail["type"],
-            "exchange": exchange_code(each.instrument),
+            "exchange": segment_word(each.instrument.segment),
             "quantity": each.detail["quantity"],
             "product": product_word(each.product),
-            "rules": [self._rule(leg) for leg in each.legs],
+            "rules": [self._rule(each, leg) for leg in each.legs],
             "trading_symbol": each.instrument.symbol,
             "instrument_token": each.instrument.upstox_id,
             "gtt_order_id": _PREFIX + each.conditional_id,
@@ -144,12 +166,10 @@ class UpstoxGtt:
             "created_at": each.created // 1_000,
         }
 
-    def _rule(self, leg: Leg) -> dict[str, Any]:
-        order = self._site.core.orders.get(leg.order_id)
-        done = order is not None and order.status is OrderStatus.FILLED
+    def _rule(self, each: Conditional, leg: Leg) -> dict[str, Any]:
         return {
             "strategy": leg.name,
-            "status": "COMPLETED" if done else _STATUS[leg.status],
+            "status": self._word(each, leg),
             "message": leg.reason or None,
             "trigger_type": leg.when.value if leg.entry else "IMMEDIATE",
             "trigger_price": leg.trigger / 100,
@@ -158,29 +178,50 @@ class UpstoxGtt:
             "trailing_gap": leg.jump / 100 if leg.jump else None,
         }
 
+    def _word(self, each: Conditional, leg: Leg) -> str:
+        order = self._site.core.orders.get(leg.order_id)
+        if order is not None:
+            return _OF_ORDER.get(order.status, "OPEN")
+        expired = leg.status is LegStatus.CANCELLED and each.updated >= each.expires
+        return "EXPIRED" if expired else _STATUS[leg.status]
 
-def _legs(kind: str, rules: list[_Rule], side: Side, quantity: int) -> list[Leg]:
-    allowed = _STRATEGIES.get(kind)
-    if allowed is None:
-        raise Refused("UDAPI100036", f"type: {kind!r} is not known.")
-    if {rule.strategy for rule in rules} not in allowed or len({rule.strategy for rule in rules}) != len(rules):
-        raise Refused("UDAPI100036", f"rules: {kind} does not go with {[rule.strategy for rule in rules]}.")
-    return [_leg(rule, side, quantity) for rule in rules]
+
+def _check_rules(kind: str, rules: list[_Rule]) -> None:
+    strategies = [rule.strategy for rule in rules]
+    if kind not in ("SINGLE", "MULTIPLE"):
+        raise Refused("UDAPI1126")
+    if kind == "SINGLE" and len(rules) != 1:
+        raise Refused("UDAPI1136")
+    if kind == "MULTIPLE" and not 2 <= len(rules) <= 3:
+        raise Refused("UDAPI1137")
+    if "ENTRY" not in strategies:
+        raise Refused("UDAPI1141")
+    if len(set(strategies)) < len(strategies) or set(strategies) - {"ENTRY", "TARGET", "STOPLOSS"}:
+        raise Refused("UDAPI100036", f"rules: each strategy once, got {strategies}.")
+    for rule in rules:
+        if rule.trigger_type not in When.__members__:
+            raise Refused("UDAPI100036", f"trigger_type: {rule.trigger_type!r} is not known.")
+        if rule.strategy != "ENTRY" and rule.trigger_type != "IMMEDIATE":
+            raise Refused("UDAPI1143")
+        if rule.trailing_gap and rule.strategy != "STOPLOSS":
+            raise Refused("UDAPI100036", "trailing_gap: only a STOPLOSS rule trails.")
 
 
 def _leg(rule: _Rule, side: Side, quantity: int) -> Leg:
-    if rule.trigger_type not in When.__members__:
-        raise Refused("UDAPI100036", f"trigger_type: {rule.trigger_type!r} is not known.")
-    if rule.trailing_gap and rule.strategy != "STOPLOSS":
-        raise Refused("UDAPI100036", "trailing_gap: only a STOPLOSS rule trails.")
     entry = rule.strategy == "ENTRY"
     rising = side is Side.BUY if rule.strategy == "TARGET" else side is Side.SELL
+    trigger = paise(rule.trigger_price, "trigger_price")
+    limit = rule.market_protection is None
     return Leg(
         name=rule.strategy,
         side=side if entry else side.opposite,
         when=When(rule.trigger_type) if entry else When.ABOVE if rising else When.BELOW,
-        trigger=paise(rule.trigger_price, "trigger_price"),
-        terms=OrderTerms(quantity=quantity, order_type=OrderType.MARKET),
+        trigger=trigger,
+        terms=OrderTerms(
+            quantity=quantity,
+            order_type=OrderType.LIMIT if limit else OrderType.MARKET,
+            price=trigger if limit else 0,
+        ),
         entry=entry,
         jump=paise(rule.trailing_gap or 0.0, "trailing_gap"),
         protection_ppm=protection(rule.market_protection),

@@ -20,6 +20,7 @@ from saudagar.model import OrderTerms, OrderType, Side, Validity
 
 _SLICES = 25  # orders that one sliced order may become
 _MULTI = 25  # orders in one multi-order request
+_EXITS = 10  # positions that one request closes
 
 
 class UpstoxOrders:
@@ -148,13 +149,19 @@ class UpstoxOrders:
         """Square off at the market; with a tag only positions that orders of this tag have traded in."""
         site, segment = self._site, request.query.get("segment")
         tagged = {(order.instrument.id, order.product) for order in self._chosen(request) if order.filled}
+        chosen = [
+            (instrument, product, bought - sold)
+            for instrument, product, bought, _, sold, _ in site.core.positions()
+            if bought != sold
+            and segment in (None, segment_word(instrument.segment))
+            and ("tag" not in request.query or (instrument.id, product) in tagged)
+        ]
+        if not chosen:
+            raise Refused("UDAPI1111")
+        if len(chosen) > _EXITS:
+            raise Refused("UDAPI1112")
         done, faults = [], []
-        for instrument, product, bought, _, sold, _ in site.core.positions():
-            net = bought - sold
-            if not net or segment not in (None, segment_word(instrument.segment)):
-                continue
-            if "tag" in request.query and (instrument.id, product) not in tagged:
-                continue
+        for instrument, product, net in chosen:
             order: dict[str, Any] = {
                 "tag": request.query.get("tag", ""),
                 "side": Side.of(-net),
