@@ -196,7 +196,7 @@ def _dhan(secrets: Secrets, simulated: Simulation | None) -> Any:
 def _dhan_quotes(secrets: Secrets, lookup: Master, simulated: Simulation | None) -> QuoteClient:
     from saudagar.brokers.dhan.quotes import DhanQuotes
 
-    return DhanQuotes(_dhan(secrets, simulated), lookup)
+    return DhanQuotes(_dhan_feed(secrets, simulated), lookup)
 
 
 def _upstox_orders(
@@ -265,23 +265,25 @@ def _kite(secrets: Secrets, simulated: Simulation | None) -> Any:
 
 
 def _dhan_data(secrets: Secrets, simulated: Simulation | None, watch: Watch | None, depth: bool) -> DataClient:
-    from saudagar.brokers.dhan.client import DhanFeedSettings
     from saudagar.brokers.dhan.feed import DhanFeed
 
+    return DhanFeed(_dhan_feed(secrets, simulated, depth), watch)
+
+
+def _dhan_feed(secrets: Secrets, simulated: Simulation | None, depth: bool = False) -> Any:
+    from saudagar.brokers.dhan.client import DhanFeedSettings
+
     if simulated is None:
-        settings = DhanFeedSettings(
-            client_id=secrets.dhan_client_id.get_secret_value(), token=_token("dhan", secrets), depth=depth
-        )
-    else:
-        account, exchange = simulated.account, simulated.exchange
-        settings = DhanFeedSettings(
-            client_id=account.client_id,
-            token=account.dhan_token,
-            feed_url=exchange.dhan_feed_url,
-            rest_url=exchange.dhan_url,
-            depth=depth,
-        )
-    return DhanFeed(settings, watch)
+        client = secrets.dhan_client_id.get_secret_value()
+        return DhanFeedSettings(client_id=client, token=_token("dhan", secrets), depth=depth)
+    account, exchange = simulated.account, simulated.exchange
+    return DhanFeedSettings(
+        client_id=account.client_id,
+        token=account.dhan_token,
+        feed_url=exchange.dhan_feed_url,
+        rest_url=exchange.dhan_url,
+        depth=depth,
+    )
 
 
 def _token(broker: str, secrets: Secrets) -> str:
