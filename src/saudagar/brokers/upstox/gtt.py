@@ -29,6 +29,7 @@ from saudagar.model import (
 from saudagar.model.errors import DataError, Unsupported
 
 _MICROSECOND: Nanos = 1_000
+_LATEST = 4_102_444_800_000_000  # 2100-01-01 in microseconds
 
 STRATEGY: dict[LegName, str] = {LegName.ENTRY: "ENTRY", LegName.TARGET: "TARGET", LegName.STOP: "STOPLOSS"}
 TYPE: dict[ConditionalKind, str] = {
@@ -142,7 +143,7 @@ def report(row: parse.Row, lookup: InstrumentLookup) -> ConditionalReport:
         legs=tuple(_leg(rule, kind) for rule in rules),
         orders=tuple(BrokerOrderId(str(rule["order_id"])) for rule in rules if rule.get("order_id")),
         reason=next((text for rule in rules if (text := parse.text_of(rule.get("message")))), ""),
-        ts=parse.count_of(row, "created_at") * _MICROSECOND,
+        ts=_created(row.get("created_at")),
     )
 
 
@@ -184,6 +185,10 @@ def _state(rule: Mapping[str, Any]) -> str:
     if known is None:
         raise DataError(f"Upstox gave an unknown status of a GTT rule {rule.get('status')!r}.")
     return known
+
+
+def _created(value: object) -> Nanos:
+    return value * _MICROSECOND if isinstance(value, int) and 0 < value < _LATEST else 0
 
 
 def _kind(word: object, rules: list[dict[str, Any]]) -> ConditionalKind:
