@@ -91,7 +91,7 @@ class Stream:
         self._state: LinkState | None = None
         self._told = asyncio.Event()  # some status is known
         self._ended = asyncio.Event()  # this child's connection is over
-        self._buffer = bytearray()
+        self._rest = b""  # the beginning of a message whose end is still in the pipe
         self._fd = -1
         self._up_since = self._last_sign = self._last_data = 0.0
         self._failures = 0
@@ -133,7 +133,7 @@ class Stream:
 
     async def _one_life(self) -> None:
         self._ended.clear()
-        self._buffer.clear()
+        self._rest = b""
         self._up_since = self._last_data = 0.0
         self._last_sign = time.monotonic()
         self._fd, child_end = os.pipe()
@@ -207,18 +207,17 @@ class Stream:
             asyncio.get_running_loop().remove_reader(self._fd)
             self._ended.set()
             return
-        self._buffer += chunk
-        start, size = 0, HEADER.size
+        data = self._rest + chunk if self._rest else chunk
+        start, end = 0, len(data)
         try:
-            while len(self._buffer) >= start + size:
-                kind, length = HEADER.unpack_from(self._buffer, start)
-                if len(self._buffer) < start + size + length:
+            while (body := start + HEADER.size) <= end:
+                kind, length = HEADER.unpack_from(data, start)
+                if body + length > end:
                     break
-                body = bytes(memoryview(self._buffer)[start + size : start + size + length])
-                start += size + length
-                self._take(kind, body)
+                start = body + length
+                self._take(kind, data[body:start])
         finally:
-            del self._buffer[:start]
+            self._rest = data[start:]
 
     def _take(self, kind: int, body: bytes) -> None:
         self._last_sign = time.monotonic()

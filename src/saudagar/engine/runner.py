@@ -1,7 +1,8 @@
-"""The loop around the engine: one task drains one queue; events are on disk before any effect leaves.
+"""The loop around the engine: one queue, drained in order; events are on disk before any effect leaves.
 
 The runner owns every await. It carries effects to the broker and brings the answers back into the queue, so the
-engine sees one ordered stream of inputs, whatever the sockets do.
+engine sees one ordered stream of inputs, whatever the sockets do. Whoever hands in an input while nothing is being
+processed has it processed before `put` returns: to wake a task first would cost a turn of the event loop per frame.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class Runner:
         self._quiet = asyncio.Event()
         self._taken = asyncio.Event()
         self._stopping = False
+        self._ready = False  # running, and nothing is being processed just now
         self._failure: BaseException | None = None
         self.last_frame: Nanos = 0
         self.ticks = 0
@@ -83,8 +85,10 @@ class Runner:
     # -- inputs --------------------------------------------------------------------------------------------------
 
     def put(self, event: Inbound) -> None:
-        """Hand in an input, from the event loop's thread."""
+        """Hand in an input, from the event loop's thread. Raises nothing: what fails ends `run`."""
         self._queue.append(event)
+        if self._ready:
+            self._drain()
         self._wake.set()
 
     def on_link(self, status: LinkStatus) -> None:
@@ -139,16 +143,16 @@ class Runner:
         """
         gc.freeze()  # what is here now stays all day, and looking it over again stops the desk for 50 ms and more
         try:
-            await self._drain(first)
+            if first is not None:
+                self._settle(first, 0)
+            await self._until_stopped()
         finally:
+            self._ready = False
             gc.unfreeze()
 
-    async def _drain(self, first: Step | None) -> None:
-        if first is not None:
-            self._settle(first, 0)
+    async def _until_stopped(self) -> None:
         while True:
-            while self._queue:
-                self._take(self._queue.popleft())
+            self._drain()
             self._taken.set()
             if self._failure is not None:
                 raise self._failure
@@ -160,6 +164,17 @@ class Runner:
             self._wake.clear()
             if not self._queue:
                 await self._wake.wait()
+
+    def _drain(self) -> None:
+        """Process what is queued. Called by `put` as well, so a failure is kept for `run` to raise."""
+        self._ready = False  # what is put meanwhile, by whom we call, waits its turn
+        try:
+            while self._queue and self._failure is None:
+                self._take(self._queue.popleft())
+        except BaseException as failure:
+            self._failure = failure
+        else:
+            self._ready = self._failure is None
 
     def _take(self, event: Inbound) -> None:
         if not isinstance(event, TickFrame):

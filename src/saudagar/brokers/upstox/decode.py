@@ -8,7 +8,6 @@ exchange's trade time (`ltt`) as found, also a stale one, and the candles refuse
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
@@ -21,6 +20,7 @@ _LOWEST = 0.01  # rupees; anything less would become 0 paise
 _HIGHEST = 1e9  # rupees; MRF, the dearest share, is at 1.5e5
 _LATEST = 4_102_444_800_000  # 2100-01-01 in ms
 _MARKET_INFO = 2
+_NO_LEVELS: tuple[Levels, Levels] = ((), ())
 _first = itemgetter(0)
 
 BAD_FRAME = "bad frame"
@@ -65,52 +65,42 @@ class Screen:
 
     def _rows(self, feeds: Any, ts: int, received: int) -> Batch:
         rows: list[Row] = []
-        refused: Counter[str] = Counter()
-        index_of = self._index.get
+        refused: dict[str, int] = {}
+        index_of, depth = self._index.get, self._depth
         for key, feed in feeds.items():
             index = index_of(key)
-            if index is None:
-                refused[UNKNOWN] += 1
+            market = feed.fullFeed.marketFF  # asked for first, as nearly all are; of another kind it is empty
+            ltpc, volume = market.ltpc, market.vtt
+            ltp = ltpc.ltp
+            if not ltp:
+                ltpc = _ltpc_elsewhere(feed)
+                ltp = ltpc.ltp
+            ltt = ltpc.ltt
+            if index is None or not (_LOWEST <= ltp < _HIGHEST and -_LATEST < ltt < _LATEST and volume >= 0):
+                fault = _fault(index, ltp, ltt)
+                refused[fault] = refused.get(fault, 0) + 1
                 continue
-            row = self._row(index, feed)
-            if isinstance(row, str):
-                refused[row] += 1
-            else:
-                rows.append(row)
+            bids, asks = _levels(market.marketLevel.bidAskQuote) if depth else _NO_LEVELS
+            rows.append((index, ltt * _MS, round(ltp * 100), volume, bids, asks))
         rows.sort(key=_first)  # protobuf's maps have no order of their own, and runs must repeat
-        return Batch(ts, received, rows, dict(refused))
+        return Batch(ts, received, rows, refused)
 
-    def _row(self, index: int, feed: Any) -> Row | str:
-        kind = feed.WhichOneof("FeedUnion")
-        volume = 0
-        quotes: Any = ()
-        if kind == "fullFeed":
-            full = feed.fullFeed
-            if full.WhichOneof("FullFeedUnion") == "marketFF":
-                market = full.marketFF
-                ltpc, volume = market.ltpc, market.vtt
-                if self._depth:
-                    quotes = market.marketLevel.bidAskQuote
-            else:
-                ltpc = full.indexFF.ltpc
-        elif kind == "ltpc":
-            ltpc = feed.ltpc
-        else:
-            return BAD_PRICE
-        ltp, ltt = ltpc.ltp, ltpc.ltt
-        if not _LOWEST <= ltp < _HIGHEST:  # false for NaN as well
-            return BAD_PRICE
-        if not -_LATEST < ltt < _LATEST:
-            return BAD_TIME
-        if volume < 0:
-            return BAD_VOLUME
-        paise = round(ltp * 100)
-        if not quotes:
-            return (index, ltt * _MS, paise, volume, (), ())
-        bids: Levels = tuple(
-            (round(q.bidP * 100), q.bidQ) for q in quotes if _LOWEST <= q.bidP < _HIGHEST and q.bidQ > 0
-        )
-        asks: Levels = tuple(
-            (round(q.askP * 100), q.askQ) for q in quotes if _LOWEST <= q.askP < _HIGHEST and q.askQ > 0
-        )
-        return (index, ltt * _MS, paise, volume, bids, asks)
+
+def _ltpc_elsewhere(feed: Any) -> Any:
+    """The last trade of an index, or of an instrument in mode ``ltpc``; an empty one where there is neither."""
+    return feed.fullFeed.indexFF.ltpc if feed.WhichOneof("FeedUnion") == "fullFeed" else feed.ltpc
+
+
+def _fault(index: int | None, ltp: float, ltt: int) -> str:
+    if index is None:
+        return UNKNOWN
+    if not _LOWEST <= ltp < _HIGHEST:
+        return BAD_PRICE
+    return BAD_VOLUME if -_LATEST < ltt < _LATEST else BAD_TIME
+
+
+def _levels(quotes: Any) -> tuple[Levels, Levels]:
+    """Bids and asks, without the levels that are empty or cannot be."""
+    bids = tuple((round(q.bidP * 100), q.bidQ) for q in quotes if _LOWEST <= q.bidP < _HIGHEST and q.bidQ > 0)
+    asks = tuple((round(q.askP * 100), q.askQ) for q in quotes if _LOWEST <= q.askP < _HIGHEST and q.askQ > 0)
+    return bids, asks
