@@ -1,0 +1,254 @@
+"""`UpstoxQuotes`: prices on request from Upstox, and its option chains with their greeks.
+
+Through the SDK's `MarketQuoteV3Api` and `OptionsApi`, on a lane of their own. Upstox takes 500 instruments in a call;
+their keys alone would make a request line of 12 kB, more than gateways commonly take (8 kB), so half of them go at a
+time. Its option chain does not cover MCX (Upstox, "Put/Call Option Chain").
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any
+
+from saudagar.brokers.governor import Governor, Window
+from saudagar.brokers.upstox import parse
+from saudagar.brokers.upstox.broker import UpstoxOrderSettings
+from saudagar.brokers.upstox.calls import Client, Reads
+from saudagar.brokers.upstox.lane import Lane
+from saudagar.execution.ports import InstrumentLookup
+from saudagar.model import (
+    MINUTE,
+    SECOND,
+    Exchange,
+    Instrument,
+    InstrumentId,
+    Nanos,
+    OptionChain,
+    OptionQuote,
+    Paise,
+    Quote,
+    Right,
+)
+from saudagar.model.errors import BrokerError, DataError, Unsupported
+
+MOST = 250
+"""Instruments of one call."""
+
+CALLS = (Window(SECOND, 50), Window(MINUTE, 500), Window(30 * MINUTE, 2_000))
+"""Calls that Upstox allows (Upstox, "Rate limiting": standard APIs)."""
+
+_PATIENCE = 60.0  # seconds
+_MS: Nanos = 1_000_000
+_LATEST = 4_102_444_800_000  # 2100-01-01 in ms
+_SIDES = (("call_options", Right.CALL), ("put_options", Right.PUT))
+
+
+class UpstoxQuotes:
+    """The `QuoteClient` over the official SDK.
+
+    Parameters
+    ----------
+    lookup
+        Puts names on the contracts of a chain.
+    governor
+        What calls must pass; by default Upstox's own limits, and at another address, a simulated exchange, nothing.
+
+    Attributes
+    ----------
+    refusals
+        Rows that made no sense, by kind; they are left out.
+    """
+
+    def __init__(
+        self, settings: UpstoxOrderSettings, lookup: InstrumentLookup, *, governor: Governor | None = None
+    ) -> None:
+        self.refusals: dict[str, int] = Counter()
+        self._lookup = lookup
+        if governor is None and settings.rest_host is None:
+            governor = Governor(CALLS, share=1.0, patience=_PATIENCE)
+        self._client = Client(settings.token, settings.rest_host)
+        lane = Lane(
+            "upstox-quotes",
+            self._client,
+            timeout=settings.timeout,
+            secrets=(settings.token,),
+            governor=governor,
+        )
+        self._reads = Reads(lane, lookup)
+
+    async def start(self) -> None:
+        """Load the SDK."""
+        await self._reads.lane.open()
+
+    async def stop(self) -> None:
+        await self._reads.lane.close()
+        await self._client.close()
+
+    async def quotes(self, instruments: Sequence[Instrument]) -> dict[InstrumentId, Quote]:
+        """What Upstox says nothing of, and what has never traded, is absent."""
+        keys = {_key(each): each for each in instruments}
+        names = list(keys)
+        batches = [await self._batch(",".join(names[at : at + MOST])) for at in range(0, len(names), MOST)]
+        found = [quote for rows in batches for quote in self._known(rows, keys)]
+        return {quote.instrument: quote for quote in found if quote.ltp}
+
+    async def expiries(self, underlying: Instrument) -> list[date]:
+        key = _key(underlying)
+        rows = await self._reads.rows(
+            "option contracts", lambda api, given: api.get_option_contracts(key, **given), "OptionsApi"
+        )
+        return sorted({self._reads.parsed(_expiry, row) for row in rows})
+
+    async def option_chain(self, underlying: Instrument, expiry: date) -> OptionChain:
+        """With volatility and greeks where Upstox could solve for them.
+
+        Raises
+        ------
+        Unsupported
+            For an underlying on MCX.
+        DataError
+            If there are no options of `expiry`; the message names those there are.
+        """
+        if underlying.segment.exchange is Exchange.MCX:
+            raise Unsupported("Upstox has no option chain of MCX.", hint="Ask for the contracts' quotes.")
+        key = _key(underlying)
+        rows = await self._reads.rows(
+            "option chain", lambda api, given: api.get_put_call_option_chain(key, str(expiry), **given), "OptionsApi"
+        )
+        if not rows:
+            known = ", ".join(map(str, await self.expiries(underlying))) or "none"
+            raise DataError(f"{underlying.id} has no options that expire on {expiry}; known expiries: {known}.")
+        spot = parse.paise_of(rows[0].get("underlying_spot_price"))
+        options = [option for row in rows for option in self._options(row)]
+        options.sort(key=lambda each: (each.strike, each.right))
+        return OptionChain(underlying=underlying.id, expiry=expiry, spot=spot, rows=tuple(options))
+
+    async def _batch(self, keys: str) -> dict[str, Any]:
+        rows = await self._reads.data(
+            "quotes", lambda api, given: api.get_full_market_quote_v3(instrument_key=keys, **given), "MarketQuoteV3Api"
+        )
+        if not isinstance(rows, dict):
+            raise BrokerError("Upstox, quotes: expected an object.")
+        return rows
+
+    def _known(self, rows: dict[str, Any], keys: dict[str, Instrument]) -> Iterator[Quote]:
+        for row in rows.values():
+            try:
+                if not isinstance(row, dict) or row.get("instrument_token") not in keys:
+                    raise DataError("not a quote of anything that was asked for")
+                yield quote(keys[row["instrument_token"]], row)
+            except DataError:
+                self._refused("bad quote")
+
+    def _options(self, row: dict[str, Any]) -> Iterator[OptionQuote]:
+        for side, right in _SIDES:
+            if row.get(side) is None:  # a strike may have one of the two only
+                continue
+            try:
+                yield option(row, side, right, self._lookup)
+            except DataError:
+                self._refused("bad option")
+
+    def _refused(self, kind: str) -> None:
+        self.refusals[kind] = self.refusals.get(kind, 0) + 1
+
+
+def quote(instrument: Instrument, row: parse.Row) -> Quote:
+    """One instrument of an answer; the rows are keyed by symbol there, and told apart by `instrument_token`.
+
+    Raises
+    ------
+    DataError
+        If it is none, or tells a negative price.
+    """
+    day, depth = _part(row, "ohlc"), _part(row, "depth")
+    return Quote(
+        instrument=instrument.id,
+        ltp=_price(row.get("last_price")),
+        open=_price(day.get("open")),
+        high=_price(day.get("high")),
+        low=_price(day.get("low")),
+        previous_close=_price(row.get("prev_close_price")),
+        volume=parse.count_of(row, "volume"),
+        bid=_best(depth.get("buy")),
+        ask=_best(depth.get("sell")),
+        open_interest=parse.count_of(row, "oi"),
+        ts=_moment(row.get("last_trade_time")),
+    )
+
+
+def option(row: parse.Row, side: str, right: Right, lookup: InstrumentLookup) -> OptionQuote:
+    """One side of one strike of a chain. Upstox writes zeros where it could not solve for the volatility.
+
+    Raises
+    ------
+    DataError
+        If it is none.
+    """
+    half = _part(row, side)
+    market, model = _part(half, "market_data"), _part(half, "option_greeks")
+    strike = _price(row.get("strike_price"))
+    if not strike:
+        raise DataError("Upstox gave an option without a strike.")
+    known = lookup.by_upstox(parse.text_of(half.get("instrument_key")))
+    solved = bool(model.get("iv"))
+
+    def greek(name: str) -> float | None:
+        value = model.get(name)
+        return float(value) if solved and isinstance(value, (int, float)) else None
+
+    return OptionQuote(
+        strike=strike,
+        right=right,
+        ltp=_price(market.get("ltp")),
+        bid=_price(market.get("bid_price")),
+        ask=_price(market.get("ask_price")),
+        volume=parse.count_of(market, "volume"),
+        open_interest=parse.count_of(market, "oi"),
+        iv=greek("iv"),
+        delta=greek("delta"),
+        theta=greek("theta"),
+        gamma=greek("gamma"),
+        vega=greek("vega"),
+        instrument=known.id if known is not None else InstrumentId(""),
+    )
+
+
+def _key(instrument: Instrument) -> str:
+    if not instrument.upstox_id:
+        raise Unsupported(f"{instrument.id} has no Upstox key.", hint="Fetch the instrument master again.")
+    return instrument.upstox_id
+
+
+def _expiry(row: parse.Row, _: InstrumentLookup) -> date:
+    try:
+        return date.fromisoformat(str(row.get("expiry"))[:10])
+    except ValueError:
+        raise DataError(f"Upstox gave {row.get('expiry')!r} for an expiry.") from None
+
+
+def _part(row: parse.Row, name: str) -> parse.Row:
+    found = row.get(name) or {}
+    if not isinstance(found, dict):
+        raise DataError(f"Upstox gave {type(found).__name__} for {name}.")
+    return found
+
+
+def _price(value: object) -> Paise:
+    price = parse.paise_of(value)
+    if price < 0:
+        raise DataError(f"Upstox gave {value!r} for a price.")
+    return price
+
+
+def _best(levels: object) -> Paise:
+    first = levels[0] if isinstance(levels, list) and levels else {}
+    return _price(first.get("price")) if isinstance(first, dict) and first.get("quantity") else 0
+
+
+def _moment(value: object) -> Nanos:
+    """Milliseconds as text; 0 where there are none."""
+    text = parse.text_of(value)
+    return int(text) * _MS if text.isdecimal() and int(text) < _LATEST else 0
