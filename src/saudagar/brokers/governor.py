@@ -83,7 +83,7 @@ class Governor:
                     await turn
             except TimeoutError:
                 raise RateLimited(
-                    f"too many orders: no room within {self._patience:g} s under the broker's limits. Nothing was sent."
+                    f"too many requests: no room in {self._patience:g} s under the broker's limits. Nothing was sent."
                 ) from None
             yield
         finally:
