@@ -74,7 +74,7 @@ def catalogued(directory: Path, masters: Path, names: tuple[InstrumentId, ...], 
                 f"{directory} holds no bars of {name} at {interval_name(length)}{_in(span)}.",
                 hint="See: saudagar data list. Without data of your own: --synthetic 7.",
             )
-    return Market(bars, _master(masters, bars), Calendar())
+    return Market(bars, master_of(masters, bars), Calendar())
 
 
 def synthetic(seed: int, names: tuple[InstrumentId, ...], length: Nanos, span: Span) -> Market:
@@ -99,7 +99,7 @@ def synthetic(seed: int, names: tuple[InstrumentId, ...], length: Nanos, span: S
     return Market(bars, Master(DEFAULT_DAY, tuple(listing(name).instrument for name in names)), calendar)
 
 
-def _master(directory: Path, bars: dict[InstrumentId, BarArrays]) -> Master:
+def master_of(directory: Path, bars: dict[InstrumentId, BarArrays]) -> Master:
     """The instrument master; without one shares get the tick in which all their prices can be counted."""
     if any(directory.glob("master-*.bin")):
         return load_latest(directory)
