@@ -293,15 +293,27 @@ def test_the_compact_master_is_as_recorded(scripted_market: Any, tmp_path: Path,
         assert ours | {"SM_SYMBOL_NAME": ""} == want | {"SM_SYMBOL_NAME": ""}
 
 
-@pytest.mark.parametrize("amo_time", ["OPEN", "OPEN_30", "OPEN_60", "PRE_OPEN", "NOON"])
-def test_after_market_times(scripted_market: Any, amo_time: str) -> None:
+@pytest.mark.parametrize(
+    ("amo_time", "minutes"), [("PRE_OPEN", None), ("OPEN", 0), ("OPEN_30", 30), ("OPEN_60", 60), ("NOON", -1)]
+)
+def test_after_market_times(scripted_market: Any, amo_time: str, minutes: int | None) -> None:
     market = scripted_market(prices=(1_300_00,))
     core = market.exchange.core
     core.advance(core.now + 9 * 3600 * 10**9)
-    body = {
-        "transactionType": "BUY", "exchangeSegment": "NSE_EQ", "productType": "INTRADAY", "orderType": "LIMIT",
-        "validity": "DAY", "securityId": "2885", "quantity": 5, "price": 1290.0, "afterMarketOrder": True,
-        "amoTime": amo_time,
-    }  # fmt: skip
-    got = client(market).dhan_http.post("/orders", body)
-    assert got["status"] == ("failure" if amo_time == "NOON" else "success")
+    words = {"order_type": "LIMIT", "product_type": "INTRADAY", "price": 1290.0, "after_market_order": True}
+    dhan = client(market)
+    if amo_time in ("OPEN", "OPEN_30", "OPEN_60"):
+        got = dhan.place_order("2885", "NSE_EQ", "BUY", 5, **words, amo_time=amo_time)
+    else:  # the SDK refuses PRE_OPEN, which the documentation has
+        with pytest.raises(Exception, match="amo_time"):
+            dhan.place_order("2885", "NSE_EQ", "BUY", 5, **words, amo_time=amo_time)
+        body = {
+            "transactionType": "BUY", "exchangeSegment": "NSE_EQ", "productType": "INTRADAY", "orderType": "LIMIT",
+            "validity": "DAY", "securityId": "2885", "quantity": 5, "price": 1290.0, "afterMarketOrder": True,
+            "amoTime": amo_time,
+        }  # fmt: skip
+        got = dhan.dhan_http.post("/orders", body)
+    if minutes == -1:
+        assert got["remarks"]["error_code"] == "DH-905"
+        return
+    assert core.orders[got["data"]["orderId"]].amo_delay == (None if minutes is None else minutes * 60 * 10**9)

@@ -37,13 +37,13 @@ from saudagar.exchange.core_orders import ExchangeOrder, ExchangeTrade, Refusal,
 from saudagar.exchange.core_rules import BAND_PPM, check_band, check_product, check_terms, working_limit
 from saudagar.exchange.core_session import (
     SessionCalendar,
-    SessionClass,
     SessionClock,
     check_session,
     class_of,
     market_orders_stand,
     prints_close,
 )
+from saudagar.exchange.core_waiting import Waiting
 from saudagar.market.ist import ist_day
 from saudagar.market.sessions import PhaseKind
 from saudagar.model import (
@@ -109,7 +109,7 @@ class MatchingCore:
         self._protection = protection_ppm
         self._band = band_ppm
         self._tags: dict[str, ExchangeOrder] = {}
-        self._waiting: list[ExchangeOrder] = []  # after-market orders
+        self._waiting = Waiting()  # after-market orders
         self._counter = 0
         self._day_prefix = "000000"
 
@@ -150,6 +150,8 @@ class MatchingCore:
         if ts >= self._clock.next_change:
             self._change_sessions(ts)
         self._floor.now = ts
+        if ts >= self._waiting.next_due:
+            self._let_in(self._waiting.take_due(ts))
         earliest, latest = self._clock.day_start, ts + _SKEW
         books = self._books
         for tick in ticks:
@@ -179,13 +181,15 @@ class MatchingCore:
         product: Product,
         validity: Validity = Validity.DAY,
         after_market: bool = False,
+        amo_delay: Nanos | None = None,
         protection_ppm: int | None = None,
         account: str = "",
     ) -> ExchangeOrder:
         """Take a new order and match it at once.
 
         Two orders with one `tag` are two orders: no broker removes duplicates. `protection_ppm` is a market order's
-        own protection; None takes the core's. `account` is whose cash and positions it moves.
+        own protection; None takes the core's. `account` is whose cash and positions it moves; for `amo_delay` see
+        `core_waiting`.
 
         Raises
         ------
@@ -210,6 +214,7 @@ class MatchingCore:
             validity=validity,
             status=OrderStatus.PENDING,
             after_market=after_market,
+            amo_delay=amo_delay,
             created=self.now,
             rank=self._counter,
             limit=limit,
@@ -219,7 +224,7 @@ class MatchingCore:
         self.orders[order.exchange_id] = order
         self._tags.setdefault(tag, order)
         if after_market:
-            self._waiting.append(order)
+            self._waiting.add(order)
             self._floor.tell(order, OrderStatus.PENDING)
         else:
             self._floor.enter(book, order, phase is PhaseKind.CONTINUOUS)
@@ -237,7 +242,8 @@ class MatchingCore:
         book = self._book(order.instrument.id)
         phase = self._clock.phase(book.instrument)
         check_terms(book.instrument, order.side, terms, order.product, order.validity)
-        check_session(phase, terms, order.validity, order.status is OrderStatus.PENDING)
+        if order.status is not OrderStatus.PENDING:  # the broker still has it, not the exchange
+            check_session(phase, terms, order.validity, after_market=False)
         check_band(book, terms, self._band)
         self._check_change(order, terms)
         limit = self._limit(book, order.side, terms, order.protection_ppm)
@@ -346,8 +352,7 @@ class MatchingCore:
             for book in self._books.values():
                 if class_of(book.instrument) == changed:
                     self._change_phase(book, phase)
-            if phase in (PhaseKind.PRE_OPEN, PhaseKind.CONTINUOUS):
-                self._release_waiting(changed)
+            self._let_in(self._waiting.opened(changed, phase, when))
 
     def _change_phase(self, book: Book, phase: PhaseKind | None) -> None:
         if phase is None:
@@ -358,13 +363,10 @@ class MatchingCore:
             for order in tuple(book.stops):
                 self._floor.end(book, order, OrderStatus.CANCELLED, "stop orders end with continuous trading")
 
-    def _release_waiting(self, changed: SessionClass) -> None:
-        waiting, self._waiting = self._waiting, []
-        for order in waiting:
-            if class_of(order.instrument) == changed:
-                self._floor.enter(self._book(order.instrument.id), order, continuous=False)
-            else:
-                self._waiting.append(order)
+    def _let_in(self, orders: Sequence[ExchangeOrder]) -> None:
+        for order in orders:
+            book, phase = self._book(order.instrument.id), self._clock.phase(order.instrument)
+            self._floor.enter(book, order, phase is PhaseKind.CONTINUOUS and not book.collecting)
 
     def _yield_priority(self, order: ExchangeOrder, terms: OrderTerms, limit: Paise) -> None:
         old = order.terms

@@ -84,6 +84,7 @@ class ExchangeOrder(msgspec.Struct, kw_only=True, eq=False):
     validity: Validity
     status: OrderStatus
     after_market: bool = False
+    amo_delay: Nanos | None = None  # after the opening of continuous trading; None enters with the first phase
     filled: int = 0  # units
     value: Paise = 0  # of the filled part
     reason: str = ""

@@ -15,15 +15,22 @@ from aiohttp import web
 
 from saudagar.exchange.core_orders import Refusal
 from saudagar.exchange.dhan.shapes import ORDER_TYPE, PRODUCT
-from saudagar.model import OrderTerms, OrderType, Paise, Product, Side, Validity, to_paise
+from saudagar.model import MINUTE, Nanos, OrderTerms, OrderType, Paise, Product, Side, Validity, to_paise
 from saudagar.model.errors import DataError
 
 BAD_INPUT = "Missing required fields, bad values for parameters etc."
 
 _CORRELATION = 25  # characters; documented as 30, but the 26th was refused (Dhan's sandbox, September 2026)
 
-# They all enter with the next session's first phase here: half an hour and an hour later are not simulated.
-_AMO_TIMES = (None, "OPEN", "OPEN_30", "OPEN_60", "PRE_OPEN")
+# after the opening of continuous trading; None is the pre-open call (dhanhq.co/docs/v2/orders)
+_AMO_DELAYS: dict[str | None, Nanos | None] = {
+    None: 0,
+    "": 0,
+    "PRE_OPEN": None,
+    "OPEN": 0,
+    "OPEN_30": 30 * MINUTE,
+    "OPEN_60": 60 * MINUTE,
+}
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -85,8 +92,7 @@ class PlaceBody(ModifyBody, rename="camel", kw_only=True):
         """
         if len(self.correlation_id) > _CORRELATION:
             raise BadInput
-        if self.after_market_order and self.amo_time not in _AMO_TIMES:
-            raise BadInput(f"amoTime: {self.amo_time!r} is not known.")
+        delay = look_up(_AMO_DELAYS, self.amo_time, "amoTime") if self.after_market_order else None
         return {
             "tag": self.correlation_id,
             "side": look_up(_SIDES, self.transaction_type, "transactionType"),
@@ -94,6 +100,7 @@ class PlaceBody(ModifyBody, rename="camel", kw_only=True):
             "product": look_up(_PRODUCT, self.product_type, "productType"),
             "validity": look_up(_VALIDITY, self.validity, "validity"),
             "after_market": self.after_market_order,
+            "amo_delay": delay,
         }
 
 
