@@ -55,6 +55,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     holdings: dict[InstrumentId, int] = {}
     client_id: str = "1000000001"
     dhan_token: str = "simulated-dhan-token"  # noqa: S105  # opens the simulated exchange only
+    dhan_issued: str = ""  # IST (HH:MM) of the day before: the token ends at that hour; empty: of this morning
     upstox_token: str = "simulated-upstox-token"  # noqa: S105
     upstox_key: str = "simulated-upstox-key"
     upstox_secret: str = "simulated-upstox-secret"  # noqa: S105

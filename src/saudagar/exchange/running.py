@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, cast
 
 import msgspec
@@ -23,6 +24,7 @@ from saudagar.exchange.core_member import Member
 from saudagar.exchange.core_orders import Update
 from saudagar.exchange.dhan.rest import DhanFace
 from saudagar.exchange.dhan.site import DhanLimits, DhanSite
+from saudagar.exchange.dhan.token import AccessToken
 from saudagar.exchange.dhan.updates import OrderUpdates
 from saudagar.exchange.face import Switches, Wire, listen
 from saudagar.exchange.faults import FaultPlan
@@ -42,7 +44,7 @@ from saudagar.exchange.upstox.masters import segment_word
 from saudagar.exchange.upstox.rest import UpstoxFace
 from saudagar.exchange.upstox.site import UpstoxSite
 from saudagar.exchange.upstox.site import limits as upstox_limits
-from saudagar.market.ist import midnight
+from saudagar.market.ist import at, midnight
 from saudagar.market.session_tables import PhaseKind
 from saudagar.market.sessions import Calendar
 from saudagar.model import SECOND, Nanos, Tick
@@ -96,15 +98,20 @@ class RunningExchange:
         self.tape = Tape(source.instruments, closes.__getitem__, midnight(source.day))
         self.conditionals = Conditionals(self.core, lambda kind: self._member(kind.partition(".")[0]))
         self.switches = {"dhan": Switches(), "upstox": Switches(), "kite": Switches()}
+        access = AccessToken(
+            account.dhan_token,
+            now=lambda: self.core.now,
+            switches=self.switches["dhan"],
+            issued=at(source.day - timedelta(days=1), account.dhan_issued) if account.dhan_issued else 0,
+        )
         self._dhan_updates = OrderUpdates(
             self.wire,
             client_id=account.client_id,
-            token=account.dhan_token,
+            access=access,
             last=self.core.last,
             changed=self._look,
             joined=self._joined,
             foreign=self._foreign,
-            switches=self.switches["dhan"],
         )
         self.feed = UpstoxFeed(
             self.tape,
@@ -170,7 +177,7 @@ class RunningExchange:
                 switches=self.switches["dhan"],
                 holdings=account.holdings,
                 client_id=account.client_id,
-                token=account.dhan_token,
+                access=access,
             ),
             self._dhan_updates,
             key=account.dhan_key,
@@ -266,9 +273,11 @@ class RunningExchange:
     async def _step(self, ts: Nanos, ticks: Sequence[Tick]) -> None:
         await self.pacer.before(ts)
         updates = [*self.core.advance(ts, ticks), *self.conditionals.advance(ticks), *self.dhan.advance()]
-        self.kite.orders.advance()
-        if updates or self.conditionals.changed:
+        told = bool(updates or self.conditionals.changed)
+        if told:
             self._tell(updates)
+        self.kite.orders.advance()
+        if told:
             await self.pacer.settle()
         self.steps += 1
         arrived = await self.feed.publish(ts, ticks)

@@ -202,7 +202,7 @@ class DhanAccount:
         return needed, brokerage, round(value / needed, 2) if needed else 1.0, instrument
 
     async def _profile(self, request: web.Request) -> web.Response:
-        return json_response(shapes.profile_row(self._site.core.now, self._site.client_id))
+        return json_response(shapes.profile_row(self._site.access.expires, self._site.client_id))
 
     async def _kill(self, request: web.Request) -> web.Response:
         action = request.query.get("killSwitchStatus", "")

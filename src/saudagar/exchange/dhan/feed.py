@@ -85,7 +85,7 @@ class DhanFeed:
         await self._tell_status()
         if not any(socket.modes for socket in self._sockets):
             return None
-        if self._site.switches.expired:
+        if self._site.access.expired:
             await self._throw_out(self._sockets, EXPIRED)
             return None
         fault = self._site.wire.next(self._endpoint)
@@ -161,9 +161,9 @@ class DhanFeed:
     def _stranger(self, request: web.Request) -> int:
         if request.query.get("clientId") != self._site.client_id:
             return BAD_CLIENT
-        if request.query.get("token") != self._site.token:
+        if request.query.get("token") != self._site.access.text:
             return BAD_TOKEN
-        return EXPIRED if self._site.switches.expired else 0
+        return EXPIRED if self._site.access.expired else 0
 
     async def _request(self, socket: _Socket, text: str) -> bool:
         """Do what a client asks; False ends the connection."""

@@ -13,7 +13,7 @@ from aiohttp import web
 from saudagar.exchange.dhan import errors
 from saudagar.exchange.dhan.site import DhanSite
 from saudagar.exchange.face import Route, json_response
-from saudagar.market.ist import DAY, ist
+from saudagar.market.ist import ist
 
 
 class DhanLogin:
@@ -93,6 +93,6 @@ class DhanLogin:
                 "dhanClientUcc": "SIMU01234A",
                 "givenPowerOfAttorney": False,
                 "accessToken": token,
-                "expiryTime": f"{ist(self._site.core.now + DAY):%Y-%m-%dT%H:%M:%S}.000",
+                "expiryTime": f"{ist(self._site.access.expires):%Y-%m-%dT%H:%M:%S}.000",
             }
         )

@@ -66,12 +66,12 @@ class DhanFace:
 
     @property
     def token(self) -> str:
-        return self._site.token
+        """The token that opens this face; a new one is good for a day from now."""
+        return self._site.access.text
 
     @token.setter
     def token(self, token: str) -> None:
-        self._site.token = self._updates.token = token
-        self._site.switches.expired = False
+        self._site.access.renew(token)
 
     def advance(self) -> list[Update]:
         """What the broker's own services do after a step; the updates of it."""
@@ -111,13 +111,13 @@ class DhanFace:
 
     def _authenticate(self, request: web.Request) -> web.Response | None:
         token, client_id = request.headers.get("access-token", ""), self._site.client_id
-        good = token == self._site.token and request.headers.get("client-id", client_id) == client_id
-        expired = self._site.switches.expired
-        if good and not expired:
+        access = self._site.access
+        good = token == access.text and request.headers.get("client-id", client_id) == client_id
+        if good and not access.expired:
             return None
         if request.path.startswith(DATA_PATHS):
             code, words = ("807", "Access token is expired") if good else ("809", "Access token is invalid")
             return errors.data_error(code, words, 401)
-        if token and token != self._site.token:
+        if token and token != access.text:
             return errors.error("DH-906", "Invalid Token")  # recorded so, HTTP 400
         return errors.error("DH-901", errors.AUTHENTICATION)

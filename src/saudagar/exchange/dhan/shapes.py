@@ -328,17 +328,17 @@ def _levels(levels: Levels) -> list[dict[str, Any]]:
     return shown + [{"quantity": 0, "orders": 0, "price": 0.0}] * (5 - len(shown))
 
 
-def profile_row(now: Nanos, client_id: str) -> dict[str, str]:
-    """`GET /profile`; the token lasts a day."""
-    tomorrow = ist(now + 86_400 * SECOND)
+def profile_row(expires: Nanos, client_id: str) -> dict[str, str]:
+    """`GET /profile` of a token that ends at `expires`; the data plan ends with it."""
+    end = ist(expires)
     return {
         "dhanClientId": client_id,
-        "tokenValidity": f"{tomorrow:%d/%m/%Y %H:%M}",
+        "tokenValidity": f"{end:%d/%m/%Y %H:%M}",
         "activeSegment": "Equity, Derivative, Currency, Commodity",
         "ddpi": "Active",
         "mtf": "Active",
         "dataPlan": "Active",
-        "dataValidity": f"{tomorrow:%Y-%m-%d %H:%M:%S}.0",
+        "dataValidity": f"{end:%Y-%m-%d %H:%M:%S}.0",
     }
 
 

@@ -18,6 +18,7 @@ from saudagar.exchange.core_orders import Refusal, Update
 from saudagar.exchange.dhan import errors
 from saudagar.exchange.dhan.requests import look_up
 from saudagar.exchange.dhan.shapes import SEGMENT
+from saudagar.exchange.dhan.token import AccessToken
 from saudagar.exchange.face import Handler, Switches, Wire, json_response
 from saudagar.exchange.limits import CallLimit, Limits
 from saudagar.exchange.market_feed import DaySource
@@ -86,7 +87,7 @@ class DhanSite:
         switches: Switches,
         holdings: Mapping[InstrumentId, int],
         client_id: str,
-        token: str,
+        access: AccessToken,
     ) -> None:
         self.core = core
         self.wire = wire
@@ -97,7 +98,7 @@ class DhanSite:
         self.switches = switches
         self.holdings = holdings
         self.client_id = client_id
-        self.token = token
+        self.access = access
         self.killed = False
         self.desk = OrderDesk(core, conditionals, name="dhan", mark="9", foreign=foreign)
         lines = tape.lines.values()

@@ -14,7 +14,8 @@ from aiohttp import WSMsgType, web
 
 from saudagar.exchange.core_orders import Update
 from saudagar.exchange.dhan.alerts import alert
-from saudagar.exchange.face import Switches, Wire, abort
+from saudagar.exchange.dhan.token import AccessToken
+from saudagar.exchange.face import Wire, abort
 from saudagar.exchange.faults import Fault, FaultKind
 from saudagar.exchange.streams import CUT
 from saudagar.model import InstrumentId, Tick
@@ -81,22 +82,20 @@ class OrderUpdates:
         wire: Wire,
         *,
         client_id: str,
-        token: str,
+        access: AccessToken,
         last: Callable[[InstrumentId], Tick | None],
         changed: Callable[[], None],
         joined: Callable[[], None],
         foreign: Callable[[str], bool],
-        switches: Switches,
     ) -> None:
-        self.token = token
         self.total = 0  # messages over all sockets
         self._wire = wire
         self._client_id = client_id
+        self._access = access
         self._last = last
         self._changed = changed
         self._joined = joined
         self._foreign = foreign
-        self._switches = switches
         self._sockets: list[_Socket] = []
         self._cut = False  # we hung up on somebody who has not tried again
 
@@ -160,9 +159,9 @@ class OrderUpdates:
             request = msgspec.json.decode(first.data, type=_Login).login_req
         except msgspec.DecodeError:
             return False
-        if self._switches.expired:
+        if self._access.expired:
             return False
-        return request.msg_code == 42 and request.client_id == self._client_id and request.token == self.token
+        return request.msg_code == 42 and request.client_id == self._client_id and request.token == self._access.text
 
     def _remove(self, socket: _Socket) -> None:
         if socket in self._sockets:
