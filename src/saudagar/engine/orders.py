@@ -311,8 +311,10 @@ class OrderDesk:
     def _wake(self, position: PositionId) -> None:
         core = self._core
         self._awake.discard(position)
-        core.touch(position)
-        for order in core.state.working_orders(position):
+        orders = core.state.working_orders(position)
+        if orders:
+            core.touch(position)
+        for order in orders:
             heard = max(order.last_change, self._asked.get(order.id, 0))
             if not order.terms.order_type.has_trigger and core.now - heard >= core.settings.tactics.chase:
                 self._asked[order.id] = core.now  # it should have traded: perhaps it has, and the message was lost
