@@ -6,27 +6,29 @@ know (an order that works, a target not yet reached, limits on the day's profit)
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saudagar.backtest.fills import BarBroker
-from saudagar.engine.guard import Guard
+from saudagar.engine.guard import NEVER
 from saudagar.engine.settings import Settings
 from saudagar.engine.state import State
+from saudagar.execution.steering import stop_trigger
 from saudagar.indicators import BarArrays
 from saudagar.market.ist import since_midnight
-from saudagar.model import Instrument, Paise, PositionId
+from saudagar.model import Instrument, InstrumentId, Nanos, Paise, PositionId, Side
 from saudagar.portfolio import Position
 
-_FIRST_CHUNK = 32
+Corridor: TypeAlias = tuple[Paise, Paise, Nanos]
+
+_NEAR = 24  # bars that are looked at one by one: a look at an array takes as long as 30 of them
+_FIRST_CHUNK = 128
 _LARGEST_CHUNK = 1 << 15
 _IST = 19_800_000_000_000  # ns that India is ahead of UTC
 _DAY = 86_400_000_000_000
-_FAR = float("inf")
 
 
 class Calls:
@@ -36,6 +38,8 @@ class Calls:
     ----------
     state
         The desk's.
+    corridor
+        Tells between which prices, and until when, the desk's open positions stay as they are; see `engine.watch`.
     plans
         The positions that the plans may hold of the instrument.
     acts
@@ -49,6 +53,7 @@ class Calls:
         bars: BarArrays,
         instrument: Instrument,
         state: State,
+        corridor: Callable[[InstrumentId], Corridor],
         plans: Sequence[PositionId],
         broker: BarBroker,
         settings: Settings,
@@ -57,19 +62,20 @@ class Calls:
         every_bar: bool,
     ) -> None:
         self._bars = bars
+        self._low, self._high = bars.low.data, bars.high.data
         self._instrument = instrument
         self._id = instrument.id
         self._known = state.positions
+        self._corridor = corridor
         self._plans = plans
         self._broker = broker
-        self._next_act = 0
         self._every_bar = every_bar
         self._rest_stop = settings.tactics.rest_stop
         self._day_limits = bool(settings.limits.day_loss or settings.limits.day_profit)
-        self._mornings: list[int] = np.flatnonzero(np.diff(bars.day, prepend=-1)).tolist()
+        self._mornings = _Pointer(np.flatnonzero(np.diff(bars.day, prepend=-1)), len(bars))
         around = _around(bars, settings.hours.square_off)
         self._whole = frozenset(around.tolist())
-        self._acts: list[int] = np.union1d(acts, around).tolist()
+        self._acts = _Pointer(np.union1d(acts, around), len(bars))
 
     @property
     def _positions(self) -> list[Position]:
@@ -83,28 +89,28 @@ class Calls:
 
     def first(self) -> int:
         """The first bar to visit; the number of bars if there is none."""
-        return 0 if self._every_bar else self._act_after(-1)
+        return 0 if self._every_bar else self._acts.reach(0)
+
+    def after_open(self, at: int) -> int:
+        """`at` itself if what happens inside that bar matters, else the bar to visit next."""
+        positions = self._positions
+        if self._every_bar or at in self._whole or self._unsettled(positions):
+            return at
+        return self._next(positions, at, at + 1)
 
     def after(self, at: int) -> int:
         """The bar to visit after bar `at`; the number of bars if there is none."""
         positions = self._positions
         if self._every_bar or self._unsettled(positions):
             return at + 1
-        following = self._act_after(at)
-        for position in positions:
-            if position.quantity:
-                following = self._touched(position, at + 1, following)
-        return following
+        return self._next(positions, at + 1, at + 1)
 
-    def inside(self, at: int) -> bool:
-        """Whether what happens inside bar `at`, after its open, matters."""
-        positions = self._positions
-        if self._every_bar or at in self._whole or self._unsettled(positions):
+    def stirs(self, at: int, ts: Nanos, price: Paise, end: Paise) -> bool:
+        """Whether anybody would answer a price inside bar `at` on its way from `price` to `end`."""
+        if self._every_bar or at in self._whole or self._unsettled(self._positions):
             return True
-        for position in positions:  # noqa: SIM110 (a generator costs three times as much)
-            if position.quantity and self._touched(position, at, at + 1) == at:
-                return True
-        return False
+        low, high, due = self._corridor(self._id)
+        return not (low < price < high and low < end < high and ts < due)
 
     def next_level(self, price: Paise, end: Paise) -> Paise:
         """The first level strictly between `price` and `end`, seen from `price`; 0 if there is none."""
@@ -120,13 +126,6 @@ class Calls:
                 yield position.stop
                 yield position.target_price
 
-    def _act_after(self, at: int) -> int:
-        acts, k = self._acts, self._next_act
-        while k < len(acts) and acts[k] <= at:
-            k += 1
-        self._next_act = k
-        return acts[k] if k < len(acts) else len(self._bars)
-
     def _unsettled(self, positions: Sequence[Position]) -> bool:
         if self._broker.busy(self._id):
             return True
@@ -135,41 +134,51 @@ class Calls:
             if quantity != position.target or (quantity and self._day_limits):
                 return True
             if quantity and position.stop and self._rest_stop:
-                resting = tuple(self._broker.levels(self._id))
-                if position.stop not in resting:
+                trigger = stop_trigger(self._instrument, Side.of(-quantity), position.stop)
+                if trigger not in self._broker.levels(self._id):
                     return True
         return False
 
-    def _touched(self, position: Position, first: int, last: int) -> int:
-        """The first bar of `[first, last)` that matters to an open position; `last` if none does."""
-        bars, plan = self._bars, position.protection
-        mornings = self._mornings
-        k = bisect_left(mornings, first)
-        if k < len(mornings):  # day orders have ended overnight
-            last = min(last, mornings[k])
-        if plan.max_age:
-            last = min(last, max(first, int(np.searchsorted(bars.end, position.opened + plan.max_age, side="right"))))
-        if not (plan.stop or plan.target or plan.trail or plan.break_even):
+    def _next(self, positions: Sequence[Position], first: int, act: int) -> int:
+        """The first bar from `first` on that matters to a position, or from `act` on that brings a signal."""
+        last = self._acts.reach(act)
+        for position in positions:
+            if position.quantity:
+                return self._leaves_corridor(first, min(last, self._mornings.reach(first)))
+        return last
+
+    def _leaves_corridor(self, first: int, last: int) -> int:
+        """The first bar of `[first, last)` that does not lie within the corridor; `last` if they all do."""
+        low, high, due = self._corridor(self._id)
+        if due < NEVER:
+            last = min(last, max(first, int(np.searchsorted(self._bars.end, due, side="right"))))
+        if low <= 0 and high >= NEVER:
             return last
-        low, high = band(position, self._instrument)
-        return scan(bars, first, last, low, high)
+        lows, highs = self._low, self._high
+        near = min(last, first + _NEAR)
+        for at in range(first, near):
+            if lows[at] <= low or highs[at] >= high:
+                return at
+        return scan(self._bars, near, last, low, high)
 
 
-def band(position: Position, instrument: Instrument) -> tuple[float, float]:
-    """Between these two prices, both left out, an open position neither leaves nor moves its stop."""
-    guard = Guard(position, instrument)
-    sign, stop = guard.sign, guard.stop
-    kind = [guard.target] if guard.target else []
-    if guard.trail:
-        kind.append(stop + sign * (guard.trail + guard.trail_step))
-    if guard.break_even and (not stop or sign * (guard.entry - stop) > 0):
-        kind.append(guard.entry + sign * guard.break_even)
-    if sign > 0:
-        return float(stop), min(kind, default=_FAR)
-    return max(kind, default=0.0), float(stop) if stop else _FAR
+class _Pointer:
+    """Ascending numbers, of which one after another is asked for."""
+
+    def __init__(self, numbers: NDArray[Any], end: int) -> None:
+        self._numbers: list[int] = [*numbers.tolist(), end]
+        self._next = 0
+
+    def reach(self, least: int) -> int:
+        """The first number that is not below `least`; it may not be below that of the call before."""
+        numbers, k = self._numbers, self._next
+        while numbers[k] < least:
+            k += 1
+        self._next = k
+        return numbers[k]
 
 
-def scan(bars: BarArrays, first: int, last: int, low: float, high: float) -> int:
+def scan(bars: BarArrays, first: int, last: int, low: Paise, high: Paise) -> int:
     """The first bar of `[first, last)` whose range reaches down to `low` or up to `high`; `last` if none does."""
     size = _FIRST_CHUNK
     while first < last:

@@ -18,7 +18,7 @@ from saudagar.engine.state import State
 from saudagar.execution.effects import Effect
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.market.sessions import Calendar
-from saudagar.model import InstrumentId, Nanos, PositionId, SetTradingState, Source, TradingState
+from saudagar.model import InstrumentId, Nanos, Paise, PositionId, SetTradingState, Source, TradingState
 from saudagar.model.events import Event
 from saudagar.portfolio import Trade
 
@@ -69,6 +69,10 @@ class Session:
         """What a strategy may know of its own position."""
         known = self.state.positions.get(position)
         return Standing(known.quantity, known.average_price, known.target) if known else Standing(0, 0, 0)
+
+    def corridor(self, instrument: InstrumentId) -> tuple[Paise, Paise, Nanos]:
+        """See `engine.watch`."""
+        return self.engine.watch.corridor(instrument)
 
     def begin_day(self, day: date, now: Nanos, analysis: Analysis, watched: Sequence[InstrumentId] = ()) -> None:
         """A new engine on the old state, as on a morning after. What has ended is put away first."""

@@ -258,11 +258,16 @@ def _marketable(instrument: Instrument, side: Side, quantity: int, last: Paise, 
 
 def stop_terms(instrument: Instrument, side: Side, quantity: int, level: Paise, tactics: Tactics) -> OrderTerms:
     """A stop order at `level`; `side` is that of the order."""
-    trigger = _reaching(instrument, side, level, 0)
+    trigger = stop_trigger(instrument, side, level)
     if tactics.stop_type is OrderType.SL_M:
         return OrderTerms(quantity=quantity, order_type=OrderType.SL_M, trigger_price=trigger)
     price = _reaching(instrument, side, trigger, tactics.stop_band_ppm)
     return OrderTerms(quantity=quantity, order_type=OrderType.SL, price=price, trigger_price=trigger)
+
+
+def stop_trigger(instrument: Instrument, side: Side, level: Paise) -> Paise:
+    """Where a stop order for `level` lies on the grid: never nearer than asked."""
+    return _reaching(instrument, side, level, 0)
 
 
 def _reaching(instrument: Instrument, side: Side, price: Paise, ppm: int) -> Paise:
