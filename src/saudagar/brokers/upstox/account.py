@@ -6,7 +6,6 @@ API: sales are authorised in its app, once for all with a DDPI.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, NoReturn
@@ -64,7 +63,6 @@ class UpstoxAccount:
         self._ours: dict[BrokerOrderId, ClientOrderId] = {}  # conditional orders that were plainly taken
 
     async def convert(self, asked: Conversion) -> None:
-        quantity = _whole(asked.quantity)
         if asked.held is asked.wanted:
             raise DataError(f"a position in {asked.held} is held as that already.")
         instrument = self._tradable(asked.instrument, asked.held, asked.wanted)
@@ -73,7 +71,7 @@ class UpstoxAccount:
             "old_product": words.PRODUCT[asked.held],
             "new_product": words.PRODUCT[asked.wanted],
             "transaction_type": asked.side.value,
-            "quantity": _in_lots(instrument, quantity),
+            "quantity": parse.in_lots(instrument, asked.quantity),
         }
 
         def convert(api: Any, given: Asked) -> Any:
@@ -154,6 +152,10 @@ class UpstoxAccount:
         One that is known to be another of ours is not it. A SINGLE that has fired meanwhile is not live any more: its
         order is in the order book.
         """
+
+        def likely(told: ConditionalReport) -> tuple[bool, Nanos]:
+            return told.broker_id in self._ours, told.ts
+
         found = [
             told
             for told in await self.conditionals()
@@ -161,7 +163,7 @@ class UpstoxAccount:
             and gtt.same(asked, told)
             and self._ours.get(told.broker_id, asked.order_id) == asked.order_id
         ]
-        return max(found, key=lambda told: told.ts, default=None)
+        return max(found, key=likely, default=None)
 
     async def margin(self, orders: Sequence[NewOrder]) -> Margin:
         """Up to 20 orders, netted. The charges are known only where every order has a price."""
@@ -263,14 +265,14 @@ class UpstoxAccount:
         return instrument
 
     def _gtt(self, asked: NewConditional) -> dict[str, Any]:
-        _whole(asked.quantity)
+        asked.check()
         return gtt.request(asked, self._tradable(asked.instrument, asked.product), self._protection)
 
     def _margin_line(self, order: NewOrder) -> dict[str, Any]:
         instrument, terms = self._tradable(order.instrument, order.product), order.terms
         line = {
             "instrument_key": instrument.upstox_id,
-            "quantity": _in_lots(instrument, _whole(terms.quantity)),
+            "quantity": parse.in_lots(instrument, terms.quantity),
             "product": words.PRODUCT[order.product],
             "transaction_type": order.side.value,
         }
@@ -308,24 +310,6 @@ class UpstoxAccount:
 
 def _refuse(what: str, hint: str) -> NoReturn:
     raise Unsupported(f"Upstox has no {what}.", hint=hint)
-
-
-def _whole(quantity: int) -> int:
-    try:
-        number = operator.index(quantity)
-    except TypeError:
-        raise DataError(f"a quantity is a whole number of units, got {quantity!r}.") from None
-    if number <= 0:
-        raise DataError(f"a quantity must be positive, got {quantity}.")
-    return number
-
-
-def _in_lots(instrument: Instrument, quantity: int) -> int:
-    """`quantity` (units) as Upstox counts it; raises `DataError` for a broken lot on MCX."""
-    per_lot = parse.units_per_lot(instrument)
-    if quantity % per_lot:
-        raise DataError(f"{instrument.id} trades in lots of {per_lot}, got {quantity}.")
-    return quantity // per_lot
 
 
 def _with_rules(fields: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import operator
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -283,18 +282,13 @@ class UpstoxBroker:
         }
 
     def _terms(self, instrument: Instrument, terms: OrderTerms) -> dict[str, Any]:
-        """The changeable part as the SDK can send it (it fails on Decimal and on NumPy's numbers)."""
-        try:
-            quantity, price, trigger = map(operator.index, (terms.quantity, terms.price, terms.trigger_price))
-        except TypeError:
-            raise DataError(f"quantity and prices must be whole numbers, got {terms!r}.") from None
-        kind, per_lot = terms.order_type, parse.units_per_lot(instrument)
-        if quantity <= 0 or (kind.has_price and price <= 0) or (kind.has_trigger and trigger <= 0):
-            raise DataError(f"quantity and the prices of an order of type {kind} must be positive, got {terms!r}.")
-        if quantity % per_lot:
-            raise DataError(f"{instrument.id} trades in lots of {per_lot}, got {quantity}.")
+        """The changeable part as the SDK can send it."""
+        kind = terms.order_type
+        price, trigger = parse.whole(terms.price, "a price"), parse.whole(terms.trigger_price, "a trigger price")
+        if (kind.has_price and price <= 0) or (kind.has_trigger and trigger <= 0):
+            raise DataError(f"the prices of an order of type {kind} must be positive, got {terms!r}.")
         fields: dict[str, Any] = {
-            "quantity": quantity // per_lot,
+            "quantity": parse.in_lots(instrument, terms.quantity),
             "order_type": words.ORDER_TYPE[kind],
             "price": parse.rupees(price) if kind.has_price else 0.0,
             "trigger_price": parse.rupees(trigger) if kind.has_trigger else 0.0,

@@ -58,7 +58,7 @@ _BRACKETS = frozenset({ConditionalKind.BRACKET, ConditionalKind.TRAILING})
 
 
 def request(asked: NewConditional, instrument: Instrument, protection: float) -> dict[str, Any]:
-    """The changeable part of `asked`: type, quantity, and the fields of each rule.
+    """The changeable part of `asked`, which was checked: type, quantity, and the fields of each rule.
 
     Parameters
     ----------
@@ -70,27 +70,23 @@ def request(asked: NewConditional, instrument: Instrument, protection: float) ->
     Unsupported
         For an OCO, and for a limit that is not the trigger.
     DataError
-        For what no broker can mean, and for MCX quantities that are not whole lots.
+        For MCX quantities that are not whole lots, and prices that are not whole paise.
     """
-    asked.check()
     if asked.kind not in TYPE:
         raise Unsupported(
             "Upstox has no OCO of a position that is held: its GTT begins with an entry.",
             hint="Place the stop as a single one, or as an ordinary SL order.",
         )
-    per_lot = parse.units_per_lot(instrument)
-    if asked.quantity % per_lot:
-        raise DataError(f"{instrument.id} trades in lots of {per_lot}, got {asked.quantity}.")
     return {
         "type": TYPE[asked.kind],
-        "quantity": asked.quantity // per_lot,
+        "quantity": parse.in_lots(instrument, asked.quantity),
         "rules": [_rule(asked, leg, ceil(protection)) for leg in asked.legs],
     }
 
 
 def _rule(asked: NewConditional, leg: ConditionalLeg, protection: int) -> dict[str, Any]:
     at_once = leg.name is LegName.ENTRY and not leg.trigger
-    price = leg.trigger or leg.price or asked.last_price  # Upstox wants one, also where nothing is waited for
+    price = parse.whole(leg.trigger or leg.price or asked.last_price, "a price")  # Upstox wants one in any case
     if leg.price and leg.price != price:
         raise Unsupported(
             f"Upstox sends the order of a GTT's {leg.name} at its trigger or at the market, not at a limit of its own.",
@@ -104,7 +100,7 @@ def _rule(asked: NewConditional, leg: ConditionalLeg, protection: int) -> dict[s
     if not leg.price:
         rule["market_protection"] = protection
     if leg.trail:
-        rule["trailing_gap"] = parse.rupees(leg.trail)
+        rule["trailing_gap"] = parse.rupees(parse.whole(leg.trail, "a trail"))
     return rule
 
 

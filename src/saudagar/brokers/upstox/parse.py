@@ -6,6 +6,7 @@ what is read as well). The portfolio stream's messages are the book's rows with 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -204,6 +205,22 @@ def units_per_lot(instrument: Instrument | None) -> int:
     return instrument.lot_size if instrument is not None and instrument.segment is Segment.MCX_COMM else 1
 
 
+def in_lots(instrument: Instrument, quantity: int) -> int:
+    """`quantity` (units) as Upstox counts it.
+
+    Raises
+    ------
+    DataError
+        If it is not positive and whole, or breaks a lot on MCX.
+    """
+    units, per_lot = whole(quantity, "a quantity"), units_per_lot(instrument)
+    if units <= 0:
+        raise DataError(f"a quantity must be positive, got {units}.")
+    if units % per_lot:
+        raise DataError(f"{instrument.id} trades in lots of {per_lot}, got {units}.")
+    return units // per_lot
+
+
 def derivative(instrument: Instrument | None, row: Row) -> bool:
     """Whether product D means a carried position; an instrument that nobody knows is judged by its key."""
     if instrument is not None:
@@ -272,6 +289,20 @@ def count_of(row: Row, key: str, *, signed: bool = False) -> int:
     if number != int(number) or (number < 0 and not signed):
         raise DataError(f"Upstox gave {row.get(key)!r} for {key}.")
     return int(number)
+
+
+def whole(value: Any, what: str) -> int:
+    """`value` as the SDK can send it: it fails on Decimal and on NumPy's numbers.
+
+    Raises
+    ------
+    DataError
+        If it is not a whole number.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise DataError(f"{what} must be a whole number, got {value!r}.") from None
 
 
 def rupees(paise: Paise) -> float:
