@@ -222,7 +222,7 @@ Call = Callable[[Any], object]
         (lambda kite: buy(kite, 1, 1300.0, tradingsymbol="NIFTY 50"), InputException, "index"),
         (lambda kite: buy(kite, 1, 1300.0, tag="T" * 21), InputException, "Invalid `tag`"),
         (lambda kite: buy(kite, 1, 1300.0, variety="bo"), InputException, "variety"),
-        (lambda kite: buy(kite, 1, 1300.0, variety="iceberg"), OrderException, "iceberg"),
+        (lambda kite: buy(kite, 1, 1300.0, variety="iceberg"), InputException, "iceberg_legs"),
         (lambda kite: buy(kite, 1, 1300.0, variety="amo"), OrderException, "Markets are closed"),
         (lambda kite: buy(kite, 100_001, 1300.0), InputException, "freeze"),
         (lambda kite: buy(kite, 1, 1300.0, validity="TTL"), InputException, "validity_ttl"),

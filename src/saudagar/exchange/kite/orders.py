@@ -9,7 +9,6 @@ and is shown as that, tagged ``mktp`` (recorded 2025-08-07); it may rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -18,17 +17,10 @@ from saudagar.exchange.book import Book
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_orders import ExchangeOrder, Refusal, Update, snapshot
 from saudagar.exchange.core_rules import BAND_PPM, automatic_protection, protected
-from saudagar.exchange.kite import errors
+from saudagar.exchange.kite import drafts, errors
 from saudagar.exchange.kite.errors import KiteError, bad_input
-from saudagar.exchange.kite.requests import (
-    ORDER_TYPES,
-    PRODUCTS,
-    SIDES,
-    TAG_LENGTH,
-    VALIDITIES,
-    Form,
-    order_prices,
-)
+from saudagar.exchange.kite.followers import Followers
+from saudagar.exchange.kite.requests import ORDER_TYPES, VALIDITIES, Form, order_prices
 from saudagar.exchange.kite.tickets import Ticket, TicketBook
 from saudagar.exchange.kite.words import BEFORE_CANCELLED, BEFORE_MODIFIED, ORDER_TYPE, Directory
 from saudagar.market.ist import ist
@@ -42,15 +34,12 @@ from saudagar.model import (
     OrderType,
     Paise,
     Side,
-    Validity,
 )
 
 MODIFICATIONS = 25  # per order (kite.trade/forum 2760)
 SLICES = 10  # of one autoslice order (kite.trade/forum 15912)
 
-_VARIETIES = ("regular", "amo")
-_OTHER_VARIETIES = ("co", "iceberg", "auction")  # Kite has them, this exchange has not
-_MARKET = (OrderType.MARKET, OrderType.SL_M)
+_SLICED = (drafts.REGULAR, drafts.AMO)
 
 
 class OrderDesk:
@@ -81,6 +70,7 @@ class OrderDesk:
         self._rejections = 0
         self._slices = 0
         self._expiring: list[Ticket] = []  # TTL orders
+        self._followers = Followers(self._enter)
 
     def place(self, variety: str, form: Form) -> dict[str, Any]:
         """`POST /orders/{variety}`; returns the answer's data.
@@ -90,8 +80,8 @@ class OrderDesk:
         KiteError
             Nothing was done.
         """
-        draft = self._draft(variety, form)
-        if form.text("autoslice", "false") == "true":
+        draft = drafts.draft(variety, form, self._directory)
+        if form.text("autoslice", "false") == "true" and variety in _SLICED:
             return self._slice(draft)
         return {"order_id": self._enter(draft).order_id}
 
@@ -111,33 +101,33 @@ class OrderDesk:
         validity = "TTL" if ticket.ttl else order.validity.value
         if form.word("validity", VALIDITIES, validity) != validity:
             raise bad_input("Invalid `validity`.")
-        protection = _protection(form, kind, ticket.protection)
+        protection = drafts.protection(form, kind, ticket.protection)
         price, trigger = order_prices(kind, form, old.price, old.trigger_price)
         quantity = form.whole("quantity", old.quantity)
+        disclosed = form.whole("disclosed_quantity", ticket.disclosed)
         asked = OrderTerms(quantity=quantity, order_type=kind, price=price, trigger_price=trigger)
-        terms, tags = self._protected(order.instrument, order.side, asked, protection)
-        ticket.coming = BEFORE_MODIFIED if ticket.entered else ()
-        try:
-            self._core.modify(order_id, terms)
-        except Refusal as refusal:
-            ticket.coming = ()
-            raise KiteError("OrderException", refusal.message) from None
-        ticket.asked, ticket.protection = kind, protection
-        order.protection_ppm = _ppm(protection)
-        ticket.tags = [tag for tag in ticket.tags if not tag.startswith("mktp")] + tags
-        ticket.modifications += 1
-        ticket.disclosed = form.whole("disclosed_quantity", ticket.disclosed)
-        self._publish(self._core.drain())
+        self._change(ticket, asked, protection)
+        ticket.disclosed = disclosed
         return order_id
 
-    def cancel(self, variety: str, order_id: str) -> str:
-        """`DELETE /orders/{variety}/{order_id}`. Raises `KiteError`; the order stands then."""
+    def cancel(self, variety: str, order_id: str, parent: str = "") -> str:
+        """`DELETE /orders/{variety}/{order_id}`. Raises `KiteError`; the order stands then.
+
+        The stop of a cover order, named with its parent, becomes the exit: it goes to the market.
+        """
         ticket = self._find(variety, order_id)
-        self._cancel(ticket)
+        if parent and parent != ticket.parent:
+            raise KiteError("GeneralException", errors.NO_SUCH_ORDER, 404)
+        if parent and ticket.variety == drafts.COVER:
+            asked = OrderTerms(quantity=ticket.order.terms.quantity, order_type=OrderType.MARKET)
+            self._change(ticket, asked, ticket.protection)
+        else:
+            self._cancel(ticket)
         return order_id
 
     def advance(self) -> None:
-        """Let the TTL orders end whose time is over; call at each step."""
+        """Send what follows orders that have ended, and end the TTL orders whose time is over; call at each step."""
+        self._followers.advance()
         if not self._expiring:
             return
         now = self._core.now
@@ -151,6 +141,21 @@ class OrderDesk:
         """Keep an order that Kite itself placed, for a GTT."""
         return self._book.add(Ticket(order=order, variety="regular", asked=order.terms.order_type, tags=tags))
 
+    def _change(self, ticket: Ticket, asked: OrderTerms, protection: float) -> None:
+        order = ticket.order
+        terms, tags = self._protected(order.instrument, order.side, asked, protection)
+        ticket.coming = BEFORE_MODIFIED if ticket.entered else ()
+        try:
+            self._core.modify(ticket.order_id, terms)
+        except Refusal as refusal:
+            ticket.coming = ()
+            raise KiteError("OrderException", refusal.message) from None
+        ticket.asked, ticket.protection = asked.order_type, protection
+        order.protection_ppm = _ppm(protection)
+        ticket.tags = [tag for tag in ticket.tags if not tag.startswith("mktp")] + tags
+        ticket.modifications += 1
+        self._publish(self._core.drain())
+
     def _cancel(self, ticket: Ticket) -> None:
         ticket.coming = BEFORE_CANCELLED if ticket.entered else ()
         try:
@@ -160,49 +165,12 @@ class OrderDesk:
             raise KiteError("OrderException", refusal.message) from None
         self._publish(self._core.drain())
 
-    def _draft(self, variety: str, form: Form) -> Ticket:
-        if variety in _OTHER_VARIETIES:
-            raise KiteError("OrderException", f"Orders of variety `{variety}` are not available.")
-        if variety not in _VARIETIES:
-            raise bad_input("Invalid `variety`.")
-        instrument = self._directory.tradable(form.text("exchange"), form.text("tradingsymbol"))
-        if instrument is None:
-            raise bad_input("The instrument you are placing an order for has either expired or does not exist.")
-        tag = form.text("tag", "")
-        if len(tag) > TAG_LENGTH:
-            raise bad_input(f"Invalid `tag`. It may have {TAG_LENGTH} characters, got {len(tag)}.")
-        kind = form.word("order_type", ORDER_TYPES)
-        validity = form.word("validity", VALIDITIES, "DAY")
-        side = form.word("transaction_type", SIDES)
-        quantity = form.whole("quantity")
-        if not quantity:
-            raise bad_input("Invalid `quantity`.")
-        price, trigger = order_prices(kind, form, 0, 0)
-        return Ticket(
-            order=ExchangeOrder(
-                exchange_id="",
-                tag=tag,
-                instrument=instrument,
-                side=side,
-                terms=OrderTerms(quantity=quantity, order_type=kind, price=price, trigger_price=trigger),
-                product=form.word("product", PRODUCTS),
-                validity=Validity.IOC if validity == "IOC" else Validity.DAY,
-                status=OrderStatus.PENDING,
-                after_market=variety == "amo",
-            ),
-            variety=variety,
-            asked=kind,
-            protection=_protection(form, kind, 0.0),
-            disclosed=form.whole("disclosed_quantity", 0),
-            ttl=form.whole("validity_ttl") if validity == "TTL" else 0,
-        )
-
     def _enter(self, draft: Ticket) -> Ticket:
-        """Bring a draft into the market; a rejection of the risk desk is kept as an order."""
+        """Bring a draft into the market; a rejection of the risk desk, or of what follows, is kept as an order."""
         try:
             ticket = self._send(draft)
         except Refusal as refusal:
-            if refusal.code != "funds":
+            if refusal.code != "funds" and not draft.parent:
                 raise errors.refused(refusal) from None
             return self._reject(draft, refusal)
         self._publish(self._core.drain())
@@ -224,20 +192,24 @@ class OrderDesk:
         ticket = self._book.add(msgspec.structs.replace(draft, order=order, tags=[*draft.tags, *tags], steps=[]))
         if ticket.ttl:
             self._expiring.append(ticket)
+        self._followers.watch(ticket, draft)
         return ticket
 
     def _reject(self, draft: Ticket, refusal: Refusal) -> Ticket:
         now = self._core.now
         self._rejections += 1
+        funds = refusal.code == "funds"
         order = msgspec.structs.replace(
             draft.order,
             exchange_id=f"{ist(now):%y%m%d}8{self._rejections:06d}",
             status=OrderStatus.REJECTED,
-            reason=f"Insufficient funds. {refusal.message} Check the orderbook for open orders.",
+            reason=f"Insufficient funds. {refusal.message} Check the orderbook for open orders."
+            if funds
+            else refusal.message,
             created=now,
             updated=now,
         )
-        raw = f"RMS:Margin Exceeds,{refusal.message}"
+        raw = f"RMS:{'Margin Exceeds,' if funds else ''}{refusal.message}"
         ticket = self._book.add(msgspec.structs.replace(draft, order=order, raw_reason=raw, steps=[]))
         self._publish([snapshot(order)])
         return ticket
@@ -288,16 +260,6 @@ class OrderDesk:
         limit = protected(Book(instrument, self._close[instrument.id]), side, tick.ltp, ppm, BAND_PPM)
         limited = msgspec.structs.replace(terms, order_type=OrderType.LIMIT, price=limit)
         return limited, ["mktp", f"mktp:{ppm / 10_000:.2f}"]
-
-
-def _protection(form: Form, kind: OrderType, present: float) -> float:
-    """Percent of market protection; a market order without it is refused (SEBI/HO/MIRSD rules from 2026-04-01)."""
-    percent = float(form.decimal("market_protection", Decimal(str(present))))
-    if percent != -1 and not 0 <= percent <= 100:
-        raise bad_input("Invalid `market_protection`.")
-    if kind in _MARKET and not percent:
-        raise bad_input(errors.NO_PROTECTION)
-    return percent
 
 
 def _ppm(percent: float) -> int | None:

@@ -14,10 +14,19 @@ from typing import Any
 
 from saudagar.exchange.kite.errors import KiteError, bad_input
 from saudagar.exchange.kite.shapes import ist_text
-from saudagar.exchange.kite.words import Directory, band_of, exchange_of, rupees, segment_of, symbol_of, token_of
+from saudagar.exchange.kite.words import (
+    Directory,
+    band_of,
+    exchange_of,
+    rupees,
+    segment_of,
+    stop_range,
+    symbol_of,
+    token_of,
+)
 from saudagar.exchange.tape import Line
 from saudagar.market.ist import DAY, IST, ist, midnight
-from saudagar.model import MINUTE, SECOND, Bar, Instrument, InstrumentId, InstrumentKind, Levels, Nanos, Right
+from saudagar.model import MINUTE, SECOND, Bar, Instrument, InstrumentId, InstrumentKind, Levels, Nanos, Right, Side
 
 History = Callable[[InstrumentId, Nanos, Nanos, Nanos], Sequence[Bar]]
 """Bars of an instrument: interval, start, end (UTC ns), oldest first."""
@@ -58,6 +67,25 @@ def quotes(directory: Directory, kind: str, names: Sequence[str], now: Nanos) ->
         line = directory.by_name.get(name) or directory.by_token.get(int(name) if name.isdecimal() else 0)
         if line is not None and line.tick is not None:
             rows[name] = _quote(line, kind, now)
+    return rows
+
+
+def trigger_range(directory: Directory, side: str, names: Sequence[str]) -> dict[str, Any]:
+    """`GET /instruments/trigger_range/{side}`: where the stop of a cover order may lie.
+
+    Raises
+    ------
+    KiteError
+        For no instrument at all.
+    """
+    if not names:
+        raise bad_input("Invalid `i`.")
+    rows = {}
+    for name in names:
+        line = directory.by_name.get(name)
+        if line is not None:
+            low, high = stop_range(line, Side(side.upper()))
+            rows[name] = {"instrument_token": token_of(line.instrument), "lower": low / 100, "upper": high / 100}
     return rows
 
 

@@ -123,6 +123,7 @@ class KiteFace:
             ("POST", "/charges/{kind:orders}", "calculator", self._calculate),
             ("GET", "/quote", "quote", self._quotes),
             ("GET", "/quote/{kind:ohlc|ltp}", "quote", self._quotes),
+            ("GET", "/instruments/trigger_range/{side:buy|sell}", "trigger_range", self._trigger_range),
             ("GET", "/instruments/historical/{token}/{interval}", "historical", self._candles),
             ("GET", "/gtt/triggers", "gtt.list", self._triggers),
             ("POST", "/gtt/triggers", "gtt.place", self._place_trigger),
@@ -214,7 +215,8 @@ class KiteFace:
         return {"order_id": self.orders.modify(info["variety"], info["id"], await read_form(request))}
 
     async def _cancel(self, request: web.Request) -> object:
-        return {"order_id": self.orders.cancel(request.match_info["variety"], request.match_info["id"])}
+        info, parent = request.match_info, request.query.get("parent_order_id", "")
+        return {"order_id": self.orders.cancel(info["variety"], info["id"], parent)}
 
     async def _order(self, request: web.Request) -> object:
         ticket = self._ticket(request)
@@ -265,6 +267,9 @@ class KiteFace:
     async def _quotes(self, request: web.Request) -> object:
         kind = request.match_info.get("kind", "quote")
         return quotes.quotes(self._directory, kind, request.query.getall("i", []), self._tape.now)
+
+    async def _trigger_range(self, request: web.Request) -> object:
+        return quotes.trigger_range(self._directory, request.match_info["side"], request.query.getall("i", []))
 
     async def _candles(self, request: web.Request) -> object:
         info = request.match_info

@@ -49,7 +49,7 @@ def order_row(ticket: Ticket, word: str, update: Update, user: str) -> dict[str,
         "placed_by": user,
         "order_id": update.exchange_id,
         "exchange_order_id": exchange_number(update) if at_exchange else None,
-        "parent_order_id": None,
+        "parent_order_id": ticket.parent or None,
         "status": word,
         "status_message": update.reason if status is OrderStatus.REJECTED else None,
         "status_message_raw": ticket.raw_reason or None,
@@ -75,7 +75,7 @@ def order_row(ticket: Ticket, word: str, update: Update, user: str) -> dict[str,
         "pending_quantity": 0 if status is OrderStatus.REJECTED else left,
         "cancelled_quantity": left if gone else 0,
         "market_protection": _number(ticket.protection) if sleeping_market else 0,
-        "meta": {},
+        "meta": _meta(ticket),
         "tag": ticket.order.tag or None,
     }
     tags = ([ticket.order.tag] if ticket.order.tag else []) + ticket.tags
@@ -124,6 +124,21 @@ def session_row(user: str, key: str, token: str, now: Nanos) -> dict[str, Any]:
         "refresh_token": "",
         "silo": "",
         "login_time": ist_text(now),
+    }
+
+
+def _meta(ticket: Ticket) -> dict[str, Any]:
+    berg = ticket.iceberg
+    if berg is None:
+        return {}
+    return {
+        "iceberg": {
+            "leg": berg.leg,
+            "legs": berg.legs,
+            "leg_quantity": berg.leg_quantity,
+            "total_quantity": berg.total,
+            "remaining_quantity": berg.remaining,
+        }
     }
 
 

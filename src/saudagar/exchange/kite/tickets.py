@@ -12,9 +12,23 @@ import msgspec
 
 from saudagar.exchange.core_orders import ExchangeOrder, Update, snapshot
 from saudagar.exchange.kite import words
-from saudagar.model import OrderStatus, OrderType
+from saudagar.model import OrderStatus, OrderType, Paise
 
 _NOT_ENTERED = (OrderStatus.PENDING, OrderStatus.CANCELLED, OrderStatus.REJECTED)
+
+
+class Iceberg(msgspec.Struct, frozen=True, kw_only=True):
+    """Which leg of an iceberg an order is; quantities in units."""
+
+    leg: int
+    legs: int
+    leg_quantity: int
+    total: int
+
+    @property
+    def remaining(self) -> int:
+        """Of later legs."""
+        return max(self.total - self.leg * self.leg_quantity, 0)
 
 
 class Ticket(msgspec.Struct, kw_only=True, eq=False):
@@ -30,6 +44,9 @@ class Ticket(msgspec.Struct, kw_only=True, eq=False):
     protection: float = 0.0  # percent, -1 is automatic, 0 is none
     disclosed: int = 0  # units
     ttl: int = 0  # minutes; 0 is no TTL order
+    parent: str = ""  # the order that this one follows
+    iceberg: Iceberg | None = None
+    stop: Paise = 0  # trigger of the stop that follows a cover order
     raw_reason: str = ""  # the risk desk's own words
     modifications: int = 0
     entered: bool = False  # the exchange has had it

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from saudagar.exchange.tape import Line
-from saudagar.model import Instrument, InstrumentKind, OrderStatus, OrderType, Paise, Product, Segment
+from saudagar.model import Instrument, InstrumentKind, OrderStatus, OrderType, Paise, Product, Segment, Side
 
 EXCHANGE: Mapping[Segment, str] = {
     Segment.NSE_EQ: "NSE",
@@ -106,3 +106,9 @@ def rupees(paise: float) -> int | float:
 def band_of(line: Line) -> tuple[Paise, Paise]:
     """The circuit limits that Kite shows: ±20 % of the previous close."""
     return line.previous_close * 80 // 100, line.previous_close * 120 // 100
+
+
+def stop_range(line: Line, side: Side) -> tuple[Paise, Paise]:
+    """Where the stop of a cover order of `side` may lie: within 5 % of the last price, on its losing side."""
+    last = line.tick.ltp if line.tick else line.previous_close
+    return (last * 95 // 100, last) if side is Side.BUY else (last, last * 105 // 100)
