@@ -105,11 +105,11 @@ def test_prices_chains_and_margins_are_asked_for(run: Run, broker: str) -> None:
 
 @pytest.mark.parametrize("broker", BROKERS)
 def test_a_conditional_order_is_placed_changed_and_withdrawn(run: Run, tmp_path: Path, broker: str) -> None:
-    [placed] = rows(run(broker, "conditional place single buy 2 RELIANCE --trigger 1000 --price 1001 --yes --json"))
+    [placed] = rows(run(broker, "conditional place single buy 2 RELIANCE --trigger 1000 --price 1000 --yes --json"))
     here = placed["broker_id"]
-    assert run(broker, f"conditional modify {here} --trigger 1010 --price 1011 --yes").exit_code == 0
+    assert run(broker, f"conditional modify {here} --trigger 1010 --price 1010 --yes").exit_code == 0
     [known] = [row for row in rows(run(broker, "conditional list --json")) if row["broker_id"] == here]
-    assert (known["legs"][0]["trigger"], known["legs"][0]["price"], known["quantity"]) == (101_000, 101_100, 2)
+    assert (known["legs"][0]["trigger"], known["legs"][0]["price"], known["quantity"]) == (101_000, 101_000, 2)
     assert run(broker, f"conditional cancel {here} --yes").exit_code == 0
     live = [r for r in rows(run(broker, "conditional list --json")) if r["status"] in ("ACTIVE", "WORKING")]
     assert here not in {row["broker_id"] for row in live}
