@@ -250,7 +250,40 @@ def test_fifty_instruments_are_the_most_on_the_depth(scripted_market: Any, attac
     options = [line.instrument for line in market.exchange.tape.lines.values() if line.instrument.strike]
     ws = attach(market, "twentydepth")
     ask(ws, 23, *[("NSE_FNO", each.dhan_id) for each in options[:51]])
-    assert struct.unpack("<BHBIH", ws.recv(5))[4] == 804
+    assert struct.unpack("<hBBiIH", ws.recv(5)) == (14, 50, 0, 0, 804, 804)
+
+
+def test_two_hundred_levels_of_one_instrument(scripted_market: Any, attach: Any) -> None:
+    market = scripted_market()
+    ws = attach(market, "twohundreddepth")
+    wanted = {"RequestCode": 23, "ExchangeSegment": "NSE_EQ", "SecurityId": "2885"}
+    ws.send(json.dumps(wanted))
+    frame = ws.recv(5)
+    (length, code, segment, security, rows) = struct.unpack_from("<hBBiI", frame)
+    assert (length, code, segment, security, rows) == (12 + 200 * 16, 41, 1, 2885, 200)
+    assert struct.unpack_from("<dII", frame, 12 + 199 * 16) == (1_280.0, 100, 1)
+    assert struct.unpack_from("<hBBiI", frame, length)[1:] == (51, 1, 2885, 200)
+    ask(ws, 25, RELIANCE)
+    ask(ws, 23, NIFTY, ("BSE_EQ", "500325"))  # NSE's shares and derivatives only: nothing happens
+    ws.send(json.dumps(wanted))
+    assert ws.recv(5)[:4] == frame[:4]
+    ws.send(json.dumps(wanted | {"SecurityId": "14366"}))
+    assert struct.unpack("<hBBiIH", ws.recv(5))[4] == 804
+
+
+def test_the_sdk_reads_two_hundred_levels_and_why_a_depth_socket_ends(
+    scripted_market: Any, attach: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    market = scripted_market()
+    reader = object.__new__(FullDepth)
+    reader.depth_level = 200
+    line = market.exchange.tape.lines["NSE_EQ:RELIANCE"]
+    got = reader.process_data(packets.LinePackets(line).depth(200))
+    assert (got["type"], len(got["depth"]), got["depth"][0]["price"]) == ("Bid", 200, 1_299.9)
+    assert len(reader.process_data(got["remaining_data"])["depth"]) == 200
+    assert reader.process_data(attach(market, "twentydepth", token="wrong").recv(5)) is None
+    assert reader.on_close
+    assert "Authentication Failed" in capsys.readouterr().out
 
 
 def test_a_desk_fed_by_dhan_is_waited_for_by_its_last_trade_time(scripted_market: Any, attach: Any) -> None:

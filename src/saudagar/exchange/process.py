@@ -184,6 +184,10 @@ class ExchangeProcess:
         return f"ws://{self.config.host}:{self.ports.dhan}/twentydepth"
 
     @property
+    def dhan_full_depth_url(self) -> str:
+        return f"ws://{self.config.host}:{self.ports.dhan}/twohundreddepth"
+
+    @property
     def portfolio_url(self) -> str:
         """Upstox's order stream."""
         return f"ws://{self.config.host}:{self.ports.upstox}/v2/feed/portfolio-stream-feed"

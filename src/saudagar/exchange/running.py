@@ -187,7 +187,7 @@ class RunningExchange:
             renew=lambda token: self._renew(Tokens(dhan=token)),
             subscribed=self.feed.subscribed.set,
         )
-        self.feed.others += [self.dhan.feed.publish, self.dhan.depth.publish]
+        self.feed.others += [self.dhan.feed.publish, self.dhan.depth.publish, self.dhan.full_depth.publish]
         self.control = Control(
             self.wire,
             self.pacer,

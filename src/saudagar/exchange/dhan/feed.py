@@ -1,4 +1,4 @@
-"""Dhan's market feed v2 and its twenty-level depth on WebSockets: JSON requests in, stacked binary packets out.
+"""Dhan's market feed v2 and its depth of 20 and 200 levels on WebSockets: JSON requests in, stacked packets out.
 
 All packets of a step that one socket wants go out in one frame. Five sockets per client: the sixth throws the oldest
 out (805). In lock-step a desk fed from here knows a step by the highest last-trade time in its frame, so the market
@@ -13,7 +13,15 @@ from collections.abc import Callable, Sequence
 import msgspec
 from aiohttp import WSMsgType, web
 
-from saudagar.exchange.dhan.packets import FULL, QUOTE, TICKER, LinePackets, disconnect, market_status
+from saudagar.exchange.dhan.packets import (
+    FULL,
+    QUOTE,
+    TICKER,
+    LinePackets,
+    depth_disconnect,
+    disconnect,
+    market_status,
+)
 from saudagar.exchange.dhan.site import DhanSite
 from saudagar.exchange.face import abort
 from saudagar.exchange.faults import FaultKind
@@ -27,6 +35,9 @@ _SOCKETS = 5
 _PER_MESSAGE = 100
 _MODES = (TICKER, QUOTE, FULL)
 _DEPTH_CODE = 23
+_DEEP_SEGMENTS = ("NSE_EQ", "NSE_FNO")
+_MOST = {0: 5_000, 20: 50, 200: 1}  # instruments of a socket, by its levels
+_ENDS = {TICKER + 1: TICKER, QUOTE + 1: QUOTE, FULL + 1: FULL, 24: _DEPTH_CODE, 25: _DEPTH_CODE}  # 24 the SDK's word
 _LEAVE = 12
 _HEARTBEAT = 10.0  # seconds between the server's pings
 _SLOW_SECONDS = 10.0
@@ -43,6 +54,13 @@ class _Wanted(msgspec.Struct, rename="pascal"):
 class _Request(msgspec.Struct, rename="pascal"):
     request_code: int
     instrument_list: list[_Wanted] = []
+    exchange_segment: str = ""  # of the one instrument of a 200-level socket
+    security_id: str | int = ""
+
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        named = [(each.exchange_segment, str(each.security_id)) for each in self.instrument_list]
+        return named + [(self.exchange_segment, str(self.security_id))] * bool(self.security_id)
 
 
 class _Socket:
@@ -61,24 +79,25 @@ class DhanFeed:
 
     Parameters
     ----------
-    depth
-        Twenty levels instead of ticker, quote and full packets.
+    levels
+        20 or 200 of depth, on NSE only; 0 for ticker, quote and full packets.
     subscribed
         Called when somebody has subscribed to something.
     """
 
-    def __init__(self, site: DhanSite, *, depth: bool, subscribed: Callable[[], None]) -> None:
+    def __init__(self, site: DhanSite, *, levels: int = 0, subscribed: Callable[[], None]) -> None:
         self.frames = 0
         self._site = site
         self._subscribed = subscribed
-        self._endpoint = DEPTH if depth else FEED
-        self._codes = (_DEPTH_CODE,) if depth else _MODES
-        self._most = 50 if depth else 5_000
+        self._endpoint = DEPTH if levels else FEED
+        self._codes = (_DEPTH_CODE,) if levels else _MODES
+        self._levels = levels
+        self._most = _MOST[levels]
         self._packets = {each: LinePackets(line) for each, line in site.tape.lines.items()}
         self._sockets: list[_Socket] = []
         self._open: bool | None = None
         tradable = (each for each, line in site.tape.lines.items() if line.instrument.segment.tradable)
-        self._watched = None if depth else next(tradable, None)  # its phase is the market's
+        self._watched = None if levels else next(tradable, None)  # its phase is the market's
 
     async def publish(self, ts: Nanos, ticks: Sequence[Tick]) -> bool | None:
         """Send what each socket wants of `ticks`; see `upstox.feed.Publisher`."""
@@ -118,7 +137,7 @@ class DhanFeed:
     def _packet(self, instrument: InstrumentId, mode: int) -> bytes:
         packets = self._packets[instrument]
         if mode == _DEPTH_CODE:
-            return packets.depth()
+            return packets.depth(self._levels)
         return packets.of(mode, self._spot(packets))
 
     def _spot(self, packets: LinePackets) -> Paise:
@@ -173,17 +192,17 @@ class DhanFeed:
             return True
         if request.request_code == _LEAVE:
             return False
-        by_id = self._site.by_id
-        keys = [(each.exchange_segment, str(each.security_id)) for each in request.instrument_list]
-        known = [by_id[key].instrument.id for key in keys if key in by_id]
+        by_id, keys = self._site.by_id, request.keys
+        offered = _DEEP_SEGMENTS if self._levels else None
+        known = [by_id[key].instrument.id for key in keys if key in by_id and (not offered or key[0] in offered)]
         if request.request_code in self._codes:
             if len(keys) > _PER_MESSAGE or len(socket.modes.keys() | set(known)) > self._most:
                 await self._throw_out([socket], TOO_MANY_INSTRUMENTS)
                 return False
             await self._subscribe(socket, request.request_code, known)
-        elif request.request_code - 1 in self._codes:
+        elif mode := _ENDS.get(request.request_code):
             for each in known:
-                if socket.modes.get(each) == request.request_code - 1:
+                if socket.modes.get(each) == mode:
                     del socket.modes[each]
         return True
 
@@ -213,7 +232,7 @@ class DhanFeed:
             if socket in self._sockets:
                 self._sockets.remove(socket)
             try:
-                await socket.send(disconnect(reason))
+                await socket.send(depth_disconnect(reason) if self._levels else disconnect(reason))
                 await socket.ws.close()
             except (ConnectionError, TimeoutError):
                 self._drop(socket)

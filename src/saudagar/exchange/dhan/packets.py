@@ -36,10 +36,11 @@ _FULL = struct.Struct(_HEADER + "fHIfIIIIIIffff")
 _LEVEL = struct.Struct("<IIHHff")
 _DISCONNECT = struct.Struct(_HEADER + "H")
 _DEPTH = struct.Struct("<hBBiI")
+_REASON = struct.Struct("<H")
 _DEPTH_ROW = struct.Struct("<dII")
 
 _IST = 19_800  # seconds
-_LEVELS, _DEEP = 5, 20
+_LEVELS, _PADDED = 5, 20
 _BID, _ASK = 41, 51
 
 
@@ -70,20 +71,26 @@ class LinePackets:
         size = _PREVIOUS.size
         return _PREVIOUS.pack(6, size, self._segment, self._id, self.line.previous_close / 100, 0)
 
-    def depth(self) -> bytes:
-        """Twenty levels each way, bids first: five as shown, below them one per tick as large as the last."""
+    def depth(self, levels: int = 20) -> bytes:
+        """So many levels each way, bids first: five as shown, below them one per tick as large as the last.
+
+        Twenty levels are filled up with zeros, and their header counts messages; that of 200 counts its rows.
+        """
         tick = self.line.tick
         assert tick is not None, "no tick, no depth"
         step = self.line.instrument.tick_size
-        return self._deep(_BID, tick.bids, -step) + self._deep(_ASK, tick.asks, step)
+        return self._deep(_BID, tick.bids, -step, levels) + self._deep(_ASK, tick.asks, step, levels)
 
-    def _deep(self, code: int, shown: Levels, step: Paise) -> bytes:
+    def _deep(self, code: int, shown: Levels, step: Paise, levels: int) -> bytes:
         rows = list(shown[:_LEVELS])
-        while rows and len(rows) < _DEEP and rows[-1][0] + step > 0:
+        while rows and len(rows) < levels and rows[-1][0] + step > 0:
             rows.append((rows[-1][0] + step, rows[-1][1]))
-        rows += [(0, 0)] * (_DEEP - len(rows))
+        number = len(rows)
+        if levels == _PADDED:
+            number = self.line.changes
+            rows += [(0, 0)] * (levels - len(rows))
         body = b"".join(_DEPTH_ROW.pack(price / 100, quantity, int(quantity > 0)) for price, quantity in rows)
-        return _DEPTH.pack(_DEPTH.size + len(body), code, self._segment, self._id, self.line.changes) + body
+        return _DEPTH.pack(_DEPTH.size + len(body), code, self._segment, self._id, number) + body
 
     def _make(self, mode: int, spot: Paise) -> bytes:
         tick = self.line.tick
@@ -125,6 +132,11 @@ class LinePackets:
 def disconnect(reason: int) -> bytes:
     """The packet before the server hangs up: 805 to 810."""
     return _DISCONNECT.pack(50, _DISCONNECT.size, 0, 0, reason)
+
+
+def depth_disconnect(reason: int) -> bytes:
+    """The same on a depth socket: in the header's last field, where the SDK reads it, and after it, as documented."""
+    return _DEPTH.pack(_DEPTH.size + _REASON.size, 50, 0, 0, reason) + _REASON.pack(reason)
 
 
 def market_status(segment: int) -> bytes:

@@ -53,8 +53,9 @@ class DhanFace:
     ) -> None:
         self._site = site
         self._updates = updates
-        self.feed = DhanFeed(site, depth=False, subscribed=subscribed)
-        self.depth = DhanFeed(site, depth=True, subscribed=subscribed)
+        self.feed = DhanFeed(site, subscribed=subscribed)
+        self.depth = DhanFeed(site, levels=20, subscribed=subscribed)
+        self.full_depth = DhanFeed(site, levels=200, subscribed=subscribed)
         self._account = DhanAccount(site)
         self._parts = (
             DhanOrders(site),
@@ -82,6 +83,7 @@ class DhanFace:
         """Reset the feeds' sockets."""
         self.feed.disconnect()
         self.depth.disconnect()
+        self.full_depth.disconnect()
 
     def application(self) -> web.Application:
         """The face as an application, the sockets included."""
@@ -90,6 +92,7 @@ class DhanFace:
         app.router.add_get("/order-update", self._updates.handle)
         app.router.add_get("/feed", self.feed.handle)
         app.router.add_get("/twentydepth", self.depth.handle)
+        app.router.add_get("/twohundreddepth", self.full_depth.handle)
         return app
 
     async def _envelope(self, request: web.Request, handler: Handler) -> web.StreamResponse:
