@@ -111,7 +111,7 @@ def modify(
     last: Annotated[str, typer.Option(help="The last price, in rupees; default: asked of the broker.")] = "",
     yes: _Yes = False,
 ) -> None:
-    """Change what is named, leave the rest.
+    """Change what is named, leave the rest. Upstox does not tell limits again: name them anew, or it is the market.
 
     Exit codes: 0; 2 a wrong option; 3 there is no such order; 4 the request log cannot be written; 5 the broker.
     """
