@@ -17,7 +17,7 @@ from saudagar.market.ist import ist_day
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
 from saudagar.model import Instrument, InstrumentId, InstrumentKind, Nanos, Segment
-from saudagar.model.errors import ConfigError, DataError
+from saudagar.model.errors import ConfigError, DataError, UnknownInstrument
 from saudagar.storage.catalog import Catalog, Span, interval_name
 from saudagar.storage.master import load_latest
 
@@ -100,12 +100,18 @@ def synthetic(seed: int, names: tuple[InstrumentId, ...], length: Nanos, span: S
 
 
 def master_of(directory: Path, bars: dict[InstrumentId, BarArrays]) -> Master:
-    """The instrument master; without one shares get the tick in which all their prices can be counted."""
-    if any(directory.glob("master-*.bin")):
-        return load_latest(directory)
-    shares = []
+    """The instrument master; shares that it lacks get the tick in which all their prices can be counted."""
+    master = load_latest(directory) if any(directory.glob("master-*.bin")) else Master(date(1970, 1, 1), ())
+    known = {name: master.get(name) for name in bars if name in master}
+    if len(known) == len(bars):
+        return master
+    shares = list(known.values())
     for name, each in bars.items():
+        if name in known:
+            continue
         segment, _, symbol = name.partition(":")
+        if segment not in _SHARES and len(master):
+            raise UnknownInstrument(f"the instrument master in {directory} does not hold {name}.")
         if segment not in _SHARES:
             raise DataError(
                 f"{name} needs the instrument master, and there is none in {directory}.",
@@ -115,7 +121,7 @@ def master_of(directory: Path, bars: dict[InstrumentId, BarArrays]) -> Master:
         shares.append(
             Instrument(segment=Segment(segment), symbol=symbol, kind=InstrumentKind.EQUITY, tick_size=max(tick, 1))
         )
-    return Master(date(1970, 1, 1), tuple(shares))
+    return Master(master.day, tuple(shares))
 
 
 def _in(span: Span) -> str:

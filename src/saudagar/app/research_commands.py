@@ -182,6 +182,10 @@ def sweep(
     ),
     measure: Annotated[str, typer.Option(help="What chooses the best: sharpe, net or drawdown.")] = "sharpe",
     train: Annotated[float, typer.Option(help="The share of the days that choose; the others judge.")] = 0.7,
+    trials: Annotated[
+        int, typer.Option(min=0, help="Search so many sets of the grid with Optuna; 0 tries all of them.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of that search.")] = 0,
     top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 10,
     synthetic: _Synthetic = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all sets and the verdict as JSON.")] = False,
@@ -194,11 +198,13 @@ def sweep(
     """
     asked = _asked(locals())
     with told(json=as_json):
-        from saudagar.app.research_sweep import Search, encoded, print_sweep, swept
+        from saudagar.app.research_sweep import Search, encoded, grid_of, print_sweep, swept
 
         search = Search(
-            grid=tuple(grid),
+            grid=grid_of(grid),
             where=tuple(where or ()),
+            trials=trials,
+            seed=seed,
             driver=driver,
             workers=workers,
             cluster=cluster,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,15 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from saudagar.app.research_setup import Asked, facts, prepare
+from saudagar.app.research_setup import Asked, Prepared, facts, prepare
+from saudagar.backtest.run import Backtest
 from saudagar.model import group_digits, inr
 from saudagar.model.errors import ConfigError
 from saudagar.research.cluster import on_cluster
 from saudagar.research.report_input import Facts
-from saudagar.research.sweep import Progress, Sweep, sweep
-from saudagar.research.sweep_grid import Grid, Params, parse_axis
+from saudagar.research.search import search as guided
+from saudagar.research.sweep import Progress, Runner, Sweep, sweep
+from saudagar.research.sweep_grid import Condition, Grid, Params, parse_axis
 from saudagar.research.walkforward import MEASURES, Verdict, measured
 
 _NOTHING = "–"
@@ -30,8 +33,10 @@ _NOTHING = "–"
 class Search(msgspec.Struct, frozen=True, kw_only=True):
     """Which sets to try, where, and what chooses among them."""
 
-    grid: tuple[str, ...]
-    where: tuple[str, ...] = ()
+    grid: Grid
+    where: tuple[Condition | str, ...] = ()
+    trials: int = 0  # of a guided search; 0 tries the whole grid
+    seed: int = 0  # of that search
     driver: str = "auto"
     workers: int = 0
     cluster: str = ""
@@ -49,8 +54,30 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     measure: str
 
 
-def swept(asked: Asked, search: Search, console: Console) -> Found:
+def grid_of(texts: Iterable[str]) -> Grid:
+    """The axes of ``--grid fast=2:50 --grid slow=10:200``.
+
+    Raises
+    ------
+    ConfigError
+        One that cannot be read, or is given twice.
+    """
+    grid: dict[str, Any] = {}
+    for text in texts:
+        name, values = parse_axis(text)
+        if name in grid:
+            raise ConfigError(f"axis {name!r} is given twice.", hint="Write its values in one --grid.")
+        grid[name] = values
+    return grid
+
+
+def swept(asked: Asked, search: Search, console: Console, prepared: Prepared | None = None) -> Found:
     """Run it; progress goes to `console`.
+
+    Parameters
+    ----------
+    prepared
+        At hand already, as in a notebook.
 
     Raises
     ------
@@ -59,12 +86,14 @@ def swept(asked: Asked, search: Search, console: Console) -> Found:
     DataError
         No such bars.
     """
-    grid = _grid(search.grid)
     if search.measure not in MEASURES:
         raise ConfigError(f"--measure is one of {', '.join(MEASURES)}, got {search.measure!r}.")
+    if search.trials < 0:
+        raise ConfigError(f"--trials is a whole number from 0 on, got {search.trials}.")
     runner = on_cluster(search.cluster) if search.cluster else None
-    with console.status("reading bars"):
-        prepared = prepare(asked)
+    if prepared is None:
+        with console.status("reading bars"):
+            prepared = prepare(asked)
     begin = time.perf_counter()
     columns = (
         TextColumn("sets"),
@@ -76,17 +105,7 @@ def swept(asked: Asked, search: Search, console: Console) -> Found:
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None, left="")
         try:
-            found = sweep(
-                prepared.backtest,
-                grid,
-                where=search.where,
-                store=search.store,
-                workers=search.workers,
-                driver=search.driver,
-                runner=runner,
-                train=search.train,
-                on_progress=lambda now: _show(bar, task, now),
-            )
+            found = _run(prepared.backtest, search, runner, lambda now: _show(bar, task, now))
         except KeyboardInterrupt:
             if search.store is not None:
                 console.print(f"What is done is kept in {search.store.parent}; the same command goes on from there.")
@@ -94,6 +113,35 @@ def swept(asked: Asked, search: Search, console: Console) -> Found:
     seconds = time.perf_counter() - begin
     told = facts(asked, prepared, driver=search.driver, seconds=seconds)
     return Found(facts=told, sweep=found, verdict=found.verdict(search.measure), measure=search.measure)
+
+
+def _run(backtest: Backtest, how: Search, runner: Runner | None, told: Callable[[Progress], None]) -> Sweep:
+    """The whole grid, or as many sets of it as a search may try."""
+    if how.trials:
+        return guided(
+            backtest,
+            how.grid,
+            how.trials,
+            seed=how.seed,
+            measure=how.measure,
+            where=how.where,
+            store=how.store,
+            runner=runner,
+            driver=how.driver,
+            train=how.train,
+            on_progress=told,
+        )
+    return sweep(
+        backtest,
+        how.grid,
+        where=how.where,
+        store=how.store,
+        workers=how.workers,
+        driver=how.driver,
+        runner=runner,
+        train=how.train,
+        on_progress=told,
+    )
 
 
 def encoded(found: Found) -> bytes:
@@ -131,16 +179,6 @@ def print_sweep(found: Found, top: int, console: Console) -> None:
     for warning in (*found.facts.warnings, *found.verdict.warnings):
         console.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
     console.print(Text(f"data {done.data}  config {done.config}  version {found.facts.version}", style="dim"))
-
-
-def _grid(texts: tuple[str, ...]) -> Grid:
-    grid: dict[str, Any] = {}
-    for text in texts:
-        name, values = parse_axis(text)
-        if name in grid:
-            raise ConfigError(f"axis {name!r} is given twice.", hint="Write its values in one --grid.")
-        grid[name] = values
-    return grid
 
 
 def _show(bar: Bar, task: TaskID, now: Progress) -> None:

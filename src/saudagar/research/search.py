@@ -37,6 +37,7 @@ def search(
     where: Iterable[Condition | str] = (),
     store: Path | None = None,
     runner: Runner | None = None,
+    driver: str = "auto",
     train: float = walkforward.TRAIN,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Sweep:
@@ -50,6 +51,8 @@ def search(
         Finished ones, those of earlier calls with the same data, `store`, `seed`, `measure` and `grid` included.
     store
         Where runs are kept (``NAME``) and trials beside them (``NAME.trials``); None keeps nothing.
+    runner, driver
+        As of `sweep`.
 
     Raises
     ------
@@ -65,7 +68,7 @@ def search(
     title = f"{backtest.market.digest} {backtest.digest} {measure} {train} {seed} {axes!r}"
     with ExitStack() as stack:
         kept = stack.enter_context(Store(store, backtest.market.digest)) if store is not None else None
-        desk = _Desk(backtest, runner or driver_of(backtest, [first]), kept, measure, train)
+        desk = _Desk(backtest, runner or driver_of(backtest, [first], driver), kept, measure, train)
         book = _open(optuna, title, store)
         found = _propose(optuna, book, desk, grid, trials, seed, conditions, on_progress)
         return sweep_sets(backtest, found, runner=desk.recall, train=train)
