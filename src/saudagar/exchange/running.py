@@ -44,6 +44,7 @@ from saudagar.exchange.upstox.masters import segment_word
 from saudagar.exchange.upstox.rest import UpstoxFace
 from saudagar.exchange.upstox.site import UpstoxSite
 from saudagar.exchange.upstox.site import limits as upstox_limits
+from saudagar.exchange.upstox.token import AccessToken as UpstoxToken
 from saudagar.market.ist import at, midnight
 from saudagar.market.session_tables import PhaseKind
 from saudagar.market.sessions import Calendar
@@ -113,13 +114,8 @@ class RunningExchange:
             joined=self._joined,
             foreign=self._foreign,
         )
-        self.feed = UpstoxFeed(
-            self.tape,
-            self.wire,
-            token=account.upstox_token,
-            statuses=self._statuses,
-            switches=self.switches["upstox"],
-        )
+        upstox_access = UpstoxToken(account.upstox_token, now=lambda: self.core.now, switches=self.switches["upstox"])
+        self.feed = UpstoxFeed(self.tape, self.wire, access=upstox_access, statuses=self._statuses)
         self.upstox = UpstoxFace(
             UpstoxSite(
                 self._member("upstox"),
@@ -131,7 +127,7 @@ class RunningExchange:
                 limits=upstox_limits(config.writes_per_second, self._second, reads=config.read_limits),
                 switches=self.switches["upstox"],
                 holdings=account.holdings,
-                token=account.upstox_token,
+                access=upstox_access,
             ),
             self.feed,
             key=account.upstox_key,
@@ -276,7 +272,7 @@ class RunningExchange:
         told = bool(updates or self.conditionals.changed)
         if told:
             self._tell(updates)
-        self.kite.orders.advance()
+        self.kite.advance()
         if told:
             await self.pacer.settle()
         self.steps += 1
@@ -321,7 +317,7 @@ class RunningExchange:
         if tokens.dhan is not None:
             self.dhan.token = tokens.dhan
         if tokens.upstox is not None:
-            self.upstox.token = self.feed.token = tokens.upstox
+            self.upstox.token = tokens.upstox
         if tokens.kite is not None:
             self.kite.session.renew(tokens.kite)
 

@@ -14,12 +14,13 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 import msgspec
 from aiohttp import WSMsgType, web
 
-from saudagar.exchange.face import Switches, Wire, abort
+from saudagar.exchange.face import Wire, abort
 from saudagar.exchange.faults import FaultKind
 from saudagar.exchange.tape import Line, Tape
 from saudagar.exchange.upstox.encode import MODES, MS, InstrumentFeed, frame, market_info
 from saudagar.exchange.upstox.errors import unauthorised
 from saudagar.exchange.upstox.site import redirect, success
+from saudagar.exchange.upstox.token import AccessToken
 from saudagar.model import InstrumentKind, Nanos, Tick
 
 ENDPOINT = "upstox.feed"
@@ -76,18 +77,16 @@ class UpstoxFeed:
         tape: Tape,
         wire: Wire,
         *,
-        token: str,
+        access: AccessToken,
         statuses: Callable[[], dict[str, str]],
-        switches: Switches,
     ) -> None:
-        self.token = token
         self.frames = 0  # published, however many subscribers they went to
         self.subscribed = asyncio.Event()  # somebody is, or was
         self.others: list[Publisher] = []  # the other brokers' feeds: told after the tape has the ticks
         self._tape = tape
         self._wire = wire
         self._statuses = statuses
-        self._switches = switches
+        self._access = access
         self._codes: set[str] = set()
         self._told: dict[str, str] = {}
         indices = {each.instrument.symbol: each for each in tape.lines.values() if not each.instrument.segment.tradable}
@@ -159,8 +158,8 @@ class UpstoxFeed:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The WebSocket endpoint."""
         code = request.query.get("code", "")
-        bearer = request.headers.get("Authorization") == f"Bearer {self.token}"
-        if self._switches.expired or not (bearer or code in self._codes):
+        bearer = request.headers.get("Authorization") == f"Bearer {self._access.text}"
+        if self._access.expired or not (bearer or code in self._codes):
             return unauthorised()
         self._codes.discard(code)
         ws = web.WebSocketResponse(compress=False)

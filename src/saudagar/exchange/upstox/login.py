@@ -16,7 +16,7 @@ from saudagar.exchange.face import Route, json_response
 from saudagar.exchange.upstox.account import profile
 from saudagar.exchange.upstox.errors import Refused
 from saudagar.exchange.upstox.site import UpstoxSite, read_body, success
-from saudagar.market.ist import DAY, at, ist_day
+from saudagar.exchange.upstox.token import expiry
 
 PATHS = ("/v2/login/authorization/", "/v3/login/auth/token/request/")
 """Need no token."""
@@ -76,8 +76,8 @@ class UpstoxLogin:
         body: _Secret = await read_body(request, _Secret)
         if request.match_info["client_id"] != self._key or body.client_secret != self._secret:
             raise Refused("UDAPI100016")
-        expiry = at(ist_day(self._site.core.now), "03:30") + DAY
-        return success({"authorization_expiry": str(expiry // 1_000_000), "notifier_url": ""})
+        ends = expiry(self._site.core.now)
+        return success({"authorization_expiry": str(ends // 1_000_000), "notifier_url": ""})
 
     async def _logout(self, request: web.Request) -> web.Response:
         self._renew(secrets.token_urlsafe(18))  # nobody knows it

@@ -75,12 +75,12 @@ class UpstoxFace:
 
     @property
     def token(self) -> str:
-        return self._site.token
+        """The token that opens this face; a new one is good until the next 03:30 IST."""
+        return self._site.access.text
 
     @token.setter
     def token(self, token: str) -> None:
-        self._site.token = token
-        self._site.switches.expired = False
+        self._site.access.renew(token)
 
     def publish_gtt(self, changes: Sequence[Conditional]) -> None:
         """Tell the portfolio stream of GTT orders that changed."""

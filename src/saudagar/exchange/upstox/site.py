@@ -20,6 +20,7 @@ from saudagar.exchange.order_desk import OrderDesk
 from saudagar.exchange.tape import Line, Tape
 from saudagar.exchange.upstox import errors, words
 from saudagar.exchange.upstox.errors import Refused
+from saudagar.exchange.upstox.token import AccessToken
 from saudagar.model import Instrument, InstrumentId, Paise
 
 SEGMENTS = ("NSE_EQ", "BSE_EQ", "NSE_FO", "BSE_FO", "NCD_FO", "BCD_FO", "MCX_FO", "NSE_COM")
@@ -61,7 +62,7 @@ class UpstoxSite:
         limits: tuple[CallLimit, CallLimit],
         switches: Switches,
         holdings: Mapping[InstrumentId, int],
-        token: str,
+        access: AccessToken,
     ) -> None:
         self.core = core
         self.wire = wire
@@ -70,7 +71,7 @@ class UpstoxSite:
         self.source = source
         self.switches = switches
         self.holdings = holdings
-        self.token = token
+        self.access = access
         self.killed: set[str] = set()  # segments
         self.desk = OrderDesk(core, conditionals, name="upstox", mark="8")
         self.by_key = {line.instrument.upstox_id: line for line in tape.lines.values()}
@@ -97,8 +98,8 @@ class UpstoxSite:
 
     def authenticate(self, request: web.Request) -> web.Response | None:
         """Refuse a caller without the token of the day; it ends at 03:30 IST, or when the operator says so."""
-        good = request.headers.get("Authorization") == f"Bearer {self.token}"
-        return None if good and not self.switches.expired else errors.unauthorised()
+        good = request.headers.get("Authorization") == f"Bearer {self.access.text}"
+        return None if good and not self.access.expired else errors.unauthorised()
 
     def unauthorised(self) -> web.Response:
         return errors.unauthorised()
