@@ -41,10 +41,10 @@ class RawStreamer(upstox_client.MarketDataStreamerV3):  # type: ignore[misc]  # 
         self._outlet = outlet
 
     def handle_message(self, ws: Any, message: bytes | str) -> None:
-        batch = self._screen.batch(message, time.monotonic_ns())
-        if batch is None:
-            self._outlet.send(Kind.ALIVE)
-        else:
+        received = time.monotonic_ns()
+        self._outlet.send(Kind.ALIVE)  # a sleeping desk takes as long to wake as a frame to decode: both at once
+        batch = self._screen.batch(message, received)
+        if batch is not None:
             self._outlet.send(Kind.DATA, encode(batch))
 
 
