@@ -16,6 +16,7 @@ from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_conditional import Conditionals
 from saudagar.exchange.face import Handler, Route, Switches, Wire, json_response
 from saudagar.exchange.kite import errors, quotes, shapes
+from saudagar.exchange.kite.alerts import Alerts
 from saudagar.exchange.kite.errors import KiteError, bad_input
 from saudagar.exchange.kite.gtt import Gtt
 from saudagar.exchange.kite.orders import OrderDesk
@@ -93,6 +94,12 @@ class KiteFace:
         self.orders = OrderDesk(core, self._book, self._directory, publish=self.ticker.publish, previous_close=closes)
         self._gtt = Gtt(core, conditionals, self._directory, user=user, adopt=self.orders.adopt)
         self._portfolio = Portfolio(core, tape, self._directory, holdings)
+        self._alerts = Alerts(core, self._directory, user=user, place=self.orders.place)
+
+    def advance(self) -> None:
+        """What Kite itself does when the market has moved; call at each step."""
+        self.orders.advance()
+        self._alerts.advance()
 
     def application(self) -> web.Application:
         """The face as an application, the ticker's WebSocket included."""
@@ -130,6 +137,12 @@ class KiteFace:
             ("GET", "/gtt/triggers/{id}", "gtt.get", self._trigger),
             ("PUT", "/gtt/triggers/{id}", "gtt.modify", self._modify_trigger),
             ("DELETE", "/gtt/triggers/{id}", "gtt.delete", self._delete_trigger),
+            ("GET", "/alerts", "alerts.list", self._all_alerts),
+            ("POST", "/alerts", "alerts.create", self._create_alert),
+            ("DELETE", "/alerts", "alerts.delete", self._delete_alerts),
+            ("GET", "/alerts/{id}", "alerts.get", self._alert),
+            ("PUT", "/alerts/{id}", "alerts.modify", self._modify_alert),
+            ("GET", "/alerts/{id}/history", "alerts.history", self._alert_history),
         ]
         bare = [
             Route("GET", "/connect/login", "kite.login", self._login_page),
@@ -295,3 +308,22 @@ class KiteFace:
 
     async def _delete_trigger(self, request: web.Request) -> object:
         return self._gtt.delete(request.match_info["id"])
+
+    async def _all_alerts(self, request: web.Request) -> object:
+        return self._alerts.rows(request.query.get("status", ""))
+
+    async def _create_alert(self, request: web.Request) -> object:
+        return self._alerts.create(await read_form(request))
+
+    async def _delete_alerts(self, request: web.Request) -> object:
+        self._alerts.delete(request.query.getall("uuid", []))
+        return None
+
+    async def _alert(self, request: web.Request) -> object:
+        return self._alerts.row(request.match_info["id"])
+
+    async def _modify_alert(self, request: web.Request) -> object:
+        return self._alerts.modify(request.match_info["id"], await read_form(request))
+
+    async def _alert_history(self, request: web.Request) -> object:
+        return self._alerts.history(request.match_info["id"])
