@@ -17,10 +17,14 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+import typer
+
+from saudagar.app import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -110,12 +114,28 @@ def run_command(command: str, folder: Path, where: str, *, slow: bool) -> None:
         succeed(["make", "-n", *words[1:]], ROOT, where)
     elif slow:
         assert words[0] == "saudagar", f"{where}: {command!r} is not a command of saudagar"
-        path = [word for word in words[1:3] if re.fullmatch(r"[a-z]+", word)]
-        told = succeed([str(BIN / "saudagar"), *path, "--help"], folder, where)
-        for option in (word.split("=")[0] for word in words if word.startswith("--")):
-            assert option in told, f"{where}: {' '.join(path)} has no {option}"
+        check_words(words[1:], where)
     else:
         succeed(["bash", "-ec", command], folder, where)
+
+
+def check_words(words: list[str], where: str) -> None:
+    """Every command is there, and every option belongs to the command that it stands behind."""
+    here, path = command_tree(), "saudagar"
+    for word in words:
+        if word.startswith("-"):
+            known = {name for parameter in here.params for name in (*parameter.opts, *parameter.secondary_opts)}
+            assert word.split("=")[0] in known, f"{where}: {path} has no {word}"
+        elif word in getattr(here, "commands", {}):
+            here, path = here.commands[word], f"{path} {word}"
+    assert not hasattr(here, "commands"), f"{where}: {path} wants a command"
+
+
+@cache
+def command_tree() -> Any:
+    """The root command; groups have `commands`."""
+    cli._mount()
+    return typer.main.get_command(cli.app)
 
 
 def succeed(words: list[str], folder: Path, where: str) -> str:
