@@ -174,6 +174,15 @@ def test_market_data(scripted_market: Any) -> None:
         kite.ltp([])
 
 
+@pytest.mark.parametrize(("name", "most"), [("quote", 500), ("ohlc", 1000), ("ltp", 1000)])
+def test_so_many_at_once_and_no_more(scripted_market: Any, name: str, most: int) -> None:
+    ask = getattr(client(scripted_market()), name)
+    others = [f"NFO:NIFTY26NOV{20_000 + number}CE" for number in range(most)]
+    assert set(ask(["NSE:RELIANCE", *others[1:]])) == {"NSE:RELIANCE"}
+    with pytest.raises(InputException, match=f"1 to {most}"):
+        ask(["NSE:RELIANCE", *others])
+
+
 def test_candles(scripted_market: Any) -> None:
     market = scripted_market()
     kite = client(market)
@@ -223,6 +232,8 @@ def test_margins_and_charges_are_calculated(scripted_market: Any) -> None:
     assert (margin["total"], margin["var"], margin["leverage"]) == (2600.0, 2600.0, 5)
     basket = kite.basket_order_margins([asked, asked | {"product": "CNC"}])
     assert (basket["final"]["total"], [row["total"] for row in basket["orders"]]) == (15600.0, [2600.0, 13000.0])
+    compact = kite.basket_order_margins([asked], consider_positions=False, mode="compact")
+    assert (compact["final"]["total"], compact["orders"]) == (2600.0, [])
     sold = asked | {"transaction_type": "SELL", "average_price": 1300.0, "order_id": "1"}
     [note] = kite.get_virtual_contract_note([sold])
     assert note["charges"]["transaction_tax"] == pytest.approx(13_000 * 0.00025)

@@ -1,5 +1,6 @@
 """Kite's triggers, trades, margins and quotes to our values, our requests to its fields; the tables walked whole."""
 
+import asyncio
 import json
 from datetime import date
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from saudagar.brokers.kite import fields, parse_account, request, words
-from saudagar.brokers.kite.quotes import quote
+from saudagar.brokers.kite.account import KiteAccount
+from saudagar.brokers.kite.client import KiteSettings
+from saudagar.brokers.kite.quotes import KiteQuotes, quote
+from saudagar.brokers.lane import Reply
 from saudagar.market.master import Master
 from saudagar.model import (
     SECOND,
@@ -29,7 +33,7 @@ from saudagar.model import (
     Segment,
     Side,
 )
-from saudagar.model.errors import DataError
+from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown
 
 RECORDED = Path(__file__).resolve().parents[2] / "../shared/fixtures/kite/rest"
 
@@ -379,3 +383,66 @@ def test_an_order_of_a_basket_on_its_way_out():
         "price": 1400.05,
         "trigger_price": 1400.0,
     }
+
+
+# -- answers that prove nothing --------------------------------------------------------------------------------------
+
+
+class Line:
+    """Says yes to everything, with a body of its own."""
+
+    def __init__(self, body) -> None:
+        self.body = body
+
+    async def write(self, what, call, *, urgent):
+        return self.body
+
+
+@pytest.mark.parametrize("body", [None, False, {}, [], {"trigger_id": None}, {"trigger_id": ""}, "123", 1])
+def test_a_yes_that_names_nothing_leaves_the_outcome_unknown(body):
+    account = KiteAccount(Line(body), LOOKUP, lambda: 0)
+    waiting = parse_account.conditional(trigger(), LOOKUP)
+    conversion = Conversion(
+        instrument=INFY.id, side=Side.BUY, quantity=1, held=Product.INTRADAY, wanted=Product.DELIVERY
+    )
+    single = asked(
+        ConditionalLeg(name=LegName.ENTRY, trigger=702_00, price=702_50), kind=ConditionalKind.SINGLE, side=Side.BUY
+    )
+    for request_of in (
+        lambda: account.convert(conversion),
+        lambda: account.place_conditional(single),
+        lambda: account.modify_conditional(waiting, single),
+        lambda: account.cancel_conditional(waiting),
+    ):
+        with pytest.raises(OutcomeUnknown):
+            asyncio.run(request_of())
+
+
+def test_quotes_that_make_no_sense_are_counted_and_left_out(monkeypatch):
+    quotes = KiteQuotes(KiteSettings(api_key="k", token="t"), LOOKUP)
+
+    async def rows(names):
+        assert names == ["NSE:INFY", "NSE:RAIN", "MCX:LEAD"]
+        return {
+            "NSE:INFY": {"last_price": 1_400.5},
+            "NSE:RAIN": {"last_price": 0},  # has never traded
+            "MCX:LEAD": {"last_price": "soon"},
+            "NSE:ELSE": {"last_price": 1},
+            "NSE:SOME": None,
+        }
+
+    monkeypatch.setattr(quotes, "_rows", rows)
+    found = asyncio.run(quotes.quotes([INFY, RAIN, LEAD]))
+    assert {name: quote.ltp for name, quote in found.items()} == {INFY.id: 1_400_50}
+    assert quotes.refusals == {"bad quote": 3}
+
+
+def test_a_list_is_no_answer_to_quotes():
+    quotes = KiteQuotes(KiteSettings(api_key="k", token="t"), LOOKUP)
+
+    async def ask(call):
+        return Reply(200, b'{"status":"success","data":[]}')
+
+    quotes._lane.ask = ask
+    with pytest.raises(BrokerError, match="expected an object"):
+        asyncio.run(quotes.quotes([INFY]))

@@ -185,15 +185,15 @@ class Portfolio:
         """`POST /margins/orders`: each order on its own."""
         return [self._margin(order) for order in orders]
 
-    def basket_margins(self, orders: Sequence[QuotedOrder]) -> dict[str, Any]:
-        """`POST /margins/basket`; this exchange gives no benefit for a basket."""
+    def basket_margins(self, orders: Sequence[QuotedOrder], *, compact: bool = False) -> dict[str, Any]:
+        """`POST /margins/basket`, or its totals alone; this exchange gives no benefit for a basket."""
         rows = self.order_margins(orders)
         whole = dict.fromkeys(("type", "tradingsymbol", "exchange"), "") | _MARGIN | {"leverage": 0}
         for part in ("span", "var", "option_premium", "total"):
             whole[part] = sum(row[part] for row in rows)
         whole["charges"] = _charges(Charges(), "")
         total = _charges(sum((self._charge(order) for order in orders), Charges()), "")
-        return {"initial": whole, "final": whole, "orders": rows, "charges": total}
+        return {"initial": whole, "final": whole, "orders": [] if compact else rows, "charges": total}
 
     def charges(self, orders: Sequence[QuotedOrder]) -> list[dict[str, Any]]:
         """`POST /charges/orders`: the virtual contract note."""

@@ -274,7 +274,7 @@ class KiteFace:
         if request.path.startswith("/charges/"):
             return self._portfolio.charges(orders)
         if request.match_info["kind"] == "basket":
-            return self._portfolio.basket_margins(orders)
+            return self._portfolio.basket_margins(orders, compact=request.query.get("mode") == "compact")
         return self._portfolio.order_margins(orders)
 
     async def _quotes(self, request: web.Request) -> object:
