@@ -12,12 +12,15 @@ from typing import Any
 from saudagar.exchange.options import greeks, open_interest
 from saudagar.exchange.tape import Line
 from saudagar.exchange.upstox.wire import enum_value, message, varint
-from saudagar.model import InstrumentKind, Nanos, Tick
+from saudagar.model import InstrumentKind, Levels, Nanos, Paise, Tick
 
 MODES = {"ltpc": "ltpc", "full": "full_d5", "option_greeks": "option_greeks", "full_d30": "full_d30"}
-"""The mode a client asks for, and the `requestMode` that comes back. D30 carries the levels the book shows: five."""
+"""The mode a client asks for, and the `requestMode` that comes back."""
 
 MS: Nanos = 1_000_000
+
+_DEEP = {"full": 0, "full_d30": 30}
+"""Levels each way, at least; 0 is what the market shows."""
 
 
 class InstrumentFeed:
@@ -59,7 +62,7 @@ class InstrumentFeed:
             self._fill_ltpc(feed.fullFeed.indexFF.ltpc, tick)
             self._fill_ohlc(feed.fullFeed.indexFF.marketOHLC)
         else:
-            self._fill_market(feed.fullFeed.marketFF, tick)
+            self._fill_market(feed.fullFeed.marketFF, tick, _DEEP[mode])
         data: bytes = feed.SerializeToString()
         return data
 
@@ -71,7 +74,7 @@ class InstrumentFeed:
 
     def _fill_first_level(self, first: Any, tick: Tick) -> None:
         self._fill_ltpc(first.ltpc, tick)
-        _fill_quotes([first.firstDepth], tick)
+        _fill_quotes([first.firstDepth], tick.bids, tick.asks)
         first.vtt = tick.volume
         self._fill_greeks(first, tick)
 
@@ -85,14 +88,16 @@ class InstrumentFeed:
         target.oi = open_interest(self.line.instrument, spot)
         target.iv = model.iv / 100
 
-    def _fill_market(self, market: Any, tick: Tick) -> None:
+    def _fill_market(self, market: Any, tick: Tick, deep: int) -> None:
         self._fill_ltpc(market.ltpc, tick)
         quotes = market.marketLevel.bidAskQuote
-        levels = max(len(tick.bids), len(tick.asks))
+        step = self.line.instrument.tick_size
+        bids, asks = _deepened(tick.bids, -step, deep), _deepened(tick.asks, step, deep)
+        levels = max(len(bids), len(asks))
         while len(quotes) < levels:
             quotes.add()
         del quotes[levels:]
-        _fill_quotes(quotes, tick)
+        _fill_quotes(quotes, bids, asks)
         self._fill_ohlc(market.marketOHLC)
         market.atp = round(self.line.average_price / 100, 2)
         market.vtt = tick.volume
@@ -114,8 +119,15 @@ class InstrumentFeed:
             wire.ts = candle.start // MS
 
 
-def _fill_quotes(quotes: Any, tick: Tick) -> None:
-    bids, asks = tick.bids, tick.asks
+def _deepened(shown: Levels, step: Paise, deep: int) -> Levels:
+    """`shown`, and below it one level per tick, as large as the last, down to `deep` levels."""
+    levels = list(shown)
+    while levels and len(levels) < deep and levels[-1][0] + step > 0:
+        levels.append((levels[-1][0] + step, levels[-1][1]))
+    return tuple(levels)
+
+
+def _fill_quotes(quotes: Any, bids: Levels, asks: Levels) -> None:
     for level, quote in enumerate(quotes):
         price, quantity = bids[level] if level < len(bids) else (0, 0)
         quote.bidP = price / 100
