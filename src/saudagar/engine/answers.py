@@ -23,10 +23,14 @@ from saudagar.model import (
     Source,
 )
 from saudagar.model import events as ev
+from saudagar.model.order import TERMINAL
 
 if TYPE_CHECKING:
     from saudagar.engine.orders import OrderDesk
     from saudagar.engine.watch import Watch
+
+_FILLED, _REJECTED, _UNKNOWN = OrderStatus.FILLED, OrderStatus.REJECTED, OrderStatus.UNKNOWN
+_STOP = Purpose.STOP
 
 
 class Answers:
@@ -40,12 +44,11 @@ class Answers:
         self._doubtful: set[ClientOrderId] = set()  # a modification whose outcome nobody knows
         self._strays: set[ClientOrderId] = set()  # ended here, alive at the broker
 
-    def report(self, report: OrderReport) -> None:
+    def report(self, order: Order, report: OrderReport) -> None:
         """Book what a broker says about one of our orders."""
         core, order_id = self._core, report.order_id
-        order = core.state.orders[order_id]
-        was_working = order.working
-        if order.status is OrderStatus.REJECTED and report.status.working and not order.broker_id:
+        before = order.status
+        if before is _REJECTED and report.status.working and not order.broker_id:
             self.stray(order, report)
         if order_id in self._doubtful:
             self._settle_doubt(order, report)
@@ -55,22 +58,23 @@ class Answers:
             self._look_ups.ask_later(order_id)
             return
         for event in events:
-            if isinstance(event, ev.OrderFilled):
+            if type(event) is ev.OrderFilled:
                 self._fill(order, event)
             else:
                 core.emit(event)
-        if was_working and not order.working:
+        status = order.status
+        if status in TERMINAL and before not in TERMINAL:
             self._ended(order)
         if report.filled > order.filled:
             self._look_ups.ask_later(order_id)  # its trades are not all in the book yet
-        elif order.status is not OrderStatus.UNKNOWN and order_id not in self._doubtful:
+        elif status is not _UNKNOWN and order_id not in self._doubtful:
             self._look_ups.settled(order_id)
         if events:
             core.touch(order.new.position)
 
     def _fill(self, order: Order, event: ev.OrderFilled) -> None:
         core, new = self._core, order.new
-        if new.purpose is Purpose.STOP and order.terms.order_type.has_trigger:
+        if new.purpose is _STOP and order.terms.order_type.has_trigger:
             position = core.state.position(new.position)
             if position.target * position.quantity > 0:
                 core.set_target(position, 0, self._watch.stop_reason(position), Source.PROTECTION)
@@ -104,9 +108,8 @@ class Answers:
         )
         self._core.touch(order.new.position)
 
-    def compare(self, report: OrderReport) -> None:
+    def compare(self, order: Order, report: OrderReport) -> None:
         """One order of the broker's book, beside what the desk believes of it now that it has been quiet."""
-        order = self._core.state.orders[report.order_id]
         if order.cancel_sent or order.modify_sent is not None or order.status in IN_FLIGHT:
             return
         if order.working:
@@ -132,7 +135,7 @@ class Answers:
         """An order is over. `again`: it was refused for speed only, and steering may repeat it as a new one."""
         self._look_ups.settled(order.id)
         self._doubtful.discard(order.id)
-        if order.status is OrderStatus.FILLED:
+        if order.status is _FILLED:
             return
         core = self._core
         position = core.state.position(order.new.position)

@@ -5,16 +5,28 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from datetime import date
-from functools import cache
 
 from saudagar.engine.settings import Settings
 from saudagar.engine.state import State
 from saudagar.execution.effects import Effect
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.market.sessions import Calendar
-from saudagar.model import Instrument, InstrumentId, Nanos, Paise, PositionId, Source, Tick
+from saudagar.model import Instrument, InstrumentId, Nanos, Paise, PositionId, Source
 from saudagar.model import events as ev
 from saudagar.portfolio import Position, Trade
+
+
+class Line:
+    """One instrument of the desk: its rules, its newest price, and the hours in which that was found to be open."""
+
+    __slots__ = ("closes", "instrument", "last", "opens", "ts")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.last: Paise = 0  # the latest price; 0 if there was none
+        self.ts: Nanos = 0  # of that price
+        self.opens: Nanos = 0
+        self.closes: Nanos = 0
 
 
 class Core:
@@ -29,35 +41,53 @@ class Core:
         costs: Callable[[Trade], Paise],
     ) -> None:
         self.settings = settings
-        self.instrument: Callable[[InstrumentId], Instrument] = cache(instruments.get)
+        self._instruments = instruments
         self.calendar = calendar
         self.state = state
         self.costs = costs
         self.now: Nanos = 0
         self.day: date | None = None
         self.span: tuple[Nanos, Nanos] = (0, 0)  # of the day: a time outside is a garbled message
-        self.prices: dict[InstrumentId, Tick] = {}
+        self._lines: dict[InstrumentId, Line] = {}
         self.events: list[ev.Event] = []
         self.effects: list[Effect] = []
         self.blocked: dict[str, str] = {}  # by link: why nothing new may be opened, e.g. a refused token
         self.broker_holds: dict[InstrumentId, int] = {}  # signed units, where the broker's book differs from ours
         self.touched: dict[PositionId, None] = {}  # to be steered at the end of this step, in order
+        self._apply = state.apply
         self._deadlines: list[tuple[Nanos, int, Callable[[], None]]] = []
         self._counter = 0
 
     def emit(self, event: ev.Event) -> None:
         """Let `event` have happened."""
-        self.state.apply(event)
+        self._apply(event)
         self.events.append(event)
 
     def alert(self, level: str, message: str) -> None:
         """Tell people. `level` is info, warning or critical."""
         self.emit(ev.Alerted(ts=self.now, level=level, message=message))
 
+    def line(self, instrument: InstrumentId) -> Line:
+        """What the desk knows of an instrument. Raises `UnknownInstrument`."""
+        line = self._lines.get(instrument)
+        if line is None:
+            line = self._lines[instrument] = Line(self._instruments.get(instrument))
+        return line
+
+    def instrument(self, instrument: InstrumentId) -> Instrument:
+        """Raises `UnknownInstrument`."""
+        return self.line(instrument).instrument
+
     def last(self, instrument: InstrumentId) -> Paise:
         """The latest price, paise; 0 if there was none."""
-        tick = self.prices.get(instrument)
-        return tick.ltp if tick is not None else 0
+        line = self._lines.get(instrument)
+        return line.last if line is not None else 0
+
+    def is_open(self, line: Line) -> bool:
+        """Whether the instrument trades continuously now."""
+        if not line.opens <= self.now < line.closes:
+            line.opens, line.closes = self.calendar.window(line.instrument, self.now) or (0, 0)
+        return line.closes > 0
 
     def set_target(self, position: Position, quantity: int, reason: str, source: Source) -> None:
         """Change only where `position` should be; plan and price of the decision stay."""
@@ -92,6 +122,6 @@ class Core:
 
     def do_due(self) -> None:
         """Do what was put off until now."""
-        deadlines = self._deadlines
-        while deadlines and deadlines[0][0] <= self.now:
+        deadlines, now = self._deadlines, self.now
+        while deadlines and deadlines[0][0] <= now:
             heapq.heappop(deadlines)[2]()

@@ -163,7 +163,8 @@ class Engine:
 
     def _finish(self) -> Step:
         core = self._core
-        self._orders.steer_touched()
+        if core.touched:
+            self._orders.steer_touched()
         if self._halt_when_flat is not None:
             self._halt_if_flat(self._halt_when_flat)
         if not core.events and not core.effects:
@@ -182,14 +183,15 @@ class Engine:
             return
         if now > core.now:
             self._advance(now)
-        check, prices = self.screen.check, core.prices
+        check, line_of = self.screen.check, core.line
         watch, bars = self.watch.on_tick, self.analysis.on_tick
         for tick in frame.ticks:
             if check(tick, now) is None:
                 continue
-            if tick.instrument not in prices:
+            line = line_of(tick.instrument)
+            if not line.last:
                 self._first_price(tick.instrument)
-            prices[tick.instrument] = tick
+            line.last, line.ts = tick.ltp, tick.ts
             watch(tick)
             for intent in bars(tick):
                 self._targets.want(intent)
@@ -220,8 +222,9 @@ class Engine:
     # -- reports and commands ------------------------------------------------------------------------------------
 
     def _report(self, report: OrderReport) -> None:
-        if report.order_id in self._core.state.orders:
-            self._answers.report(report)
+        order = self._core.state.orders.get(report.order_id)
+        if order is not None:
+            self._answers.report(order, report)
         else:
             self._reconciliation.foreign(report)
 

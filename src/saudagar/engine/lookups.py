@@ -24,7 +24,7 @@ class LookUps:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._open: dict[ClientOrderId, _Question] = {}
+        self.open: dict[ClientOrderId, _Question] = {}
 
     def ask(self, order_id: ClientOrderId) -> None:
         """Ask now, and again until `settled`."""
@@ -41,11 +41,11 @@ class LookUps:
 
     def settled(self, order_id: ClientOrderId) -> None:
         """Nothing is open about this order any more."""
-        self._open.pop(order_id, None)
+        self.open.pop(order_id, None)
 
     def hopeless(self, order_id: ClientOrderId, patience: Nanos) -> bool:
         """Whether a "no such order" may be believed: asked often, and for longer than the broker's slowest answer."""
-        question = self._open.get(order_id)
+        question = self.open.get(order_id)
         if question is None or question.tries < _MISSES_BEFORE_GIVING_UP:
             return False
         since = max(question.since, self._core.state.orders[order_id].last_change)
@@ -53,16 +53,16 @@ class LookUps:
 
     def unknown_on(self, instrument: InstrumentId) -> ClientOrderId | None:
         """An order on `instrument` of which nobody knows whether the broker has it."""
-        for order_id in self._open:
+        for order_id in self.open:
             order = self._core.state.orders[order_id]
             if order.status is OrderStatus.UNKNOWN and order.new.instrument == instrument:
                 return order_id
         return None
 
     def _question(self, order_id: ClientOrderId) -> _Question:
-        question = self._open.get(order_id)
+        question = self.open.get(order_id)
         if question is None:
-            question = self._open[order_id] = _Question(self._core.now)
+            question = self.open[order_id] = _Question(self._core.now)
         return question
 
     def _schedule(self, order_id: ClientOrderId, question: _Question, delay: Nanos) -> None:
@@ -70,5 +70,5 @@ class LookUps:
         self._core.later(due, lambda: self._again(order_id, question, due))
 
     def _again(self, order_id: ClientOrderId, question: _Question, due: Nanos) -> None:
-        if self._open.get(order_id) is question and question.due == due:
+        if self.open.get(order_id) is question and question.due == due:
             self.ask(order_id)

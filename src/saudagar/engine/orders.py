@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -17,6 +18,7 @@ from saudagar.model import (
     NewOrder,
     Order,
     OrderTerms,
+    OrderType,
     PositionId,
     Purpose,
     Side,
@@ -26,11 +28,13 @@ from saudagar.model import (
 )
 from saudagar.model import events as ev
 from saudagar.portfolio import Position
-from saudagar.risk import Denied, Proposal, Throttle, Verdict, check
+from saudagar.risk import Denied, PreTrade, Proposal, Throttle, Verdict
 
 if TYPE_CHECKING:
     from saudagar.engine.watch import Watch
 
+_ENTRY, _HALTED = Purpose.ENTRY, TradingState.HALTED
+_TRIGGERED = frozenset(kind for kind in OrderType if kind.has_trigger)
 _ALERTS = 3  # of one kind for one position in a row; after that it is known
 _LONGEST_BACK_OFF = 60  # seconds
 _KEPT_FOR_EXITS = 2  # writes of each second that entries leave free
@@ -60,6 +64,7 @@ class OrderDesk:
         self._core = core
         self._watch = watch
         self._limits = core.settings.limits
+        self._rules = PreTrade(core.settings.limits)
         self._throttle = Throttle(core.settings.limits.orders_per_second)
         self._hold: dict[PositionId, _Hold] = {}
         self._refusals: dict[PositionId, int] = {}
@@ -71,7 +76,7 @@ class OrderDesk:
     def steer_touched(self) -> None:
         """Bring every touched position a step nearer to its target; those that open something go last."""
         core = self._core
-        if not core.touched or core.now < self._books_by:
+        if core.now < self._books_by:
             return
         positions = [core.state.position(touched) for touched in core.touched]
         core.touched.clear()
@@ -125,26 +130,26 @@ class OrderDesk:
             Units of the entry of which the order is a slice; 0 if it is none.
         """
         core = self._core
-        state, instrument = core.state, core.instrument(position.instrument)
-        tick = core.prices.get(position.instrument)
-        proposal = Proposal(
-            instrument=instrument,
-            side=side,
-            purpose=purpose,
-            terms=terms,
-            now=core.now,
-            last=tick.ltp if tick else 0,
-            last_ts=tick.ts if tick else 0,
-            session_open=core.calendar.is_continuous(instrument, core.now),
-            trading=state.trading,
-            held=held,
-            working=working,
-            open_positions=self._others_open(position) if self._limits.max_open_positions else 0,
-            trades=self._watch.trades,
-            frozen=self._why_frozen(position),
-            whole=whole,
+        line, state = core.line(position.instrument), core.state
+        return self._rules.check(
+            Proposal(
+                instrument=line.instrument,
+                side=side,
+                purpose=purpose,
+                terms=terms,
+                now=core.now,
+                last=line.last,
+                last_ts=line.ts,
+                session_open=core.is_open(line),
+                trading=state.trading,
+                held=held,
+                working=working,
+                open_positions=self._others_open(position) if self._limits.max_open_positions else 0,
+                trades=self._watch.trades,
+                frozen=self._why_frozen(position) if core.blocked or self.look_ups.open or state.frozen else "",
+                whole=whole,
+            )
         )
-        return check(proposal, self._limits)
 
     def _others_open(self, position: Position) -> int:
         return sum(1 for p in self._core.state.positions.values() if (p.quantity or p.target) and p is not position)
@@ -158,30 +163,30 @@ class OrderDesk:
         return core.state.frozen.get(position.instrument, "")
 
     def _steer(self, position: Position) -> None:
-        core = self._core
-        orders = core.state.working_orders(position.id)
+        core, name = self._core, position.id
+        orders = core.state.working_orders(name)
         if not orders and position.quantity == position.target and not (position.quantity and position.stop):
             return
-        hold = self._hold.get(position.id)
-        if hold and hold.until > core.now and hold.target == position.target:
+        hold = self._hold.get(name)
+        if hold is not None and hold.until > core.now and hold.target == position.target:
             return
         if "orders" in core.blocked:
             return  # a refused token: so would be every request, until a snapshot comes through and looks here again
         view = self._confirmed(position) if core.broker_holds else position
-        if core.state.trading is TradingState.HALTED:
+        if core.state.trading is _HALTED:
             requests: list[Request] = [
                 Cancel(o, "halted")
                 for o in orders
                 if not o.new.purpose.reduces and not o.cancel_sent and o.status not in IN_FLIGHT
             ]
         else:
-            instrument = core.instrument(position.instrument)
-            last = core.last(position.instrument)
-            requests = steer(view, orders, instrument, last, core.settings.tactics, core.now)
+            line = core.line(position.instrument)
+            requests = steer(view, orders, line.instrument, line.last, core.settings.tactics, core.now)
         for request in requests:
             if not self._make(position, view, request):
                 break
-        self._keep_awake(position.id)
+        if name not in self._awake:
+            self._keep_awake(name)
 
     def _confirmed(self, position: Position) -> Steered:
         """`position`, or what is left of it where the broker holds less: what is not there cannot be closed."""
@@ -209,7 +214,7 @@ class OrderDesk:
             if isinstance(verdict, Denied):
                 self._denied(position, purpose, verdict)
                 return False
-        if not self._throttle.take(self._core.now, spare=0 if purpose.reduces else _KEPT_FOR_EXITS):
+        if not self._throttle.take(self._core.now, spare=_KEPT_FOR_EXITS if purpose is _ENTRY else 0):
             self.wait(position, (self._core.now // SECOND + 1) * SECOND)
             return False
         self._send(position, request)
@@ -225,23 +230,17 @@ class OrderDesk:
         else:
             side, purpose = request.side, request.purpose
         working = whole = 0
-        if purpose.reduces:
-            orders = self._core.state.working_orders(position.id)
-            working = sum(_claim(o) for o in orders if o.new.side is side and o is not own)
-        else:
+        if purpose is _ENTRY:
             whole = abs(_opening(view.quantity, view.target))
-        return self.verdict(position, purpose, side, terms, held=view.quantity, working=working, whole=whole), purpose
+        else:
+            orders = self._core.state.working_orders(position.id)
+            working = sum([_claim(o) for o in orders if o.new.side is side and o is not own])
+        held = view.quantity
+        return self.verdict(position, purpose, side, terms, held=held, working=working, whole=whole), purpose
 
     def _send(self, position: Position, request: Request) -> None:
         core = self._core
-        if isinstance(request, Cancel):
-            core.emit(ev.CancelRequested(ts=core.now, order_id=request.order.id, reason=request.reason))
-            core.effects.append(CancelOrder(request.order.id))
-            self._expect_cancel(request.order, core.now)
-        elif isinstance(request, Modify):
-            core.emit(ev.ModifyRequested(ts=core.now, order_id=request.order.id, terms=request.terms))
-            core.effects.append(ModifyOrder(request.order.id, request.terms))
-        else:
+        if isinstance(request, Submit):
             assert core.day is not None
             order = NewOrder(
                 order_id=client_order_id(core.settings.desk, core.day, core.state.sequence + 1),
@@ -254,6 +253,13 @@ class OrderDesk:
             )
             core.emit(ev.OrderSubmitted(ts=core.now, order=order))
             core.effects.append(SubmitOrder(order))
+        elif isinstance(request, Modify):
+            core.emit(ev.ModifyRequested(ts=core.now, order_id=request.order.id, terms=request.terms))
+            core.effects.append(ModifyOrder(request.order.id, request.terms))
+        else:
+            core.emit(ev.CancelRequested(ts=core.now, order_id=request.order.id, reason=request.reason))
+            core.effects.append(CancelOrder(request.order.id))
+            self._expect_cancel(request.order, core.now)
 
     def _expect_cancel(self, order: Order, asked: Nanos) -> None:
         """The result of a cancel comes on the stream, and a stream may lose it."""
@@ -300,12 +306,10 @@ class OrderDesk:
 
     def _keep_awake(self, position: PositionId) -> None:
         """Look again each second while a marketable order works, so that it can be chased."""
-        if position in self._awake:
-            return
         for order in self._core.state.working_orders(position):
-            if order.filled or not order.terms.order_type.has_trigger:
+            if order.filled or order.terms.order_type not in _TRIGGERED:
                 self._awake.add(position)
-                self._core.later(self._core.now + SECOND, lambda: self._wake(position))
+                self._core.later(self._core.now + SECOND, partial(self._wake, position))
                 return
 
     def _wake(self, position: PositionId) -> None:

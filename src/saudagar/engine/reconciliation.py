@@ -34,11 +34,12 @@ class Reconciliation:
         core.blocked.pop("orders", None)  # the token is good
         told = set()
         for report in snapshot.reports:
-            if report.order_id in core.state.orders:
+            order = core.state.orders.get(report.order_id)
+            if order is not None:
                 told.add(report.order_id)
-                self._answers.report(report)
-                if core.now - core.state.orders[report.order_id].last_change >= _QUIET:
-                    self._answers.compare(report)
+                self._answers.report(order, report)
+                if core.now - order.last_change >= _QUIET:
+                    self._answers.compare(order, report)
             else:
                 self.foreign(report)
         for order in list(core.state.orders.values()):

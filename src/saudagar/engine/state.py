@@ -27,7 +27,10 @@ from saudagar.model import (
 )
 from saudagar.model import events as ev
 from saudagar.model.errors import InvariantError
+from saudagar.model.order import TERMINAL
 from saudagar.portfolio import Position, Trade
+
+_FILLED, _PARTIALLY_FILLED = OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED
 
 
 class State:
@@ -40,7 +43,7 @@ class State:
         self.trading = TradingState.ACTIVE
         self.trading_reason = ""
         self.orders: dict[ClientOrderId, Order] = {}
-        self.working: dict[PositionId, list[ClientOrderId]] = {}
+        self.working: dict[PositionId, dict[ClientOrderId, Order]] = {}
         self.positions: dict[PositionId, Position] = {}
         self.trades: list[Trade] = []
         self.frozen: dict[InstrumentId, str] = {}
@@ -76,8 +79,8 @@ class State:
         return found
 
     def working_orders(self, position: PositionId) -> list[Order]:
-        ids = self.working.get(position)
-        return [self.orders[order_id] for order_id in ids] if ids else []
+        orders = self.working.get(position)
+        return [*orders.values()] if orders else []
 
     def digest(self) -> str:
         """A fingerprint of everything here: equal digests, equal states."""
@@ -108,11 +111,11 @@ class State:
         self.day, self.desk = event.day, event.desk
 
     def _target_set(self, event: ev.TargetSet) -> None:
-        position = self._own(event.position)
-        if abs(event.quantity) > abs(position.quantity) or event.quantity * position.quantity < 0:
+        position, quantity = self._own(event.position), event.quantity
+        if abs(quantity) > abs(position.quantity) or quantity * position.quantity < 0:
             position.protection, position.reference = event.protection, event.reference
         position.reason = event.reason
-        position.target = event.quantity
+        position.target = quantity
         if event.key:
             self.keys.add(event.key)
 
@@ -126,8 +129,12 @@ class State:
         if new.order_id in self.orders:
             raise InvariantError(f"order id {new.order_id} was used twice.")
         self.sequence += 1
-        self.orders[new.order_id] = Order(new=new, terms=new.terms, submitted=event.ts, last_change=event.ts)
-        self.working.setdefault(new.position, []).append(new.order_id)
+        order = Order(new=new, terms=new.terms, submitted=event.ts, last_change=event.ts)
+        self.orders[new.order_id] = order
+        working = self.working.get(new.position)
+        if working is None:
+            working = self.working[new.position] = {}
+        working[new.order_id] = order
 
     def _order_moved(self, event: ev.OrderMoved) -> None:
         order = self.orders[event.order_id]
@@ -143,38 +150,28 @@ class State:
         if status not in TRANSITIONS[order.status]:
             raise InvariantError(f"order {order.id} cannot go from {order.status} to {status}.")
         order.status = status
-        if status.terminal:
+        if status in TERMINAL:
             order.cancel_sent, order.modify_sent = 0, None
-            self._retire(order)
-
-    def _retire(self, order: Order) -> None:
-        ids, order_id = self.working.get(order.new.position), order.new.order_id
-        if ids and order_id in ids:
-            ids.remove(order_id)
+            self.working[order.new.position].pop(order.new.order_id, None)
 
     def _order_filled(self, event: ev.OrderFilled) -> None:
         order = self.orders[event.order_id]
-        if event.cumulative <= order.filled:
+        quantity, price, filled = event.quantity, event.price, event.cumulative
+        if filled <= order.filled:
             return
-        if event.cumulative != order.filled + event.quantity:
-            raise InvariantError(
-                f"order {order.id}: a fill of {event.quantity} to {event.cumulative} does not follow {order.filled}."
-            )
-        order.filled = event.cumulative
-        order.value += event.quantity * event.price
+        if filled != order.filled + quantity:
+            raise InvariantError(f"order {order.id}: a fill of {quantity} to {filled} does not follow {order.filled}.")
+        order.filled = filled
+        order.value += quantity * price
         order.last_change = event.ts
-        asked = order.modify_sent.quantity if order.modify_sent else 0
-        if order.filled >= max(order.terms.quantity, asked):  # a larger quantity may already be in force
-            wanted = OrderStatus.FILLED
-        else:
-            wanted = OrderStatus.PARTIALLY_FILLED
+        whole = order.terms.quantity
+        if order.modify_sent is not None and order.modify_sent.quantity > whole:
+            whole = order.modify_sent.quantity  # it may already be in force
+        wanted = _FILLED if filled >= whole else _PARTIALLY_FILLED
         if wanted in TRANSITIONS[order.status]:  # else the order ended before its last fills were told
             self._move(order, wanted)
-        self._book(order, event)
-
-    def _book(self, order: Order, event: ev.OrderFilled) -> None:
-        position = self._own(order.new.position)
-        trade = position.fill(order.id, order.new.side, event.quantity, event.price, event.ts)
+        new = order.new
+        trade = self._own(new.position).fill(new.order_id, new.side, quantity, price, event.ts)
         if trade is not None:
             self.trades.append(trade)
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from saudagar.engine.core import Core
+from saudagar.engine.core import Core, Line
 from saudagar.engine.orders import OrderDesk
 from saudagar.engine.settings import Plan
 from saudagar.execution.steering import entry_terms
 from saudagar.model import (
     Direction,
-    Instrument,
     Intent,
     Nanos,
     Paise,
     Protection,
     Purpose,
     Side,
+    TradeSide,
     position_id,
 )
 from saudagar.model import events as ev
@@ -23,6 +23,7 @@ from saudagar.portfolio import Position
 from saudagar.risk import Denied, size
 
 _NO_PROTECTION = Protection()
+_FLAT, _BOTH, _ENTRY = Direction.FLAT, TradeSide.BOTH, Purpose.ENTRY
 
 
 class Targets:
@@ -49,7 +50,7 @@ class Targets:
             return
         plan = self._plans.get(intent.strategy)
         direction, target = intent.direction, position.target
-        if direction is Direction.FLAT or (plan and not plan.side.allows(direction)):
+        if direction is _FLAT or (plan is not None and plan.side is not _BOTH and not plan.side.allows(direction)):
             if target * (direction or -target) < 0:
                 self._aim(position, intent, 0)
             return
@@ -73,25 +74,25 @@ class Targets:
         if intent.additional and not intent.key:
             return 0, Denied("key", "an intent that adds to a position needs an idempotency key.")
         try:
-            instrument = core.instrument(intent.instrument)
+            line = core.line(intent.instrument)
         except UnknownInstrument as error:
             return 0, Denied("unknown", str(error))
         quantity = intent.quantity
         if quantity is None:
             if plan is None:
                 return 0, Denied("size", f"strategy {intent.strategy!r} has no sizing rule; give a quantity.")
-            quantity = self._size(plan, intent, instrument)
+            quantity = self._size(plan, intent, line)
             if quantity <= 0:
                 text = f"not even one lot fits the size of {intent.strategy!r} at this price and stop."
                 return 0, Denied("size", text)
-        elif type(quantity) is not int or quantity <= 0 or quantity % instrument.lot_size:
-            text = f"quantity {quantity!r} is not a positive multiple of the lot {instrument.lot_size}."
+        elif type(quantity) is not int or quantity <= 0 or quantity % line.instrument.lot_size:
+            text = f"quantity {quantity!r} is not a positive multiple of the lot {line.instrument.lot_size}."
             return 0, Denied("grid", text)
         return intent.direction * quantity + (position.target if intent.additional else 0), None
 
-    def _size(self, plan: Plan, intent: Intent, instrument: Instrument) -> int:
+    def _size(self, plan: Plan, intent: Intent, line: Line) -> int:
         core, limits = self._core, self._core.settings.limits
-        price = core.last(instrument.id)
+        instrument, price = line.instrument, line.last
         if price <= 0:
             return instrument.lot_size  # for risk to refuse: it says why
         most_value = limits.max_order_value
@@ -109,21 +110,19 @@ class Targets:
         first, last = self.window
         if not first <= core.now < last:
             return Denied("entry-window", "outside the hours in which the desk opens positions.")
-        instrument, price = core.instrument(intent.instrument), core.last(intent.instrument)
-        if price <= 0:
-            return Denied("stale-price", f"{instrument.id} has no price yet.")
+        line = core.line(intent.instrument)
+        if not line.last:
+            return Denied("stale-price", f"{intent.instrument} has no price yet.")
         held = abs(position.quantity) if goal * position.quantity > 0 else 0
         whole = abs(goal) - held if abs(goal) > held else abs(goal)
         side = Side.of(goal)
-        terms = entry_terms(instrument, side, whole, price, core.settings.tactics)
-        verdict = self._orders.verdict(
-            position, Purpose.ENTRY, side, terms, held=position.quantity, working=0, whole=whole
-        )
+        terms = entry_terms(line.instrument, side, whole, line.last, core.settings.tactics)
+        verdict = self._orders.verdict(position, _ENTRY, side, terms, held=position.quantity, working=0, whole=whole)
         return verdict if isinstance(verdict, Denied) else None
 
     def _aim(self, position: Position, intent: Intent, quantity: int) -> None:
         core, plan = self._core, intent.protection
-        if quantity * position.target > 0 and plan == _NO_PROTECTION:
+        if plan == _NO_PROTECTION and quantity * position.target > 0:
             plan = position.protection  # more of the same, with the exits it has
         core.emit(
             ev.TargetSet(

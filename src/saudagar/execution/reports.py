@@ -11,6 +11,8 @@ import msgspec
 from saudagar.model import TRANSITIONS, Nanos, Order, OrderReport, OrderStatus, OrderTerms
 from saudagar.model.events import Event, OrderFilled, OrderMoved
 
+_FILLED, _PARTIALLY_FILLED, _REJECTED = OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED, OrderStatus.REJECTED
+
 ROUNDING = 0.51  # paise per unit that an average printed with two decimals may be off
 
 
@@ -27,7 +29,7 @@ def absorb(order: Order, report: OrderReport, now: Nanos) -> list[Event] | None:
     fills = _fills(order, report, now)
     if fills is None:
         return None
-    events: list[Event] = list(fills)
+    events: list[Event] = [*fills]
     filled = fills[-1].cumulative if fills else order.filled
     status = _news(order, report, filled) if filled >= report.filled else None
     if status is not None:
@@ -42,15 +44,15 @@ def absorb(order: Order, report: OrderReport, now: Nanos) -> list[Event] | None:
 def _fills(order: Order, report: OrderReport, now: Nanos) -> list[OrderFilled] | None:
     if report.trades is not None:
         return _from_trades(order, report, now)
-    quantity = report.filled - order.filled
+    filled, price = report.filled, report.last_price
+    quantity = filled - order.filled
     if quantity <= 0:
         return []
-    told = order.value + quantity * report.last_price
-    plain = report.last_price > 0 and report.average_price > 0 and report.filled <= _most(order, report)
-    if not plain or abs(told - report.average_price * report.filled) > ROUNDING * report.filled:
+    told, average = order.value + quantity * price, report.average_price
+    plain = price > 0 and average > 0 and filled <= _most(order, report)
+    if not plain or abs(told - average * filled) > ROUNDING * filled:
         return None
-    price = report.last_price
-    return [_fill(order, quantity, price, report.filled, report.ts, now)]
+    return [_fill(order, quantity, price, filled, report.ts, now)]
 
 
 def _from_trades(order: Order, report: OrderReport, now: Nanos) -> list[OrderFilled]:
@@ -69,14 +71,15 @@ def _from_trades(order: Order, report: OrderReport, now: Nanos) -> list[OrderFil
 def _most(order: Order, report: OrderReport) -> int:
     """What the order can have traded at most; more than that is a garbled message, until its trades prove it."""
     most = order.terms.quantity
-    for other in (order.modify_sent, report.terms):
-        if other is not None and other.quantity > most:
-            most = other.quantity
-    return most
+    if order.modify_sent is not None:
+        most = max(most, order.modify_sent.quantity)
+    return most if report.terms is None else max(most, report.terms.quantity)
 
 
 def _fill(order: Order, quantity: int, price: int, cumulative: int, traded: Nanos, now: Nanos) -> OrderFilled:
-    return OrderFilled(ts=now, order_id=order.id, quantity=quantity, price=price, cumulative=cumulative, traded=traded)
+    return OrderFilled(
+        ts=now, order_id=order.new.order_id, quantity=quantity, price=price, cumulative=cumulative, traded=traded
+    )
 
 
 def _news(order: Order, report: OrderReport, filled: int) -> OrderStatus | None:
@@ -85,12 +88,12 @@ def _news(order: Order, report: OrderReport, filled: int) -> OrderStatus | None:
         return None  # the last fill itself has made it FILLED
     current, wanted = order.status, report.status
     if filled > order.filled and current.working:
-        current = OrderStatus.PARTIALLY_FILLED
-    if wanted is OrderStatus.FILLED:
+        current = _PARTIALLY_FILLED
+    if wanted is _FILLED:
         return None  # a fill is missing: the trade book is behind its order book; the next look-up brings it
-    if wanted is OrderStatus.PARTIALLY_FILLED and filled == 0:
+    if wanted is _PARTIALLY_FILLED and filled == 0:
         return None
-    if wanted is OrderStatus.REJECTED and filled:
+    if wanted is _REJECTED and filled:
         wanted = OrderStatus.CANCELLED  # the rest was refused; what has traded stays
     return wanted if wanted is not current and wanted in TRANSITIONS[current] else None
 

@@ -132,14 +132,21 @@ class Calendar:
         return next((phase.kind for phase in phases if phase.start <= ts < phase.end), None)
 
     def is_continuous(self, instrument: Instrument, ts: Nanos) -> bool:
-        """Whether `instrument` trades continuously at `ts` (UTC ns). On the order's path, hence cached per day."""
+        """Whether `instrument` trades continuously at `ts` (UTC ns)."""
+        return self.window(instrument, ts) is not None
+
+    def window(self, instrument: Instrument, ts: Nanos) -> tuple[Nanos, Nanos] | None:
+        """The span of continuous trading, `[start, end)` in UTC ns, that holds `ts`; None in other hours.
+
+        On the order's path, hence cached per day.
+        """
         day = self._open.get((instrument.segment, instrument.closing_auction))
         if day is None or not day[0] <= ts < day[1]:
             day = self._load_day(instrument, ts)
-        for start, end in day[2]:  # noqa: SIM110 (a generator costs three times as much)
-            if start <= ts < end:
-                return True
-        return False
+        for window in day[2]:
+            if window[0] <= ts < window[1]:
+                return window
+        return None
 
     def open_close(self, segment: Segment, day: date, closing_auction: bool = False) -> tuple[Nanos, Nanos]:
         """Start of the first and end of the last continuous phase of `day`, UTC ns.

@@ -26,15 +26,16 @@ class OrderStatus(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        return self in _TERMINAL
+        return self in TERMINAL
 
     @property
     def working(self) -> bool:
         """May still fill."""
-        return self not in _TERMINAL
+        return self not in TERMINAL
 
 
-_TERMINAL = frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
+TERMINAL = frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
+"""What an order ends in."""
 
 _S = OrderStatus
 _ANSWERS = "PENDING OPEN TRIGGER_PENDING PARTIALLY_FILLED FILLED CANCELLED REJECTED EXPIRED"

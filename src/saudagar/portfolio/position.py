@@ -21,6 +21,8 @@ from saudagar.model import (
     position_id,
 )
 
+_BUY = Side.BUY
+
 
 class Leg(msgspec.Struct, gc=False):
     """The part of one order that belongs to one round trip: the unit on which brokerage is charged."""
@@ -113,41 +115,34 @@ class Position(msgspec.Struct, kw_only=True):
 
         An execution that crosses zero is booked as a close and an opening.
         """
-        sign = side.sign
+        sign = 1 if side is _BUY else -1
         trade = None
         closing = min(quantity, -self.quantity * sign)
         if closing > 0:
             self.quantity += sign * closing
-            trade = self._leave(order_id, side, closing, price, ts)
+            self.exit_reason = self.reason
+            self.exit_quantity += closing
+            self.exit_value += closing * price
+            self._book(order_id, side, closing, price)
+            if self.quantity == 0:
+                trade = self._close(side.opposite, ts)
             quantity -= closing
         if quantity:
             if not self.quantity:
                 self.opened, self.entry_reason = ts, self.reason
             self.quantity += sign * quantity
-            self._enter(order_id, side, quantity, price)
+            self.entry_quantity += quantity
+            self.entry_value += quantity * price
+            self._book(order_id, side, quantity, price)
         return trade
-
-    def _enter(self, order_id: ClientOrderId, side: Side, quantity: int, price: Paise) -> None:
-        self.entry_quantity += quantity
-        self.entry_value += quantity * price
-        self._book(order_id, side, quantity, price)
-
-    def _leave(self, order_id: ClientOrderId, side: Side, quantity: int, price: Paise, ts: Nanos) -> Trade | None:
-        self.exit_reason = self.reason
-        self.exit_quantity += quantity
-        self.exit_value += quantity * price
-        self._book(order_id, side, quantity, price)
-        return self._close(side.opposite, ts) if self.quantity == 0 else None
 
     def _book(self, order_id: ClientOrderId, side: Side, quantity: int, price: Paise) -> None:
         for leg in self.legs:
             if leg.order_id == order_id:
-                break
-        else:
-            leg = Leg(order_id, side)
-            self.legs.append(leg)
-        leg.quantity += quantity
-        leg.value += quantity * price
+                leg.quantity += quantity
+                leg.value += quantity * price
+                return
+        self.legs.append(Leg(order_id, side, quantity, quantity * price))
 
     def _close(self, side: Side, ts: Nanos) -> Trade:
         trade = Trade(

@@ -1,6 +1,17 @@
 """Size, pre-trade rules, limits of the day."""
 
-from saudagar.risk.rules import APPROVED, Approved, Denied, Limits, Proposal, Throttle, Verdict, check, day_limit
+from saudagar.risk.rules import (
+    APPROVED,
+    Approved,
+    Denied,
+    Limits,
+    PreTrade,
+    Proposal,
+    Throttle,
+    Verdict,
+    check,
+    day_limit,
+)
 from saudagar.risk.sizing import size
 
 __all__ = [
@@ -8,6 +19,7 @@ __all__ = [
     "Approved",
     "Denied",
     "Limits",
+    "PreTrade",
     "Proposal",
     "Throttle",
     "Verdict",

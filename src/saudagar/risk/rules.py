@@ -76,6 +76,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     whole: int = 0  # units of the whole entry of which this order is a slice; 0 if it is no slice
 
 
+_ENTRY, _BUY = Purpose.ENTRY, Side.BUY
+_ACTIVE, _HALTED = TradingState.ACTIVE, TradingState.HALTED
 _PRICED = frozenset(kind for kind in OrderType if kind.has_price)
 _TRIGGERED = frozenset(kind for kind in OrderType if kind.has_trigger)
 
@@ -84,11 +86,11 @@ Rule: TypeAlias = Callable[[Proposal, Limits], str]
 
 
 def _halted(p: Proposal, _: Limits) -> str:
-    return "trading is HALTED: only cancels are sent." if p.trading is TradingState.HALTED else ""
+    return "trading is HALTED: only cancels are sent." if p.trading is _HALTED else ""
 
 
 def _reducing(p: Proposal, _: Limits) -> str:
-    return "" if p.trading is TradingState.ACTIVE else f"trading is {p.trading}: nothing may be opened."
+    return "" if p.trading is _ACTIVE else f"trading is {p.trading}: nothing may be opened."
 
 
 def _frozen(p: Proposal, _: Limits) -> str:
@@ -96,9 +98,9 @@ def _frozen(p: Proposal, _: Limits) -> str:
 
 
 def _tradable(p: Proposal, limits: Limits) -> str:
-    if not p.instrument.segment.tradable:
-        return f"{p.instrument.id} is an index; it cannot be traded."
     name = p.instrument.id
+    if not p.instrument.segment.tradable:
+        return f"{name} is an index; it cannot be traded."
     return "" if name in limits.allowed else f"{name} is not on the allowed list."
 
 
@@ -129,16 +131,12 @@ def _grid(p: Proposal, _: Limits) -> str:
 
 def _quantity(p: Proposal, limits: Limits) -> str:
     most = limits.max_order_quantity
-    if not most:
-        return ""
     quantity = p.whole or p.terms.quantity  # of an order through zero only what it opens counts
     return f"quantity {quantity} is above the limit {most}." if quantity > most else ""
 
 
 def _value(p: Proposal, limits: Limits) -> str:
     most = limits.max_order_value
-    if not most:
-        return ""
     value = (p.whole or p.terms.quantity) * max(p.terms.price, p.last)
     return f"value {inr(value)} is above the limit {inr(most)}." if value > most else ""
 
@@ -153,14 +151,15 @@ def _band(p: Proposal, limits: Limits) -> str:
 
 def _positions(p: Proposal, limits: Limits) -> str:
     most = limits.max_open_positions
-    full = most and not p.held and p.open_positions >= most
+    full = not p.held and p.open_positions >= most
     return f"{p.open_positions} positions are open; the limit is {most}." if full else ""
 
 
 def _trades(p: Proposal, limits: Limits) -> str:
     most = limits.max_trades
-    trades = p.trades + (1 if p.held * p.side.sign < 0 else 0)  # a reversal completes one before it opens the next
-    return f"{trades} round trips today; the limit is {most}." if most and trades >= most else ""
+    closes = p.held < 0 if p.side is _BUY else p.held > 0
+    trades = p.trades + closes  # a reversal completes one before it opens the next
+    return f"{trades} round trips today; the limit is {most}." if trades >= most else ""
 
 
 def _reduces(p: Proposal, _: Limits) -> str:
@@ -193,13 +192,35 @@ ENTRY_RULES: tuple[tuple[str, Rule], ...] = (
     ("trades", _trades),
 )
 
+_BOUND_BY = {
+    "quantity": "max_order_quantity",
+    "value": "max_order_value",
+    "open-positions": "max_open_positions",
+    "trades": "max_trades",
+}
+"""The rules that object to nothing where their limit is 0."""
+
+
+class PreTrade:
+    """The rules under one set of limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        idle = {name for name, limit in _BOUND_BY.items() if not getattr(limits, limit)}
+        self._limits = limits
+        self._entry = tuple(row for row in ENTRY_RULES if row[0] not in idle)
+
+    def check(self, proposal: Proposal) -> Verdict:
+        """The verdict on one order."""
+        limits = self._limits
+        for name, rule in self._entry if proposal.purpose is _ENTRY else EXIT_RULES:
+            if objection := rule(proposal, limits):
+                return Denied(name, objection)
+        return APPROVED
+
 
 def check(proposal: Proposal, limits: Limits) -> Verdict:
-    """The verdict on one order."""
-    for name, rule in EXIT_RULES if proposal.purpose.reduces else ENTRY_RULES:
-        if objection := rule(proposal, limits):
-            return Denied(name, objection)
-    return APPROVED
+    """The verdict on one order; `PreTrade` for many under the same limits."""
+    return PreTrade(limits).check(proposal)
 
 
 def day_limit(profit: Paise, limits: Limits) -> str:
@@ -221,10 +242,10 @@ class Throttle:
 
     def take(self, now: Nanos, *, spare: int = 0) -> bool:
         """Use one slot of the second of `now` if more than `spare` are left (kept for cancels and exits)."""
-        second = now // SECOND
+        second, most = now // SECOND, self.per_second
         if second != self._second:
             self._second, self._used = second, 0
-        if self.per_second and self._used + min(spare, self.per_second - 1) >= self.per_second:
+        if most and self._used + (spare if spare < most else most - 1) >= most:
             return False
         self._used += 1
         return True
