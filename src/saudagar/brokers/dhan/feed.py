@@ -72,7 +72,7 @@ class DhanFeed:
         Unsupported
             If there are more than Dhan's connections may carry.
         """
-        keys = _keys(instruments)
+        keys = keys_of(instruments)
         if len(keys) > SOCKETS * INSTRUMENTS:
             raise Unsupported(f"Dhan carries {SOCKETS * INSTRUMENTS} instruments, not {len(keys)}.")
         decoder = Decoder(
@@ -151,7 +151,8 @@ class DhanFeed:
         )
 
 
-def _keys(instruments: Sequence[Instrument]) -> list[tuple[int, str]]:
+def keys_of(instruments: Sequence[Instrument]) -> list[tuple[int, str]]:
+    """Segment and security id of each. Raises `DataError` for what has none, or is named twice."""
     missing = [instrument.id for instrument in instruments if not instrument.dhan_id.isdecimal()]
     if missing:
         raise DataError(f"no Dhan security id for {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}.")

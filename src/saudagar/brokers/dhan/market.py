@@ -21,22 +21,12 @@ from websockets.exceptions import ConnectionClosed
 
 from saudagar.brokers.child import Kind, Outlet
 from saudagar.brokers.dhan.packets import farewell
-from saudagar.brokers.dhan.socket import TokenRefused, connect, hold
+from saudagar.brokers.dhan.socket import SETTLED, connect, goodbye, hold
 
 STAMP = Struct("<Q")
 """Before each frame on the pipe: when the socket handed it over (monotonic ns)."""
 
 _PER_MESSAGE = 100
-_SETTLED = 0.5  # seconds; a refusal comes at once, and a link that is about to be refused is not up
-_REASONS = {
-    805: "too many connections of this client",
-    806: "no data plan",
-    807: "the token has expired",
-    808: "the client id is refused",
-    809: "the token is refused",
-    810: "the login is refused",
-}
-_FINAL = frozenset(_REASONS) - {805}
 
 
 class ChildSettings(msgspec.Struct, frozen=True):
@@ -71,8 +61,7 @@ class RawFeed(MarketFeed):  # type: ignore[misc]  # the SDK has no types
         """Called by the SDK with each message."""
         raw = data.encode() if isinstance(data, str) else data
         if reason := farewell(raw):
-            words = f"{reason}: {_REASONS.get(reason, 'no reason given')}"
-            raise TokenRefused(words) if reason in _FINAL else ConnectionError(words)
+            raise goodbye(reason)
         self._settle()
         self._outlet.send(Kind.DATA, STAMP.pack(time.monotonic_ns()) + raw)
 
@@ -85,7 +74,7 @@ class RawFeed(MarketFeed):  # type: ignore[misc]  # the SDK has no types
         """Connect, subscribe and receive until something breaks."""
         with suppress(ConnectionClosed):  # while subscribing; why lies in what was received, which is read next
             await self.connect()
-        settled = asyncio.get_running_loop().call_later(_SETTLED, self._settle)
+        settled = asyncio.get_running_loop().call_later(SETTLED, self._settle)
         try:
             while True:
                 await self.get_instrument_data()

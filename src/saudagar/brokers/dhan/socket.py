@@ -1,4 +1,4 @@
-"""What both of Dhan's sockets need of their process: pings that notice a dead peer, and how a connection ends."""
+"""What all of Dhan's sockets need of their process: pings that notice a dead peer, and how a connection ends."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from saudagar.brokers.child import Kind, Outlet
 
+SETTLED = 0.5
+"""Seconds; a refusal comes at once, and a link that is about to be refused is not up."""
+
+_REASONS = {
+    805: "too many connections of this client",
+    806: "no data plan",
+    807: "the token has expired",
+    808: "the client id is refused",
+    809: "the token is refused",
+    810: "the login is refused",
+}
+_FINAL = frozenset(_REASONS) - {805}
 _ALIVE_EVERY = 2.0  # seconds
 _PARTING = 0.5  # seconds to wait for a dead peer's farewell (the library's 10 would hide that it is dead)
 _REFUSED = frozenset({401, 403, 1008, 3000, 3003})  # HTTP and close codes that say: not with this token
@@ -20,6 +32,12 @@ _LARGEST = 1 << 24  # bytes of a message
 
 class TokenRefused(Exception):
     """The server said on the socket that the login is not good."""
+
+
+def goodbye(reason: int) -> Exception:
+    """What ends a connection whose server has said `reason` (annexure of Dhan's API)."""
+    words = f"{reason}: {_REASONS.get(reason, 'no reason given')}"
+    return TokenRefused(words) if reason in _FINAL else ConnectionError(words)
 
 
 def connect(url: str, silence: float) -> Any:
