@@ -7,16 +7,19 @@ from datetime import date
 from functools import lru_cache
 from random import Random
 
+import msgspec
 import numpy as np
 
 from saudagar.backtest.costs import FlatCosts
 from saudagar.backtest.data import Market
+from saudagar.backtest.fill_rules import Fill, FillRules
 from saudagar.backtest.fills import Slippage
 from saudagar.backtest.run import Backtest, BacktestResult, run
 from saudagar.engine.settings import Hours, Plan, Settings
 from saudagar.exchange.universe import universe
 from saudagar.execution.steering import Tactics
 from saudagar.indicators import BarArrays
+from saudagar.indicators.bars import resample
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
 from saudagar.model import MINUTE, OrderType, Segment, SizeBy, Sizing, StrategyId, TradeSide
@@ -29,6 +32,7 @@ CALENDAR = Calendar()
 INSTRUMENTS = universe(4)[1:]
 MASTER = Master(date(2026, 6, 1), INSTRUMENTS)
 DAYS = CALENDAR.sessions(Segment.NSE_EQ, date(2026, 6, 1), date(2026, 6, 5))
+TWO = 2 * MINUTE
 DISTANCES = (None, None, "0.1%", "0.25%", "0.5%", "1%", "2%", "3", "1.5atr", "3atr")
 HOURS = (
     Hours(),
@@ -136,6 +140,30 @@ def draw(seed: int, most: int) -> Backtest:
     )
 
 
+def at_close(seed: int, most: int) -> Backtest:
+    """The same, with signals that act at their own close; nothing is shared."""
+    drawn = draw(seed, 1) if most == 1 else draw(seed, most)
+    limits = msgspec.structs.replace(
+        drawn.settings.limits, max_open_positions=0, max_trades=0, day_loss=0, day_profit=0
+    )
+    hours = drawn.settings.hours if most == 1 else msgspec.structs.replace(drawn.settings.hours, square_off="")
+    settings = msgspec.structs.replace(drawn.settings, limits=limits, hours=hours)
+    return msgspec.structs.replace(drawn, settings=settings, fills=FillRules(fill=Fill.CLOSE))
+
+
+def in_detail(seed: int, most: int) -> Backtest:
+    """The same on bars of two minutes, walked along their minutes."""
+    drawn = draw(seed, most)
+    detail = drawn.market.bars
+    coarse = {name: resample(each, TWO) for name, each in detail.items()}
+    plans = tuple(msgspec.structs.replace(plan, interval=TWO) for plan in drawn.settings.plans)
+    settings = msgspec.structs.replace(drawn.settings, plans=plans)
+    return msgspec.structs.replace(drawn, settings=settings, market=Market(coarse, MASTER, CALENDAR, detail))
+
+
+DRAWS = {"open": draw, "close": at_close, "detail": in_detail}
+
+
 def lines(result: BacktestResult) -> list[tuple[int, ...]]:
     """Each round trip as plain numbers."""
     names = ("position", "sign", "quantity", "entry_ts", "entry_value", "exit_ts", "exit_value", "reason", "through")
@@ -143,12 +171,12 @@ def lines(result: BacktestResult) -> list[tuple[int, ...]]:
     return [tuple(map(int, line)) for line in zip(*columns, strict=True)]
 
 
-def differences(seeds: range, most: int) -> tuple[list[str], int]:
+def differences(seeds: range, most: int, kind: str = "open") -> tuple[list[str], int]:
     """Where kernel and engine disagree, and how many round trips were compared."""
     wrong: list[str] = []
     trips = 0
     for seed in seeds:
-        backtest = draw(seed, most)
+        backtest = DRAWS[kind](seed, most)
         engine, kernel = run(backtest, "engine"), run(backtest, "kernel")
         ours, theirs = lines(kernel), lines(engine)
         trips += len(theirs)
@@ -164,7 +192,7 @@ def differences(seeds: range, most: int) -> tuple[list[str], int]:
 
 
 if __name__ == "__main__":
-    wrong, trips = differences(range(int(sys.argv[1]), int(sys.argv[2])), int(sys.argv[3]))
+    wrong, trips = differences(range(int(sys.argv[1]), int(sys.argv[2])), int(sys.argv[3]), *sys.argv[4:])
     print("\n".join(wrong[:5]))
     print(len(wrong), "wrong,", trips, "trips")
     sys.exit(bool(wrong))

@@ -52,10 +52,19 @@ def test_kernel_and_engine_tell_the_same_round_trips(count: int, most: int) -> N
     assert trips > 3 * count
 
 
+@pytest.mark.parametrize("kind", ["close", "detail"])
+def test_they_do_so_at_the_close_and_along_finer_bars(kind: str) -> None:
+    wrong, trips = differences(range(60), 1, kind)
+    more, others = differences(range(60), 3, kind)
+    assert not wrong + more, "\n".join((wrong + more)[:5])
+    assert trips + others > 250
+
+
 @pytest.mark.soak
+@pytest.mark.parametrize("kind", ["open", "close", "detail"])
 @pytest.mark.parametrize("most", [1, 3], ids=["alone", "together"])
-def test_kernel_and_engine_agree_on_many_more(most: int) -> None:
-    wrong, _ = differences(range(10_000, 20_000), most)
+def test_kernel_and_engine_agree_on_many_more(most: int, kind: str) -> None:
+    wrong, _ = differences(range(10_000, 20_000), most, kind)
     assert not wrong, "\n".join(wrong[:5])
 
 

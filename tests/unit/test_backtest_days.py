@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import numpy as np
+import pytest
 
 from saudagar.backtest.data import Market
 from saudagar.exchange.universe import universe
@@ -13,6 +14,7 @@ from saudagar.indicators.bars import DAY, HOUR
 from saudagar.market.ist import at, midnight
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
+from saudagar.model.errors import DataError
 
 STOCK = universe(2)[1]
 DAYS = [date(2026, 11, 5), date(2026, 11, 6), date(2026, 11, 9)]
@@ -37,11 +39,13 @@ def test_a_day_from_midnight_to_midnight_becomes_its_session() -> None:
     assert cut.since.tolist() == [0, 0, 0]
 
 
-def test_a_day_that_is_no_session_stays_outside() -> None:
+def test_a_day_that_is_no_session_is_left_out() -> None:
     sunday = date(2026, 6, 7)
     market = Market({STOCK.id: bars([sunday, *DAYS])}, MASTER, Calendar())
     assert market.outside == [STOCK.id]
-    assert market.bars[STOCK.id].start.tolist()[0] == midnight(sunday)
+    assert market.bars[STOCK.id].start.tolist() == [at(day, "09:15") for day in DAYS]
+    with pytest.raises(DataError, match="none of the 1 bars"):
+        Market({STOCK.id: bars([sunday])}, MASTER, Calendar())
 
 
 def test_the_last_hour_ends_with_the_session() -> None:

@@ -16,6 +16,7 @@ from tests.backtests import CALENDAR, INSTRUMENTS, MASTER, bars, draw, lines, pl
 from saudagar.backtest import kernel
 from saudagar.backtest.costs import FlatCosts, StatutoryCosts
 from saudagar.backtest.data import Market, from_catalog, from_parquet, from_table
+from saudagar.backtest.fill_rules import Fill, FillRules
 from saudagar.backtest.fills import Slippage
 from saudagar.backtest.run import Backtest, objection, run
 from saudagar.engine.settings import Settings
@@ -89,26 +90,23 @@ def test_what_the_kernel_cannot_do_is_refused_with_the_reason() -> None:
     hooked = of(plans=(msgspec.structs.replace(one, strategy=Hooked(fast=3, slow=8)),))
     limits = msgspec.structs.replace(base.settings.limits, day_loss=1)
     charged = msgspec.structs.replace(of(limits=limits), costs=StatutoryCosts("zerodha", Product.INTRADAY))
-    early = BarArrays.from_columns(
-        interval=MINUTE,
-        start=[1_780_272_000_000_000_000],
-        end=[1_780_272_060_000_000_000],
-        volume=[0],
-        open=[100],
-        high=[100],
-        low=[100],
-        close=[100],
+    shared = msgspec.structs.replace(
+        of(limits=msgspec.structs.replace(base.settings.limits, max_trades=3)), fills=FillRules(fill=Fill.CLOSE)
     )
-    outside = msgspec.structs.replace(base, market=Market({STOCK.id: early}, MASTER, CALENDAR))
     for backtest, words in (
         (twice, "two strategies"),
         (hooked, "on_bar"),
         (charged, "flat share"),
-        (outside, "outside"),
+        (msgspec.structs.replace(base, fills=FillRules(participation=10_000)), "fill in parts"),
+        (msgspec.structs.replace(base, fills=FillRules(fill=Fill.LIMIT_TOUCH)), "queue"),
+        (shared, "shared limits"),
     ):
         assert words in objection(backtest)
         with pytest.raises(ConfigError, match="compiled driver cannot"):
             run(backtest)
+        said: list[str] = []
+        assert run(backtest, "auto", say=said.append).driver == "engine"
+        assert words in said[0]
     assert len(run(hooked, "engine")) == len(run(base))
     with pytest.raises(ConfigError, match="wants bars of"):
         run(of(plans=(msgspec.structs.replace(one, interval=5 * MINUTE),)))

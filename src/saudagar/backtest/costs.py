@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saudagar.execution.steering import slices
-from saudagar.market.charges import charge
+from saudagar.market.charges import Charges, charge
 from saudagar.market.ist import ist_day
 from saudagar.model import Instrument, Paise, Product, Side
 from saudagar.portfolio import Trade
@@ -59,20 +59,27 @@ class StatutoryCosts(msgspec.Struct, frozen=True):
     product: Product
 
     def trip(self, trip: Trip) -> Paise:
-        """Each order (slice) charged by itself; the parts in rupees are summed exactly, then rounded to the paisa."""
+        """The parts in rupees are summed exactly, then rounded to the paisa."""
+        return self.charges(trip).total_paise
+
+    def charges(self, trip: Trip) -> Charges:
+        """By kind; each order (slice) is charged by itself."""
         day = ist_day(trip.exit_ts)
-        total = None
+        total: Charges | None = None
         for side, value, more in (
             (trip.side, trip.entry_value, trip.before),
             (trip.side.opposite, trip.exit_value, trip.after),
         ):
             parts = slices(trip.quantity, trip.instrument) if not more else [trip.quantity]
-            for part in parts:
-                amount = value * part // trip.quantity
-                charges = _charge(self.plan, day, trip.instrument, self.product, side, part, amount, more + value)
+            left = value
+            for place, part in enumerate(parts):
+                amount = value * part // trip.quantity if place < len(parts) - 1 else left
+                left -= amount
+                whole = amount + more  # a slice is an order
+                charges = _charge(self.plan, day, trip.instrument, self.product, side, part, amount, whole)
                 total = charges if total is None else total + charges
         assert total is not None
-        return total.total_paise
+        return total
 
 
 _charge = lru_cache(maxsize=4096)(

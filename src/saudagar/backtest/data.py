@@ -15,15 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saudagar.backtest.days import in_session
+from saudagar.backtest.detail import check_detail
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.indicators import BarArrays
 from saudagar.indicators.bars import SESSION_OPEN
+from saudagar.market.ist import ist
 from saudagar.market.sessions import Calendar
 from saudagar.model import InstrumentId, Nanos
 from saudagar.model.errors import DataError
 from saudagar.storage.catalog import Catalog
 
 _IST: Nanos = 19_800_000_000_000
+_COLUMNS = ("start", "end", "open", "high", "low", "close", "volume", "day", "since", "until")
 _PRICES = ("open", "high", "low", "close")
 _TIMES = ("start", "time", "timestamp", "datetime", "date")
 
@@ -35,39 +38,59 @@ class Market:
     ----------
     bars
         Per instrument; their order decides who comes first where two want the same moment. Each is cut to the hours
-        in which it trades, see `days`.
+        in which it trades, see `days`; one with no such hours is left out.
+    detail
+        Finer bars of any of them, along which orders and exits are walked; see `detail`.
 
     Raises
     ------
     DataError
-        Prices or volumes that are not whole numbers.
+        Prices or volumes that are not whole numbers; not one bar in trading hours; detail that does not fit.
     UnknownInstrument
         One that the lookup does not have.
 
     Attributes
     ----------
     outside
-        Instruments of which some bar lies outside continuous trading: the engine leaves such bars out.
+        Instruments of which some bars were left out.
     """
 
     def __init__(
-        self, bars: Mapping[InstrumentId, BarArrays], instruments: InstrumentLookup, calendar: Calendar
+        self,
+        bars: Mapping[InstrumentId, BarArrays],
+        instruments: InstrumentLookup,
+        calendar: Calendar,
+        detail: Mapping[InstrumentId, BarArrays] | None = None,
     ) -> None:
-        self.bars = dict(bars)
         self.instruments = instruments
         self.calendar = calendar
         self.outside: list[InstrumentId] = []
-        for name, each in self.bars.items():
-            _check_whole(name, each)
-            self.bars[name], held = in_session(each, instruments.get(name), calendar)
-            if not held.all():
-                self.outside.append(name)
+        self.bars = {name: self._in_hours(name, each) for name, each in bars.items()}
+        self.detail = {name: self._in_hours(name, each) for name, each in (detail or {}).items()}
+        for name, each in self.detail.items():
+            check_detail(name, self.bars[name], each)
+
+    def _in_hours(self, name: InstrumentId, given: BarArrays) -> BarArrays:
+        _check_whole(name, given)
+        bars, held = in_session(given, self.instruments.get(name), self.calendar)
+        if held.all():
+            return bars
+        if not held.any():
+            raise DataError(
+                f"none of the {len(bars)} bars of {name} lies within continuous trading; the first starts at "
+                f"{ist(int(bars.start[0])):%Y-%m-%d %H:%M} IST.",
+                hint="Times without a zone are taken as India's.",
+            )
+        if name not in self.outside:
+            self.outside.append(name)
+        columns = {column: getattr(bars, column)[held] for column in _COLUMNS}
+        return BarArrays(interval=bars.interval, session_open=bars.session_open, **columns)
 
     @cached_property
     def digest(self) -> str:
         """A fingerprint of all bars."""
         state = blake2b(digest_size=16)
-        for name, each in self.bars.items():
+        for name, each in (*self.bars.items(), *self.detail.items()):
             state.update(f"{name} {each.interval} {len(each)} ".encode())
             for column in ("start", "end", *_PRICES, "volume"):
                 state.update(np.ascontiguousarray(getattr(each, column)).data)

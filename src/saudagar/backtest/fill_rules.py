@@ -1,4 +1,4 @@
-"""When and how much a backtest's orders trade, beyond "at once and whole": stated, selectable, and written on the report.
+"""When and how much a backtest's orders trade, beyond "at once and whole": stated, selectable, told on the report.
 
 The rules
 ---------

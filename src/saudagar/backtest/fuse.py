@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -262,10 +261,11 @@ import numpy as np
 from saudagar.backtest.compiled import fma, kept
 from saudagar.backtest import slots as at
 from {steps} import bar, morning
-
+{import}
 nan = np.nan
 
 '''
+_IMPORT = "from {close} import act_at_close\n"
 
 # Two loops: the inner one is all a quiet bar costs, and calls nothing, so that its values stay in registers.
 _ALONE = """
@@ -280,25 +280,16 @@ def run(n, o, h, l, c, volume, start, end, clock, mornings, {given}P, C, S, G, o
     at_morning = 0
     i = 0
     while i < n:
+        {act}
         if i == mornings[at_morning]:
             morning(C, S)
             at_morning += 1
         if bits & mask{inside}{timed}:
-            if G[at.TRADES] + 3 > len(out):
-                wider = np.empty((2 * len(out), at.OUT), np.int64)
-                wider[: len(out)] = out
-                out = wider
+            {grow}
             now = bits & mask != 0
             high, low, close = {inner}
             bar(C, S, G, now, bits, atr, int(o[i]), high, low, close, start[i], {end}, {clock}, out, 0)
-            mask = 3 if S[at.TARGET] == 0 else 6 if S[at.TARGET] > 0 else 9
-            if S[at.QUANTITY] != 0:
-                floor, ceiling = float(S[at.FLOOR]), float(S[at.CEILING])
-                due = S[at.OPENED] + C[at.MAX_AGE] if C[at.MAX_AGE] else 1 << 62
-                square = C[at.SQUARE_OFF]
-            else:
-                floor, ceiling = -np.inf, np.inf
-                due = square = 1 << 62
+            {look}
         stop = min(n, mornings[at_morning])
         while True:
             {loads}
@@ -308,7 +299,32 @@ def run(n, o, h, l, c, volume, start, end, clock, mornings, {given}P, C, S, G, o
             i += 1
             if i >= stop or bits & mask{inside}{timed}:
                 break
+    {act}
     return out
+"""
+_LOOK = """
+mask = 3 if S[at.TARGET] == 0 else 6 if S[at.TARGET] > 0 else 9
+if S[at.QUANTITY] != 0:
+    floor, ceiling = float(S[at.FLOOR]), float(S[at.CEILING])
+    due = S[at.OPENED] + C[at.MAX_AGE] if C[at.MAX_AGE] else 1 << 62
+    square = C[at.SQUARE_OFF]
+else:
+    floor, ceiling = -np.inf, np.inf
+    due = square = 1 << 62
+"""
+_ACT = """
+if bits & mask:
+    {grow}
+    ts = end[i - 1] - 1
+    act_at_close(C, S, G, bits, atr, int(c[i - 1]), ts, clock[i - 1] + (ts - start[i - 1]), out, 0)
+    {look}
+bits = 0
+"""
+_GROW = """
+if G[at.TRADES] + 3 > len(out):
+    wider = np.empty((2 * len(out), at.OUT), np.int64)
+    wider[: len(out)] = out
+    out = wider
 """
 _TIMED = " or end[i] > due or clock[i] + (end[i] - start[i]) > square"
 
@@ -326,7 +342,7 @@ def run(n, o, h, l, c, volume, {given}P, bits, atrs):
 _COLUMN_ARGUMENTS = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "volume"}
 
 
-def alone(fused: Fused, names: Sequence[str], *, timed: bool, inside: bool, hours: bool) -> str:
+def alone(fused: Fused, names: Sequence[str], *, timed: bool, inside: bool, hours: bool, at_close: bool = False) -> str:
     """The text of a kernel for one instrument that trades by itself.
 
     Parameters
@@ -339,8 +355,14 @@ def alone(fused: Fused, names: Sequence[str], *, timed: bool, inside: bool, hour
         Whether anything can happen inside a bar.
     hours
         Whether the clock matters. A column that is not read is not fetched from memory.
+    at_close
+        Whether a signal acts at the close of its bar, not at the next open.
     """
-    text = _HEAD + _fill(_ALONE, fused, names).replace("{timed}", _TIMED if timed else "")
+    text = _ALONE
+    for word, lines in (("act", _ACT if at_close else ""), ("look", _LOOK), ("grow", _GROW)):
+        text = _place(text, word, lines)
+    text = _HEAD.replace("{import}", _IMPORT if at_close else "") + _fill(text, fused, names)
+    text = text.replace("{timed}", _TIMED if timed else "")
     text = text.replace("{end}", "end[i]" if inside or timed else "start[i] + 1")
     text = text.replace("{inside}", " or l[i] <= floor or h[i] >= ceiling" if inside else "")
     text = text.replace("{inner}", "int(h[i]), int(l[i]), int(c[i])" if inside or timed else "0, 0, 0")
@@ -349,28 +371,30 @@ def alone(fused: Fused, names: Sequence[str], *, timed: bool, inside: bool, hour
 
 def signals_only(fused: Fused, names: Sequence[str]) -> str:
     """The text of a loop that leaves each bar's signals, and its ATR, at the place of the bar after it."""
-    return _HEAD + _fill(_SIGNALS, fused, names)
+    return _HEAD.replace("{import}", "") + _fill(_SIGNALS, fused, names)
 
 
 def _fill(template: str, fused: Fused, names: Sequence[str]) -> str:
     roots = dict(zip(names, fused.results, strict=True))
     bits = {"long": 1, "short": 2, "exit_long": 4, "exit_short": 8}
     terms = [f"({bit} if {roots[name]} else 0)" for name, bit in bits.items() if name in roots]
-    parts: dict[str, Any] = {
-        "given": "".join(f"g{k}, " for k in range(len(fused.given))),
+    parts = {
         "before": "\n".join(fused.before),
         "loads": "\n".join(f"b_{name} = {_COLUMN_ARGUMENTS[name]}[i]" for name in fused.columns),
         "at_bar": "\n".join(fused.at_bar),
-        "bits": " | ".join(terms) or "0",
         "atr": f"atr = {roots['atr']}" if "atr" in roots else "",
         "atrs": f"atrs[i + 1] = {roots['atr']}" if "atr" in roots else "",
     }
+    for word, lines in parts.items():
+        template = _place(template, word, lines)
+    given = "".join(f"g{k}, " for k in range(len(fused.given)))
+    return template.replace("{given}", given).replace("{bits}", " | ".join(terms) or "0")
+
+
+def _place(template: str, word: str, text: str) -> str:
+    """`template` with `text` for each line ``{word}``, as deep as it stands."""
     lines = []
     for line in template.splitlines():
-        body = line.strip()
-        if body in {"{before}", "{loads}", "{at_bar}", "{atr}", "{atrs}"}:
-            depth = (len(line) - len(body)) // 4
-            lines.append(_indent(parts[body[1:-1]], depth))
-        else:
-            lines.append(line.replace("{given}", parts["given"]).replace("{bits}", parts["bits"]))
+        body = line.lstrip()
+        lines.append(_indent(text.strip("\n"), (len(line) - len(body)) // 4) if body == f"{{{word}}}" else line)
     return "\n".join(lines) + "\n"

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -20,9 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saudagar.backtest import compiled, slots
-from saudagar.backtest.fuse import alone, fuse, signals_only
+from saudagar.backtest.detail import closing_bars
+from saudagar.backtest.fuse import Fused, alone, fuse, signals_only
 from saudagar.engine.analysis import Run
 from saudagar.engine.settings import Plan, Settings
+from saudagar.execution import protection
 from saudagar.indicators import BarArrays
 from saudagar.market.ist import DAY, since_midnight
 from saudagar.model import Instrument, Offset, OrderType, SizeBy, TradeSide
@@ -48,17 +50,16 @@ def cache_folder() -> Path:
     return base / "kernels"
 
 
+_COMPILED_IN = ("compiled", "slots", "levels", "wishes", "steps", "together")
+
+
 @cache
 def _source_digest() -> str:
-    """Of everything that is compiled into a kernel beside its own text."""
-    version = compiled.numba().__version__
-    from saudagar.backtest import levels, steps, together, wishes
-    from saudagar.execution import protection
-
-    text = "".join(
-        inspect.getsource(module) for module in (compiled, slots, levels, wishes, steps, together, protection)
-    )
-    return hashlib.sha256((version + sys.version + text).encode()).hexdigest()
+    """Of everything that is compiled into a kernel beside its own text; told without loading Numba."""
+    here = Path(__file__).parent
+    sources = [*(here / f"{name}.py" for name in _COMPILED_IN), Path(protection.__file__)]
+    text = "".join(source.read_text() for source in sources)
+    return hashlib.sha256((version("numba") + sys.version + text).encode()).hexdigest()
 
 
 # The part that is the same in all kernels is compiled once. Its functions are inlined here, whole.
@@ -75,6 +76,16 @@ def bar(c, s, g, wish, bits, atr, o, h, low, close, start, end, clock, out, row)
 @kept
 def morning(c, s):
     steps.morning(c, s)
+"""
+
+_CLOSE = """
+from saudagar.backtest import steps
+from saudagar.backtest.compiled import kept
+
+
+@kept
+def act_at_close(c, s, g, bits, atr, price, ts, clock, out, row):
+    steps.act_at_close(c, s, g, bits, atr, price, ts, clock, out, row)
 """
 
 
@@ -134,11 +145,29 @@ def load(text: str, say: Say = None) -> ModuleType:
     return _loaded[text]
 
 
+def ready(text: str) -> bool:
+    """Whether the machine code of a kernel is at hand, in memory or on disk."""
+    if text in _loaded:
+        return True
+    return any((cache_folder() / "__pycache__").glob(f"{_name(_whole(text))}.run-*.nbi"))
+
+
+def _whole(text: str, say: Say = None, *, make: bool = False) -> str:
+    """`text` with the names of the modules that it imports, made if need be, and what else it depends on."""
+    for word, part in (("{steps}", _STEPS), ("{close}", _CLOSE)):
+        if word in text:
+            text = text.replace(word, load(part, say).__name__ if make else _name(_whole(part)))
+    return f"# {_source_digest()}\n{text}"
+
+
+def _name(text: str) -> str:
+    return f"saudagar_{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+
+
 def _load(text: str, say: Say) -> ModuleType:
-    if "{steps}" in text:
-        text = text.replace("{steps}", load(_STEPS, say).__name__)
-    text = f"# {_source_digest()}\n{text}"
-    name = f"saudagar_{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+    compiled.numba()
+    text = _whole(text, say, make=True)
+    name = _name(text)
     file = cache_folder() / f"{name}.py"
     if not file.exists():
         if say is not None:
@@ -225,13 +254,9 @@ class Told:
         return int(self.states[:, slots.FILLS].sum())
 
 
-def trade_alone(plan: Plan, bars: BarArrays, row: Rows, say: Say = None) -> Told:
-    """One plan on one instrument that no other shares a limit with."""
-    run = Run(plan, plan.instruments[0])
-    fused = fuse(run.exprs)
-    timed = bool(row[slots.MAX_AGE]) or row[slots.SQUARE_OFF] < DAY
-    hours = timed or row[slots.FROM] > 0 or row[slots.UNTIL] < _DAY_END
-    text = alone(fused, run.names, timed=timed, inside=bool(row[slots.HAS : slots.HAS + 4].any()), hours=bool(hours))
+def trade_alone(plan: Plan, bars: BarArrays, row: Rows, say: Say = None, *, at_close: bool = False) -> Told:
+    """One plan on one instrument that no other shares a limit with; its signals act at the next open or their close."""
+    fused, text = _alone(plan, row, at_close)
     kernel: Callable[..., Rows] = load(text, say).run
     state = np.zeros(slots.STATE, np.int64)
     shared = np.zeros(slots.SHARED, np.int64)
@@ -252,13 +277,42 @@ def trade_alone(plan: Plan, bars: BarArrays, row: Rows, say: Say = None) -> Told
     return Told(out[: shared[slots.TRADES]], state[None, :])
 
 
+def _alone(plan: Plan, row: Rows, at_close: bool) -> tuple[Fused, str]:
+    run = Run(plan, plan.instruments[0])
+    fused = fuse(run.exprs)
+    timed = bool(row[slots.MAX_AGE]) or row[slots.SQUARE_OFF] < DAY
+    hours = timed or row[slots.FROM] > 0 or row[slots.UNTIL] < _DAY_END
+    inside = bool(row[slots.HAS : slots.HAS + 4].any())
+    text = alone(fused, run.names, timed=timed, inside=inside, hours=bool(hours), at_close=at_close)
+    return fused, text
+
+
+def texts(plans: Sequence[Plan], rows: Sequence[Rows], *, together: bool, at_close: bool) -> set[str]:
+    """What would have to be compiled to trade `plans` (see `trade_alone`, `trade_together`)."""
+    if not together:
+        return {_alone(plan, row, at_close)[1] for plan, row in zip(plans, rows, strict=True)}
+    runs = [Run(plan, plan.instruments[0]) for plan in plans]
+    return {_TOGETHER, *(signals_only(fuse(run.exprs), run.names) for run in runs)}
+
+
 def prices(bars: BarArrays) -> Sequence[NDArray[Any]]:
     return bars.open, bars.high, bars.low, bars.close, bars.volume
 
 
-def trade_together(plans: Sequence[Plan], bars: Sequence[BarArrays], rows: Sequence[Rows], say: Say = None) -> Told:
-    """Several instruments on one account, each with its plan; the lists run side by side."""
-    offset = np.cumsum([0, *map(len, bars)])
+def trade_together(
+    plans: Sequence[Plan],
+    bars: Sequence[BarArrays],
+    rows: Sequence[Rows],
+    say: Say = None,
+    *,
+    detail: Sequence[BarArrays] | None = None,
+) -> Told:
+    """Several instruments on one account, each with its plan; the lists run side by side.
+
+    `detail` holds what is walked along, where that is not `bars` themselves.
+    """
+    walked = bars if detail is None else detail
+    offset = np.cumsum([0, *map(len, walked)])
     bits = np.zeros(offset[-1], np.uint8)
     wants_atr = any(plan.exits.needs_atr for plan in plans)
     atr = np.zeros(offset[-1] if wants_atr else 0)
@@ -266,19 +320,26 @@ def trade_together(plans: Sequence[Plan], bars: Sequence[BarArrays], rows: Seque
         run = Run(plan, plan.instruments[0])
         fused = fuse(run.exprs)
         signals: Callable[..., None] = load(signals_only(fused, run.names), say).run
-        here = slice(offset[k], offset[k + 1])
-        values = np.array(fused.values or (0.0,))
-        signals(len(each), *prices(each), *fused.arrays(each), values, bits[here], atr[here])
+        here, values = slice(offset[k], offset[k + 1]), np.array(fused.values or (0.0,))
+        own = bits[here], atr[here]
+        if walked[k] is not each:
+            own = np.zeros(len(each), np.uint8), np.zeros(len(each) if wants_atr else 0)
+        signals(len(each), *prices(each), *fused.arrays(each), values, *own)
+        if walked[k] is not each:
+            after = closing_bars(each, walked[k], at_close=False) + 1  # 0, where nothing ever acts, for none
+            bits[here] = own[0][after]
+            if wants_atr:
+                atr[here] = own[1][after]
     state = np.zeros((len(plans), slots.STATE), np.int64)
     shared = np.zeros(slots.SHARED, np.int64)
 
     def joined(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(each, name) for each in bars])
+        return np.concatenate([getattr(each, name) for each in walked])
 
     out = load(_TOGETHER, say).run(
         offset,
         *map(joined, ("open", "high", "low", "close", "start", "end")),
-        joined("since") + np.repeat([each.session_open for each in bars], [len(each) for each in bars]),
+        joined("since") + np.repeat([each.session_open for each in walked], list(map(len, walked))),
         joined("day"),
         bits,
         atr,

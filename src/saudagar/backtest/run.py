@@ -1,14 +1,14 @@
 """One backtest, two drivers: the desk's own engine, or a compiled kernel that tells the same round trips.
 
-``run(Backtest(...), driver="kernel")`` is the way in for the command line, sweeps and notebooks. What the kernel does
-not cover is refused with the reason; the engine does everything.
+``run(Backtest(...), driver="auto")`` is the way in for the command line, sweeps and notebooks. What the kernel does
+not cover is refused with the reason; the engine does everything. Which of them runs changes no number: see `choice`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -16,32 +16,38 @@ from numpy.typing import NDArray
 
 import saudagar
 from saudagar.backtest import slots
+from saudagar.backtest.charged import charged
 from saudagar.backtest.costs import FlatCosts, StatutoryCosts, Trip
 from saudagar.backtest.data import Market
+from saudagar.backtest.fill_rules import FillRules
 from saudagar.backtest.fills import Slippage
+from saudagar.backtest.outcome import BacktestResult
 from saudagar.backtest.replay import replay_bars
+from saudagar.backtest.result import Result
 from saudagar.engine.settings import Plan, Settings
-from saudagar.indicators import BarArrays
-from saudagar.model import InstrumentId, Paise, PositionId, Side, position_id
+from saudagar.model import InstrumentId, Paise, PositionId, position_id
 from saudagar.model.errors import ConfigError
 from saudagar.portfolio import Trade
 from saudagar.strategies import Strategy
 
+__all__ = ["Backtest", "BacktestResult", "Driver", "objection", "run", "told_of"]
+
 Ints = NDArray[np.int64]
-Driver = Literal["kernel", "engine"]
+Driver = Literal["auto", "kernel", "engine"]
 
 
 class Backtest(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What to trade, on what, and by which rules.
 
-    Signals act at the next bar's open; inside a bar the worst comes first (see `replay`). The broker's limit on
-    orders a second does not apply: a bar has no seconds.
+    Signals act as `fills` says; inside a bar the worst comes first (see `replay`). The broker's limit on orders a
+    second does not apply: a bar has no seconds.
     """
 
     settings: Settings
     market: Market
     costs: FlatCosts | StatutoryCosts = FlatCosts()
     slippage: Slippage = Slippage()
+    fills: FillRules = FillRules()
     capital: Paise = 0
 
     @property
@@ -61,53 +67,10 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             )
             plans.append([plan.id, plan.instruments, plan.interval, plan.sizing, plan.side])
         told = [plans, settings.product, settings.tactics, settings.hours, self.costs, self.slippage, self.capital]
+        if self.fills != FillRules():
+            told.append(self.fills)
         limits = msgspec.structs.asdict(settings.limits) | {"allowed": sorted(settings.limits.allowed)}
         return blake2b(msgspec.json.encode([*told, limits], order="deterministic"), digest_size=16).hexdigest()
-
-
-class BacktestResult(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Round trips by column, in the order of their exits; values in paise, times in UTC ns.
-
-    `position` counts in `positions`, `reason` in `slots.REASONS` (1 is the strategy's own signal).
-    """
-
-    positions: tuple[PositionId, ...]
-    instruments: tuple[InstrumentId, ...]  # one for each of `positions`
-    position: Ints
-    sign: Ints  # +1 long, -1 short
-    quantity: Ints
-    entry_ts: Ints
-    entry_value: Ints
-    exit_ts: Ints
-    exit_value: Ints
-    reason: Ints
-    through: NDArray[np.bool_]  # the order that closed it opened the next
-    costs: Ints
-    fills: int
-    open_quantity: Ints  # per position, signed units still held
-    open_value: Ints  # paid or received for them
-    open_ts: Ints
-    capital: Paise
-    driver: str
-    data: str  # hash of the bars
-    config: str  # hash of everything else
-    version: str
-
-    def __len__(self) -> int:
-        return len(self.position)
-
-    @property
-    def profit(self) -> Ints:
-        """Of each round trip after costs, paise."""
-        return self.sign * (self.exit_value - self.entry_value) - self.costs
-
-    @property
-    def gross(self) -> Paise:
-        return int((self.sign * (self.exit_value - self.entry_value)).sum())
-
-    @property
-    def net(self) -> Paise:
-        return int(self.profit.sum())
 
 
 def run(backtest: Backtest, driver: Driver = "kernel", *, say: Callable[[str], None] | None = None) -> BacktestResult:
@@ -115,8 +78,10 @@ def run(backtest: Backtest, driver: Driver = "kernel", *, say: Callable[[str], N
 
     Parameters
     ----------
+    driver
+        ``auto`` takes the one that is done sooner; see `choice.chosen`.
     say
-        Told what takes long: the first compilation of a strategy.
+        Told what takes long (the first compilation of a strategy), and with ``auto`` why the engine runs.
 
     Raises
     ------
@@ -124,29 +89,39 @@ def run(backtest: Backtest, driver: Driver = "kernel", *, say: Callable[[str], N
         A plan names an instrument without bars or another interval than theirs; the kernel cannot do it; Numba is
         not installed.
     """
-    settings = msgspec.structs.replace(
-        backtest.settings, limits=msgspec.structs.replace(backtest.settings.limits, orders_per_second=0)
-    )
-    backtest = msgspec.structs.replace(backtest, settings=settings)
+    settings = backtest.fills.applied(backtest.settings)
+    settings = msgspec.structs.replace(settings, limits=msgspec.structs.replace(settings.limits, orders_per_second=0))
+    made = msgspec.structs.replace(backtest, settings=settings)
     for plan in settings.plans:
         for name in plan.instruments:
             _check(plan, name, backtest.market)
-    return _by_engine(backtest) if driver == "engine" else _by_kernel(backtest, say)
+    if driver == "auto":
+        from saudagar.backtest.choice import chosen
+
+        choice = chosen(made)
+        driver = choice.driver
+        if say is not None and choice.why:
+            say(choice.why)
+    return _by_engine(backtest, made) if driver == "engine" else _by_kernel(backtest, made, say)
 
 
 def objection(backtest: Backtest) -> str:
     """Why the kernel cannot run `backtest`; empty if it can."""
-    settings = backtest.settings
+    settings, market, fills = backtest.settings, backtest.market, backtest.fills
     names = [name for plan in settings.plans for name in plan.instruments]
     limits = settings.limits
     if hooked := [plan.id for plan in settings.plans if type(plan.strategy).on_bar is not Strategy.on_bar]:
-        return f"strategy {hooked[0]!r} has an on_bar of its own"
+        return f"strategy {hooked[0]!r} has an on_bar of its own, which is not compiled"
     if len(set(names)) < len(names):
-        return "two strategies trade one instrument"
-    if outside := [name for name in names if name in backtest.market.outside]:
-        return f"{outside[0]} has bars outside continuous trading"
+        twice = next(name for name in names if names.count(name) > 1)
+        return f"two strategies trade {twice}, and one's position decides which way the other's price walks"
     if (limits.day_loss or limits.day_profit) and not isinstance(backtest.costs, FlatCosts):
         return "limits on the day's profit count charges, which the kernel knows only as a flat share of turnover"
+    if fills.counts_volume:
+        word = "orders fill in parts" if fills.participation else "entries wait in a queue"
+        return f"{word} ({fills.fill.value}), and the kernel fills whole"
+    if fills.at_close and (_shared(backtest) or any(name in market.detail for name in names)):
+        return "fills at the close together with shared limits or finer bars are the engine's"
     return ""
 
 
@@ -165,22 +140,54 @@ def _pairs(backtest: Backtest) -> list[tuple[Plan, InstrumentId]]:
     return sorted(pairs, key=lambda pair: order[pair[1]])
 
 
-def _by_kernel(backtest: Backtest, say: Callable[[str], None] | None) -> BacktestResult:
-    if why := objection(backtest):
-        raise ConfigError(f"the compiled driver cannot run this: {why}.", hint="Use the engine driver.")
-    from saudagar.backtest.kernel import constants, trade_alone, trade_together
+def _shared(backtest: Backtest) -> bool:
+    """Whether what one position does may matter to another."""
+    limits, count = backtest.settings.limits, sum(len(plan.instruments) for plan in backtest.settings.plans)
+    bound = limits.max_open_positions or limits.max_trades or limits.day_loss or limits.day_profit
+    return bool(bound or (backtest.settings.hours.square_off and count > 1))
 
-    settings, market, limits = backtest.settings, backtest.market, backtest.settings.limits
-    pairs = [(msgspec.structs.replace(plan, instruments=(name,)), name) for plan, name in _pairs(backtest)]
+
+class Job(NamedTuple):
+    """What the kernel is given: a plan for each of its instruments, and the constants of each."""
+
+    plans: list[Plan]
+    rows: list[Ints]
+    together: bool
+
+
+def job_of(backtest: Backtest) -> Job:
+    """The kernel's part of `backtest`."""
+    from saudagar.backtest.kernel import constants
+
+    market = backtest.market
+    plans = [msgspec.structs.replace(plan, instruments=(name,)) for plan, name in _pairs(backtest)]
     flat = backtest.costs.ppm if isinstance(backtest.costs, FlatCosts) else 0
     slip = (backtest.slippage.ticks, backtest.slippage.ppm)
-    rows = [constants(p, market.instruments.get(name), settings, cost_ppm=flat, slip=slip) for p, name in pairs]
-    bars = [market.bars[name] for _, name in pairs]
-    shared = limits.max_open_positions or limits.max_trades or limits.day_loss or limits.day_profit
-    if shared or (settings.hours.square_off and len(pairs) > 1):
-        told = [trade_together([plan for plan, _ in pairs], bars, rows, say)]
+    known = [market.instruments.get(plan.instruments[0]) for plan in plans]
+    rows = [
+        constants(plan, instrument, backtest.settings, cost_ppm=flat, slip=slip)
+        for plan, instrument in zip(plans, known, strict=True)
+    ]
+    return Job(plans, rows, _shared(backtest) or any(plan.instruments[0] in market.detail for plan in plans))
+
+
+def _by_kernel(asked: Backtest, backtest: Backtest, say: Callable[[str], None] | None) -> BacktestResult:
+    if why := objection(backtest):
+        raise ConfigError(f"the compiled driver cannot run this: {why}.", hint="Use the engine driver.")
+    from saudagar.backtest.kernel import trade_alone, trade_together
+
+    market, job = backtest.market, job_of(backtest)
+    names = [plan.instruments[0] for plan in job.plans]
+    bars = [market.bars[name] for name in names]
+    if job.together:
+        detail = [market.detail.get(name, market.bars[name]) for name in names]
+        told = [trade_together(job.plans, bars, job.rows, say, detail=detail)]
     else:
-        told = [trade_alone(plan, each, row, say) for (plan, _), each, row in zip(pairs, bars, rows, strict=True)]
+        at_close = backtest.fills.at_close
+        told = [
+            trade_alone(plan, each, row, say, at_close=at_close)
+            for plan, each, row in zip(job.plans, bars, job.rows, strict=True)
+        ]
         for k, each in enumerate(told):
             each.trades[:, slots.OUT_ROW] = k
     trades = (
@@ -189,12 +196,11 @@ def _by_kernel(backtest: Backtest, say: Callable[[str], None] | None) -> Backtes
         else np.concatenate([each.trades for each in told] or [np.empty((0, slots.OUT), np.int64)])
     )
     states = np.concatenate([each.states for each in told]) if told else np.empty((0, slots.STATE), np.int64)
-    return _result(backtest, "kernel", trades, states, sum(each.fills for each in told))
+    return _result(asked, "kernel", trades, states, sum(each.fills for each in told), {})
 
 
-def _by_engine(backtest: Backtest) -> BacktestResult:
-    market = backtest.market
-    costs = backtest.costs
+def _by_engine(asked: Backtest, backtest: Backtest) -> BacktestResult:
+    market, costs = backtest.market, backtest.costs
     told = replay_bars(
         backtest.settings,
         market.bars,
@@ -202,7 +208,14 @@ def _by_engine(backtest: Backtest) -> BacktestResult:
         market.calendar,
         costs if isinstance(costs, FlatCosts) else lambda trade: costs.trip(_trip(trade, market)),
         slippage=backtest.slippage,
+        fills=backtest.fills,
+        detail=market.detail,
     )
+    return told_of(asked, told, "engine")
+
+
+def told_of(backtest: Backtest, told: Result, driver: str) -> BacktestResult:
+    """What a replay of `backtest` left, by column."""
     pairs = _pairs(backtest)
     number = {position_id(plan.id, name): k for k, (plan, name) in enumerate(pairs)}
     codes = {reason: k for k, reason in enumerate(slots.REASONS) if reason}
@@ -233,7 +246,7 @@ def _by_engine(backtest: Backtest) -> BacktestResult:
         before = last.get(position.id)
         if before is not None and before[1] == position.legs[0].order_id:
             trades[before[0], slots.OUT_THROUGH] = 1
-    return _result(backtest, "engine", trades, states, told.fills)
+    return _result(backtest, driver, trades, states, told.fills, told.denials)
 
 
 def _trip(trade: Trade, market: Market) -> Trip:
@@ -241,15 +254,16 @@ def _trip(trade: Trade, market: Market) -> Trip:
     return Trip(instrument, trade.side, trade.quantity, trade.exit_ts, trade.entry_value, trade.exit_value)
 
 
-def _result(backtest: Backtest, driver: str, trades: Ints, states: Ints, fills: int) -> BacktestResult:
+def _result(
+    backtest: Backtest, driver: str, trades: Ints, states: Ints, fills: int, denials: dict[str, int]
+) -> BacktestResult:
     pairs = _pairs(backtest)
     if len(pairs) > 1:
         trades = trades[
             np.lexsort((trades[:, slots.OUT_ENTRY_TS], trades[:, slots.OUT_ROW], trades[:, slots.OUT_EXIT_TS]))
         ]
+    cost = charged(backtest.costs, [backtest.market.instruments.get(name) for _, name in pairs], trades, states)
     column = np.ascontiguousarray(trades.T)
-    entry, exit_ = column[slots.OUT_ENTRY_VALUE], column[slots.OUT_EXIT_VALUE]
-    rule = backtest.costs
     return BacktestResult(
         positions=tuple(position_id(plan.id, name) for plan, name in pairs),
         instruments=tuple(name for _, name in pairs),
@@ -257,14 +271,12 @@ def _result(backtest: Backtest, driver: str, trades: Ints, states: Ints, fills: 
         sign=column[slots.OUT_SIGN],
         quantity=column[slots.OUT_QUANTITY],
         entry_ts=column[slots.OUT_ENTRY_TS],
-        entry_value=entry,
+        entry_value=column[slots.OUT_ENTRY_VALUE],
         exit_ts=column[slots.OUT_EXIT_TS],
-        exit_value=exit_,
+        exit_value=column[slots.OUT_EXIT_VALUE],
         reason=column[slots.OUT_REASON],
         through=column[slots.OUT_THROUGH] == 1,
-        costs=rule.many(entry, exit_)
-        if isinstance(rule, FlatCosts)
-        else _statutory(rule, backtest, pairs, trades, states),
+        costs=cost.costs,
         fills=fills,
         open_quantity=states[:, slots.QUANTITY],
         open_value=states[:, slots.ENTRY_VALUE] - states[:, slots.EXIT_VALUE],
@@ -274,38 +286,7 @@ def _result(backtest: Backtest, driver: str, trades: Ints, states: Ints, fills: 
         data=backtest.market.digest,
         config=backtest.digest,
         version=saudagar.__version__,
+        market=backtest.market,
+        kinds=cost.kinds,
+        denials=denials,
     )
-
-
-def _statutory(
-    rule: StatutoryCosts, backtest: Backtest, pairs: Sequence[tuple[Plan, InstrumentId]], trades: Ints, states: Ints
-) -> Ints:
-    """Trip by trip; where one order closed a trip and opened the next, its brokerage is shared."""
-    costs = np.zeros(len(trades), np.int64)
-    for k, (_, name) in enumerate(pairs):
-        instrument = backtest.market.instruments.get(name)
-        mine = np.flatnonzero(trades[:, slots.OUT_ROW] == k)
-        before = 0
-        following: list[int] = [*trades[mine[1:], slots.OUT_ENTRY_VALUE].tolist(), int(states[k, slots.ENTRY_VALUE])]
-        for at, after in zip(mine.tolist(), following, strict=False):
-            line: Any = trades[at].tolist()
-            through = line[slots.OUT_THROUGH] == 1
-            costs[at] = rule.trip(
-                Trip(
-                    instrument,
-                    Side.of(line[slots.OUT_SIGN]),
-                    line[slots.OUT_QUANTITY],
-                    line[slots.OUT_EXIT_TS],
-                    line[slots.OUT_ENTRY_VALUE],
-                    line[slots.OUT_EXIT_VALUE],
-                    before,
-                    after if through else 0,
-                )
-            )
-            before = line[slots.OUT_EXIT_VALUE] if through else 0
-    return costs
-
-
-def bars_of(result: BacktestResult, market: Market, position: int) -> BarArrays:
-    """The bars that a position of `result` traded."""
-    return market.bars[result.instruments[position]]

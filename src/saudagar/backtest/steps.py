@@ -288,6 +288,18 @@ def bar(
 
 
 @compiled
+def act_at_close(
+    c: Any, s: Any, g: Any, bits: int, atr: float, price: int, ts: int, clock: int, out: Any, row: int
+) -> None:
+    """The wish of a bar at its own close, seen once more as a last price."""
+    arrive(c, s, g, price, ts, clock, out, row)
+    want(c, s, g, bits, atr, price, clock)
+    settle(c, s, g, price, ts, out, row)
+    if s[at.QUANTITY]:
+        corridor(c, s)
+
+
+@compiled
 def morning(c: Any, s: Any) -> None:
     """Day orders have ended; what rests is sent anew."""
     s[at.TRIGGER] = s[at.WOKEN] = s[at.HIT] = s[at.CHANGES] = 0

@@ -95,7 +95,7 @@ class ContractNote(msgspec.Struct, frozen=True):
     total: Charges
 
 
-class _Rates(msgspec.Struct, frozen=True):
+class Rates(msgspec.Struct, frozen=True):
     """Everything that does not depend on the order itself."""
 
     most: Decimal
@@ -167,7 +167,7 @@ def charge(
         )
     if isinstance(plan, str):
         plan = plan_named(plan)
-    rates = _rates_of(plan, day, instrument, product)
+    rates = rates_of(plan, day, instrument, product)
     turnover = Decimal(value).scaleb(-2)
     bought = side is Side.BUY
     exact = _assemble(
@@ -236,17 +236,17 @@ def exercise_stt(day: date, intrinsic: Paise) -> Decimal:
     return Decimal(intrinsic).scaleb(-2) * _on(day, tables.EXERCISE_STT, "STT of exercised options")[0]
 
 
-def _brokerage(rates: _Rates, turnover: Decimal) -> Decimal:
+def _brokerage(rates: Rates, turnover: Decimal) -> Decimal:
     return rates.most if rates.fraction is None else min(rates.most, turnover * rates.fraction)
 
 
-def _share(rates: _Rates, turnover: Decimal, whole: Decimal) -> Decimal:
+def _share(rates: Rates, turnover: Decimal, whole: Decimal) -> Decimal:
     brokerage = _brokerage(rates, whole)
     return brokerage if turnover == whole else brokerage * turnover / whole
 
 
 def _assemble(
-    rates: _Rates, turnover: Decimal, *, brokerage: Decimal, stt: Decimal, stamp: Decimal, dp: Decimal
+    rates: Rates, turnover: Decimal, *, brokerage: Decimal, stt: Decimal, stamp: Decimal, dp: Decimal
 ) -> Charges:
     return Charges(
         brokerage=brokerage,
@@ -268,7 +268,7 @@ def _net(plan: Plan, day: date, orders: list[ExecutedOrder], rounding: Rounding,
     instrument = orders[0].instrument
     if instrument.kind is not InstrumentKind.EQUITY:
         return _rounded(sum(legs, Charges()), plan, day, rounding)
-    delivery, intraday = (_rates_of(plan, day, instrument, kind) for kind in (Product.DELIVERY, Product.INTRADAY))
+    delivery, intraday = (rates_of(plan, day, instrument, kind) for kind in (Product.DELIVERY, Product.INTRADAY))
     bought, buy_value = _totals(orders, Side.BUY)
     sold, sell_value = _totals(orders, Side.SELL)
     turnover = buy_value + sell_value
@@ -311,7 +311,8 @@ def _half_up(amount: Decimal, unit: Decimal) -> Decimal:
     return amount.quantize(unit, ROUND_HALF_UP)
 
 
-def _rates_of(plan: Plan, day: date, instrument: Instrument, product: Product) -> _Rates:
+def rates_of(plan: Plan, day: date, instrument: Instrument, product: Product) -> Rates:
+    """What an order's charges depend on beside the order itself. Raises like `charge`."""
     return _rates(
         plan,
         day,
@@ -326,7 +327,7 @@ def _rates_of(plan: Plan, day: date, instrument: Instrument, product: Product) -
 @lru_cache(maxsize=1024)
 def _rates(
     plan: Plan, day: date, segment: Segment, kind: InstrumentKind, product: Product, full_rate: bool, fund: bool
-) -> _Rates:
+) -> Rates:
     kind_of = _class_of(segment, kind, product, fund)
     tariff = _TARIFFS[kind_of]
     if segment is Segment.BSE_FNO and tariff is Tariff.OPTION and not full_rate:
@@ -334,7 +335,7 @@ def _rates(
     exchange, ipft = _on(day, tables.EXCHANGE[segment.exchange, tariff], f"{segment.exchange} {tariff} charges")
     stt_buy, stt_sell = _on(day, tables.STT[kind_of], f"STT for {kind_of}")
     brokerage = plan.brokerage[kind_of]
-    return _Rates(
+    return Rates(
         most=brokerage.most,
         fraction=brokerage.fraction,
         stt_buy=stt_buy,
