@@ -43,13 +43,15 @@ class NotedEngine(Engine):
         return step
 
 
-def desk(instruments: Sequence[Instrument], restless: int = 0) -> NotedEngine:
+def desk(instruments: Sequence[Instrument], restless: int = 0, every: Nanos = 5 * SECOND) -> NotedEngine:
     """An engine with EMA cross and volume breakout at one minute on all of `instruments`.
 
     Parameters
     ----------
     restless
-        On so many of them `Follow` runs at five seconds as well.
+        On so many of them `Follow` runs as well.
+    every
+        The interval of its bars.
     """
     tradable = [each.id for each in instruments if each.segment.tradable]
     one = Sizing(SizeBy.QUANTITY, 1)
@@ -63,7 +65,7 @@ def desk(instruments: Sequence[Instrument], restless: int = 0) -> NotedEngine:
                 id=StrategyId("Follow"),
                 strategy=Follow(),
                 instruments=tuple(tradable[:: len(tradable) // restless][:restless]),
-                interval=5 * SECOND,
+                interval=every,
                 sizing=one,
             )
         )

@@ -2,12 +2,17 @@
 
 The simulated exchange is a process of its own, the feed comes over the real Upstox SDK in its child, orders go out
 through the real Dhan SDK over HTTP, and the journal is on this disk. Nothing is sped up: it takes as long as it takes.
+The exchange works on the same cores as the desk; what it used of them is told, for a real one does not.
+
+The desk is warmed up as on a real morning, so all graphs compute. Sixty instruments carry a strategy that never rests
+and gives the orders; the end of a minute, at which 2,000 graphs step within a second, falls into every run.
 """
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import date
@@ -33,7 +38,11 @@ _COUNT = 1_000
 _PER_FRAME = 20
 _STEP: Nanos = SECOND * _PER_FRAME // _COUNT
 _RESTLESS = 60
-_BEGIN = "10:00:45"  # a minute ends on the way
+_FOLLOW: Nanos = 2 * SECOND
+_MINUTE_ENDS = "10:01"  # half-way through
+_PAST = 60  # bars to warm up on, of
+_FALL: Paise = 10
+_VOLUME = 1_500
 
 
 class PacedDay:
@@ -44,6 +53,7 @@ class PacedDay:
     def __init__(self, seconds: int) -> None:
         self.day: date = DAY
         self.instruments: tuple[Instrument, ...] = universe(_COUNT)
+        self.begin = at(DAY, _MINUTE_ENDS) - seconds // 2 * SECOND
         self._seconds = seconds
 
     def steps(self) -> Iterator[tuple[Nanos, list[Tick]]]:
@@ -52,9 +62,8 @@ class PacedDay:
         prices = {each.id: listing(each.id).previous_close for each in self.instruments}
         volumes = dict.fromkeys(prices, 0)
         groups = [self.instruments[first : first + _PER_FRAME] for first in range(0, _COUNT, _PER_FRAME)]
-        begin = at(DAY, _BEGIN)
         for number in range(self._seconds * len(groups)):
-            ts = begin + number * _STEP
+            ts = self.begin + number * _STEP
             ticks = []
             for each in groups[number % len(groups)]:
                 prices[each.id] += random.choice((-1, 1)) * each.tick_size * random.randint(1, 3)
@@ -63,8 +72,13 @@ class PacedDay:
             yield ts, ticks
 
     def history(self, instrument: InstrumentId, interval: Nanos, start: Nanos, end: Nanos) -> list[Bar]:
-        """None: the desk begins cold."""
-        return []
+        """A slow fall to the previous close: no average is near to crossing another."""
+        close = self.previous_close(instrument)
+        return [
+            Bar(instrument, interval, moment, moment + interval, above, above, above - _FALL, above - _FALL, _VOLUME)
+            for moment in range(start, end, interval)
+            for above in (close + (end - moment) // interval * _FALL,)
+        ]
 
     def previous_close(self, instrument: InstrumentId) -> Paise:
         return listing(instrument).previous_close
@@ -79,6 +93,9 @@ def figures(seconds: int) -> Iterator[Figure]:
     try:
         ports: Ports = ours.recv()
         runner, handed = asyncio.run(_trade(ports, seconds))
+        with suppress(BrokenPipeError):  # its market is over, and so may it be
+            ours.send(None)
+        used: float = ours.recv()
     finally:
         exchange.kill()
         exchange.join()
@@ -86,6 +103,8 @@ def figures(seconds: int) -> Iterator[Figure]:
     yield from _quantiles("tick received → order durable", runner.submitted.samples)
     yield from _quantiles("tick received → handed to the SDK", handed)
     note = f"{runner.ticks:,} ticks, {runner.orders_sent:,} orders, {len(handed)} of them born of a tick"
+    share = used / seconds * 100
+    yield Figure(group=GROUP, what="the exchange's share of a core", unit="%", best=share, middle=share, rounds=1)
     trades = float(len(runner.engine.state.trades))
     yield Figure(
         group=GROUP, what="round trips in the run", unit="trades", best=trades, middle=trades, rounds=1, note=note
@@ -100,8 +119,13 @@ def _quantiles(what: str, samples: Sequence[Nanos]) -> Iterator[Figure]:
 
 async def _trade(ports: Ports, seconds: int) -> tuple[Runner, list[Nanos]]:
     """A desk on that market until the market is over."""
-    instruments = universe(_COUNT)
-    engine = desk(instruments, _RESTLESS)
+    market = PacedDay(seconds)
+    instruments = market.instruments
+    engine = desk(instruments, _RESTLESS, _FOLLOW)
+    for need in engine.analysis.needs():
+        now = market.begin // need.interval * need.interval
+        past = market.history(need.instrument, need.interval, now - _PAST * need.interval, now)
+        engine.analysis.warm(need.instrument, need.interval, past)
     account, watch = Account(), Watch(silence=0, stale=0)
     feed = UpstoxFeed(
         UpstoxSettings(token=account.upstox_token, feed_url=f"ws://127.0.0.1:{ports.upstox}/v3/feed/market-data-feed"),
@@ -131,7 +155,7 @@ async def _trade(ports: Ports, seconds: int) -> tuple[Runner, list[Nanos]]:
 
     broker.on_hand_over = on_hand_over
     await broker.start(runner.put, runner.on_link)
-    running = asyncio.create_task(runner.run(engine.start(DAY, at(DAY, _BEGIN))))
+    running = asyncio.create_task(runner.run(engine.start(DAY, market.begin)))
     await feed.start(instruments, runner.put, runner.on_link)
     await asyncio.wait({running}, timeout=seconds + 1.0)
     await feed.stop()
@@ -154,7 +178,11 @@ async def _serving(pipe: Connection, seconds: int) -> None:
 
     exchange = await serve(PacedDay(seconds), speed=1.0, hold=True, writes_per_second=0)
     pipe.send(exchange.ports)
+    begin = time.process_time()
+    asyncio.get_running_loop().add_reader(pipe.fileno(), exchange.stopped.set)  # the desk is done
     await exchange.stopped.wait()
+    pipe.send(time.process_time() - begin)
+    await exchange.stop()  # raises what its market died of
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def _ticks(short: bool) -> Iterator[Figure]:
 def _latency(short: bool) -> Iterator[Figure]:
     from benchmarks.latency import figures
 
-    return figures(5 if short else 20)
+    return figures(10 if short else 20)
 
 
 @_section("memory")
