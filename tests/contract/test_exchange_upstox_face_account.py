@@ -203,12 +203,6 @@ def test_the_approval_on_the_phone_is_asked_for(scripted_market: Any, api: Any) 
     assert code_of(lambda: login.init_token_request_for_indie_user(wrong, SIM.upstox_key)) == "UDAPI100016"
 
 
-def test_old_trades_are_an_empty_page(scripted_market: Any, api: Any) -> None:
-    trades = upstox_client.PostTradeApi(api(scripted_market()))
-    page = trades.get_trades_by_date_range("2026-11-01", "2026-11-19", 1, 100)
-    assert (page.data, page.meta_data.page.total_records) == ([], 0)
-
-
 def followed(url: str) -> str:
     class Stay(urllib.request.HTTPRedirectHandler):
         def redirect_request(self, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Upstox's account endpoints: positions, holdings, conversion, money, charges, kill switch, addresses, old trades."""
+"""Upstox's account endpoints: positions, holdings, conversion, money, charges, kill switch, addresses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from saudagar.exchange.core_orders import Refusal
-from saudagar.exchange.face import Route, json_response
+from saudagar.exchange.face import Route
 from saudagar.exchange.upstox.errors import Refused
 from saudagar.exchange.upstox.requests import paise, read_product, read_side
 from saudagar.exchange.upstox.shapes import holding_row, position_row
@@ -78,7 +78,6 @@ class UpstoxAccount:
             Route("PUT", "/v2/user/ip", "upstox.ip", self._set_ip),
             Route("POST", "/v2/charges/margin", "upstox.margin", self._margin),
             Route("GET", "/v2/charges/brokerage", "upstox.brokerage", self._brokerage),
-            Route("GET", "/v2/charges/historical-trades", "upstox.history.trades", self._past_trades),
         ]
 
     def _rows(self, *products: Product) -> list[dict[str, Any]]:
@@ -231,17 +230,6 @@ class UpstoxAccount:
         except (ValueError, DataError) as problem:
             raise Refused("UDAPI100036", str(problem)) from None
         return success({"charges": _charges(costs)})
-
-    async def _past_trades(self, request: web.Request) -> web.Response:
-        """Trades of past days: only today's exist here, and they are not past yet; the page is empty."""
-        query = request.query
-        if not query.get("start_date") or not query.get("end_date"):
-            raise Refused("UDAPI1088")
-        page = {"page_number": 1, "page_size": int(query.get("page_size", "100")), "total_records": 0, "total_pages": 0}
-        rows: list[object] = []
-        return json_response(
-            {"status": "success", "data": rows, "meta_data": {"page": page}, "metaData": {"page": page}}
-        )
 
 
 def profile() -> dict[str, Any]:

@@ -28,6 +28,8 @@ ERRORS = {
     "UDAPI1015": (400, "to_date must be greater than or equal to from_date"),
     "UDAPI1052": (400, "The quantity is invalid"),
     "UDAPI1054": (400, "The price is invalid"),
+    "UDAPI1066": (400, "The segment is invalid"),
+    "UDAPI1067": (400, "The segment is required"),
     "UDAPI1088": (400, "Invalid date"),
     "UDAPI1111": (400, "No open position available to exit."),
     "UDAPI1112": (400, "More than 10 open positions cannot be exited together."),

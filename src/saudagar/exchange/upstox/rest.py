@@ -24,6 +24,7 @@ from saudagar.exchange.upstox.orders import UpstoxOrders
 from saudagar.exchange.upstox.portfolio import PATH as PORTFOLIO
 from saudagar.exchange.upstox.portfolio import OrderLog, PortfolioStream
 from saudagar.exchange.upstox.quotes import UpstoxQuotes
+from saudagar.exchange.upstox.reports import UpstoxReports
 from saudagar.exchange.upstox.site import UpstoxSite
 
 # The SDK sends no token for candles; the sockets check their own.
@@ -68,6 +69,7 @@ class UpstoxFace:
             UpstoxOrders(site, log),
             gtt,
             UpstoxAccount(site),
+            UpstoxReports(site),
             UpstoxChain(site),
             UpstoxLogin(site, key=key, secret=secret, renew=renew),
             self.portfolio,
