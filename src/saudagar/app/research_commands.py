@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _STDOUT = "-"
 _DATES = ["%Y-%m-%d"]
-_RESULTS = "sweep.sqlite"
 
 
 class DriverName(StrEnum):
@@ -198,7 +197,7 @@ def sweep(
     """
     asked = _asked(locals())
     with told(json=as_json):
-        from saudagar.app.research_sweep import Search, encoded, grid_of, print_sweep, swept
+        from saudagar.app.research_sweep import RESULTS, Search, encoded, grid_of, print_sweep, swept
 
         search = Search(
             grid=grid_of(grid),
@@ -208,7 +207,7 @@ def sweep(
             driver=driver,
             workers=workers,
             cluster=cluster,
-            store=resume / _RESULTS if resume is not None else None,
+            store=resume / RESULTS if resume is not None else None,
             measure=measure,
             train=train,
         )

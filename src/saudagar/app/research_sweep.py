@@ -27,6 +27,9 @@ from saudagar.research.sweep import Progress, Runner, Sweep, sweep
 from saudagar.research.sweep_grid import Condition, Grid, Params, parse_axis
 from saudagar.research.walkforward import MEASURES, Verdict, measured
 
+RESULTS = "sweep.sqlite"
+"""In the folder that ``--resume`` names."""
+
 _NOTHING = "–"
 
 

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from saudagar.app.research_record import overnight, record_of
 from saudagar.app.research_setup import Asked, Prepared, facts, parametrised, prepare
-from saudagar.app.research_sweep import Search, swept
+from saudagar.app.research_sweep import RESULTS, Search, swept
 from saudagar.backtest.run import objection, run
 from saudagar.model import Product, TradeSide
 from saudagar.model.errors import ConfigError
@@ -222,13 +222,14 @@ def sweep(
         driver=driver,
         workers=workers,
         cluster=cluster,
-        store=Path(resume) if resume is not None else None,
+        store=Path(resume) / RESULTS if resume is not None else None,
         measure=measure,
         train=train,
     )
     prepared = prepare(asked, _strategy(strategy, params), known.market)
     found = swept(asked, search, Console(file=StringIO()), prepared)
-    call = _call("sweep", strategy, known, params, {"grid": axes, **options})
+    how = {"where": list(where), "trials": trials, "seed": seed, "measure": measure, "train": train}
+    call = _call("sweep", strategy, known, params, {"grid": axes, **how, **options})
     return Swept(msgspec.structs.replace(found, facts=msgspec.structs.replace(found.facts, command=call)))
 
 

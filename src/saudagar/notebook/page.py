@@ -17,21 +17,23 @@ from saudagar.research.report import thin
 _GREEN, _RED = "#1a9850", "#e0483e"  # legible on white and on black
 _RULE = "1px solid color-mix(in srgb, currentColor 18%, transparent)"
 _STYLE = f"""<style>
-.saudagar {{ font: 13px/1.45 system-ui, sans-serif; color: inherit; max-width: 760px }}
+.saudagar {{ font: 13px/1.45 system-ui, sans-serif; color: inherit; max-width: 980px }}
 .saudagar table {{ border-collapse: collapse; margin: 4px 0; background: none; font-variant-numeric: tabular-nums }}
 .saudagar th, .saudagar td {{ padding: 2px 10px 2px 0; border: 0; border-bottom: {_RULE}; background: none;
  color: inherit; text-align: left; white-space: nowrap; font-size: 13px }}
 .saudagar th {{ opacity: .65; font-weight: 500 }} .saudagar .n {{ text-align: right }}
-.saudagar .scroll {{ overflow-x: auto }} .saudagar small {{ opacity: .65 }}
+.saudagar td.w {{ white-space: normal; min-width: 18em }} .saudagar .scroll {{ overflow-x: auto }}
+.saudagar small {{ opacity: .65 }}
 .saudagar .up {{ color: {_GREEN} }} .saudagar .down {{ color: {_RED} }}
 .saudagar .tiles {{ display: flex; flex-wrap: wrap; gap: 4px 22px; margin: 6px 0 }}
 .saudagar .tiles span {{ display: block; opacity: .65; font-size: 12px }} .saudagar .tiles b {{ font-size: 15px }}
-.saudagar svg {{ display: block; width: 100%; overflow: visible }}
+.saudagar svg {{ display: block; width: 100%; margin: 0 0 6px; overflow: visible }}
 .saudagar ul {{ margin: 6px 0; padding-left: 18px }} .saudagar h4 {{ margin: 0; font-size: 15px }}
 .saudagar dl {{ display: grid; grid-template-columns: max-content 1fr; gap: 0 12px; margin: 4px 0 }}
 .saudagar dt {{ opacity: .65 }} .saudagar dd {{ margin: 0; overflow-wrap: anywhere }}
 </style>"""
-_WIDE, _POINTS = 760, 380
+_WIDE, _POINTS = 980, 380
+_LONG, _MUCH = ' class="w"', 40  # cells of more letters may break into lines
 
 
 def framed(*parts: str) -> str:
@@ -49,13 +51,14 @@ def table(
     """`right`: which columns are numbers."""
     kinds = [' class="n"' if each else "" for each in right]
     names = "".join(f"<th{kind}>{escape(name)}</th>" for name, kind in zip(head, kinds, strict=True))
-    lines = "".join(
-        f"<tr>{''.join(f'<td{kind}>{escape(text)}</td>' for text, kind in zip(row, kinds, strict=True))}</tr>"
-        for row in rows
-    )
+    lines = "".join(f"<tr>{''.join(map(_cell, row, kinds))}</tr>" for row in rows)
     top = heading(title) if title else ""
     foot = f"<small>{escape(below)}</small>" if below else ""
     return f'{top}<div class="scroll"><table><thead><tr>{names}</tr></thead><tbody>{lines}</tbody></table></div>{foot}'
+
+
+def _cell(text: str, kind: str) -> str:
+    return f"<td{kind or (_LONG if len(text) > _MUCH else '')}>{escape(text)}</td>"
 
 
 def tiles(pairs: Iterable[tuple[str, str, float]]) -> str:

@@ -26,10 +26,11 @@ from saudagar.notebook import page
 from saudagar.notebook.tables import Table, moments, text_of, texts
 from saudagar.research import report_words as say
 from saudagar.research.compare import Comparison, difference, print_comparison
+from saudagar.research.metrics import DAYS_A_YEAR
 from saudagar.research.report import Report, as_json
 from saudagar.research.report_html import render_html, write_html
 from saudagar.research.report_input import RunRecord
-from saudagar.research.report_metrics import MEASURES, drawdown_curve
+from saudagar.research.report_metrics import MEASURES, Measure, drawdown_curve
 from saudagar.research.report_text import print_report
 from saudagar.research.sweep import Sweep
 from saudagar.research.sweep_grid import Params
@@ -209,7 +210,10 @@ class Run:
         lines = [
             report.facts.title,
             f"{say.day(report.start)} to {say.day(report.end)}, {group_digits(report.facts.bars)} bars",
-            *(f"  {each.label:22} {say.figure(getattr(figures, each.name), each.kind):>14}" for each in _headlines()),
+            *(
+                f"  {each.label:22} {say.figure(getattr(figures, each.name), each.kind):>14}"
+                for each in _headlines(report)
+            ),
             f"  {'Round trips':22} {group_digits(figures.trades):>14}",
             *(f"! {note}" for note in report.notes),
         ]
@@ -217,7 +221,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         report, figures = self.report, self.report.metrics
-        shown = [(each.label, getattr(figures, each.name), each) for each in _headlines()]
+        shown = [(each.label, getattr(figures, each.name), each) for each in _headlines(report)]
         tiles = [
             (label, say.figure(value, each.kind), (value or 0) if each.name in _SIGNED else 0)
             for label, value, each in shown
@@ -303,8 +307,9 @@ class Swept:
     def _repr_html_(self) -> str:
         table, verdict = self.table, self.verdict
         order = np.argsort(-np.nan_to_num(table[f"train_{self.found.measure}"], nan=-np.inf), kind="stable")[:10]
-        rows = [[text_of(table[name][row]) for name in table] for row in order.tolist()]
-        right = [table[name].dtype.kind in "if" for name in table]
+        names = [*self.best, "trades", *(f"{part}_{each}" for part in ("train", "test") for each in ("net", "sharpe"))]
+        rows = [[text_of(table[name][row]) for name in names] for row in order.tolist()]
+        right = [table[name].dtype.kind in "if" for name in names]
         tiles = [
             ("Sharpe, days that chose", text_of(verdict.train_sharpe), 0.0),
             ("Sharpe, days that judge", text_of(verdict.test_sharpe), 0.0),
@@ -314,8 +319,7 @@ class Swept:
         ]
         best = ", ".join(f"{name} = {value}" for name, value in self.best.items())
         return page.framed(
-            page.table(self._title(), table.columns, rows, right, "the best of the days that chose come first"),
-            page.heading("", f"best: {best}"),
+            page.table(self._title(), names, rows, right, f"the best of the days that chose come first: {best}"),
             page.tiles(tiles),
             page.notes(self.warnings),
         )
@@ -396,8 +400,10 @@ def bar_table(bars: BarArrays, name: InstrumentId) -> Table:
     return Table({"time": moments(bars.start), **prices, "volume": bars.volume.astype(np.int64)}, str(name))
 
 
-def _headlines() -> list[Any]:
-    return [each for each in MEASURES if each.name in _HEADLINES]
+def _headlines(report: Report) -> list[Measure]:
+    """What counts first; a year's growth only where there is a year."""
+    short = report.days < DAYS_A_YEAR
+    return [each for each in MEASURES if each.name in _HEADLINES and not (short and each.name == "cagr")]
 
 
 def _plain(value: float | None, kind: str) -> float | None:

@@ -181,7 +181,7 @@ def _tiles(report: Report) -> Iterator[str]:
         ("Net profit", say.rupees(figures.net_profit, sign=True), tone(figures.net_profit)),
         ("Total return", say.figure(figures.total_return, "percent"), tone(figures.total_return or 0)),
         year if report.days >= DAYS_A_YEAR else trip,
-        ("Deepest drawdown", say.figure(figures.max_drawdown, "percent"), ""),
+        ("Drawdown", say.figure(figures.max_drawdown, "percent"), ""),
         ("Sharpe", say.figure(figures.sharpe, "ratio"), ""),
         ("Profit factor", say.figure(figures.profit_factor, "ratio"), ""),
         (f"Won of {group_digits(figures.trades)} trips", won, ""),
