@@ -7,10 +7,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from saudagar.brokers.child import HEADER, Kind
 from saudagar.brokers.supervisor import Stream, Watch
 from saudagar.execution.ports import LinkState
 
@@ -229,3 +233,36 @@ def test_stopping_at_the_very_moment_a_connection_ends_does_not_hang(children):
         assert gone(desk.stream.pid)
 
     asyncio.run(main())
+
+
+def wire(kind: Kind, body: bytes = b"") -> bytes:
+    return HEADER.pack(kind, len(body)) + body
+
+
+@given(st.lists(st.binary(max_size=40), max_size=12), st.lists(st.integers(1, 60), max_size=20), st.integers(0, 12))
+def test_messages_come_whole_wherever_the_pipe_cuts_them_and_whatever_a_callback_does(bodies, cuts, bad):
+    seen = []
+
+    def on_data(body: bytes) -> None:
+        seen.append(body)
+        if len(seen) == bad:
+            raise ValueError("a callback of ours")
+
+    stream = Stream("test", "x", b"", on_data=on_data, on_status=print)
+    stream._fd, end = os.pipe()
+
+    def read(piece: bytes) -> None:
+        os.write(end, piece)
+        with suppress(ValueError):  # the loop logs it, and calls again for the next piece
+            stream._read()
+
+    message = b"".join(wire(Kind.DATA, body) + wire(Kind.ALIVE) for body in bodies)
+    for cut in cuts:
+        if message:
+            read(message[:cut])
+            message = message[cut:]
+    read(message + wire(Kind.ALIVE))
+    read(wire(Kind.ALIVE))  # what came in one piece with the bad one was left for now
+    os.close(end)
+    os.close(stream._fd)
+    assert seen == bodies

@@ -331,3 +331,57 @@ def test_taken_waits_for_the_queue():
         await task
 
     asyncio.run(day())
+
+
+def test_an_input_is_processed_before_put_returns():
+    bench = Bench()
+
+    async def day() -> None:
+        bench.runner.put(bench.frame(1))  # before the run: it waits
+        assert bench.runner.ticks == 0
+        task = asyncio.create_task(bench.runner.run(bench.engine.start(DAY, OPEN)))
+        await bench.runner.quiet()
+        for number in (2, 3):
+            bench.runner.put(bench.frame(number))
+            assert bench.runner.ticks == number
+        bench.runner.stop()
+        await task
+
+    asyncio.run(day())
+
+
+def test_what_is_put_while_an_input_is_processed_waits_its_turn():
+    bench = Bench()
+    seen: list[tuple[str, int]] = []
+
+    def on_events(events) -> None:
+        for event in events:
+            seen.append((type(event).__name__, bench.runner.ticks))
+            if isinstance(event, ev.TargetSet):
+                bench.runner.put(bench.frame(2))
+                assert bench.runner.ticks == 1
+
+    bench.runner._on_events = on_events
+    bench.run(bench.frame(), WANT)
+    assert bench.runner.ticks == 2
+    assert ("OrderSubmitted", 1) in seen
+
+
+def test_a_failure_inside_put_ends_the_run_and_nothing_more_is_processed():
+    bench = Bench()
+
+    async def day() -> None:
+        task = asyncio.create_task(bench.runner.run(bench.engine.start(DAY, OPEN)))
+        await bench.runner.quiet()
+        bench.runner.put(bench.frame())
+        bench.journal.full = True
+        bench.runner.put(WANT)  # whoever hands in is not to blame
+        bench.runner.put(bench.frame(2))
+        with pytest.raises(JournalError):
+            await task
+        assert bench.runner.ticks == 1
+        assert "submit" not in bench.broker.calls
+        bench.runner.put(bench.frame(3))  # a stream may be some frames late to hear of it
+        assert bench.runner.ticks == 1
+
+    asyncio.run(day())
