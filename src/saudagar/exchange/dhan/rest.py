@@ -20,6 +20,7 @@ from saudagar.exchange.dhan.login import DhanLogin
 from saudagar.exchange.dhan.orders import DhanOrders
 from saudagar.exchange.dhan.requests import BAD_INPUT, BadInput
 from saudagar.exchange.dhan.site import DhanSite
+from saudagar.exchange.dhan.triggers import DhanTriggers
 from saudagar.exchange.dhan.updates import OrderUpdates
 from saudagar.exchange.face import Handler, json_response
 
@@ -57,9 +58,11 @@ class DhanFace:
         self.depth = DhanFeed(site, levels=20, subscribed=subscribed)
         self.full_depth = DhanFeed(site, levels=200, subscribed=subscribed)
         self._account = DhanAccount(site)
+        self._triggers = DhanTriggers(site)
         self._parts = (
             DhanOrders(site),
             self._account,
+            self._triggers,
             DhanData(site),
             DhanForever(site),
             DhanLogin(site, key=key, secret=secret, pin=pin, address=address, renew=renew),
@@ -77,6 +80,7 @@ class DhanFace:
     def advance(self) -> list[Update]:
         """What the broker's own services do after a step; the updates of it."""
         self._account.advance()
+        self._triggers.advance()
         return self._site.desk.drain()
 
     def disconnect(self) -> None:
