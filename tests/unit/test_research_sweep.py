@@ -15,11 +15,12 @@ import pytest
 from tests.sweep_study import BRACKET, GRID, KERNELS, STOCK, Hooked, bars, study
 
 from saudagar.backtest.costs import FlatCosts, StatutoryCosts
+from saudagar.backtest.fill_rules import Fill, FillRules
 from saudagar.backtest.fills import Slippage
 from saudagar.backtest.run import Backtest
 from saudagar.engine.settings import Hours
 from saudagar.indicators import BarFields
-from saudagar.model import MINUTE, InstrumentId, Product, SizeBy, Sizing
+from saudagar.model import InstrumentId, Product, SizeBy, Sizing
 from saudagar.model.errors import ConfigError, DataError
 from saudagar.research.sweep import Progress, Sweep, _fastest, sweep
 from saudagar.research.sweep_grid import Params
@@ -103,10 +104,9 @@ def test_what_the_lanes_do_not_serve_goes_the_general_way(change: dict[str, Any]
         sweep(special, {"fast": [3]}, driver="lanes")
 
 
-def test_bars_outside_the_session_and_swept_exits_do_not_suit() -> None:
+def test_other_fills_and_swept_exits_do_not_suit() -> None:
     plain = study()
-    late = msgspec.structs.replace(bars(3), start=bars(3).start + 7 * 60 * MINUTE, end=bars(3).end + 7 * 60 * MINUTE)
-    assert not suits(study(columns=late), [{}])
+    assert not suits(msgspec.structs.replace(plain, fills=FillRules(fill=Fill.CLOSE)), [{}])
     assert suits(plain, [{}])
     assert not suits(plain, [{"exits.stop": "1%"}])
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saudagar.backtest.costs import FlatCosts
+from saudagar.backtest.fill_rules import FillRules
 from saudagar.backtest.fills import Slippage
 from saudagar.backtest.kernel import load
 from saudagar.backtest.run import Backtest
@@ -64,6 +65,8 @@ def suits(backtest: Backtest, sets: Sequence[Params]) -> bool:
         and not any((*bounds, limits.day_loss, limits.day_profit))
         and isinstance(backtest.costs, FlatCosts)
         and backtest.slippage == Slippage()
+        and backtest.fills == FillRules()
+        and not backtest.market.detail
         and (tactics.entry_type is OrderType.MARKET or 2 * tactics.protection_ppm < limits.price_band_ppm)
     )
     return plain and all(_trades_freely(backtest, name) for name in plan.instruments)
@@ -214,7 +217,6 @@ def _trades_freely(backtest: Backtest, name: InstrumentId) -> bool:
         and _ppm(backtest) * turnover + 1e6 < _EXACT
         and _ppm(backtest) * turnover / 1e6 < _DEAREST
         and turnover * len(bars) < 2 * _EXACT
-        and name not in backtest.market.outside
     )
 
 
