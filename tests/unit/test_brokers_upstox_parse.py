@@ -176,6 +176,16 @@ def test_a_position_with_yesterdays_part():
         parse.position(row | {"product": "CO"}, Lookup())
 
 
+@pytest.mark.parametrize("text", ["2026-11-20 15:03:42", "20-Nov-2026 15:03:42", "2026-11-20T15:03:42"])
+def test_a_time_in_each_of_upstoxs_ways(text):
+    assert parse.naive_ist(text) == 1_795_167_222_000_000_000
+
+
+@pytest.mark.parametrize("text", [None, "", "NA", "soon", "0001-01-01 00:00:00", "32-Nov-2026 15:03:42", 7])
+def test_what_is_no_time_is_zero(text):
+    assert parse.naive_ist(text) == 0
+
+
 def test_holdings_and_funds():
     row = {"instrument_token": SHARE.upstox_id, "quantity": 10, "cnc_used_quantity": 3, "collateral_quantity": 2}
     got = parse.holding(row | {"average_price": 1.5, "t1_quantity": 1}, Lookup())
@@ -183,7 +193,10 @@ def test_holdings_and_funds():
     cash = {"cash": {"opening_balance": 100.0}, "margin_used": {"total": 25.5}}
     funds = parse.funds({"available_to_trade": {"total": 74.5, "cash_available_to_trade": cash}})
     assert (funds.available, funds.used, funds.opening) == (7_450, 2_550, 10_000)
-    for nonsense in ({}, None, {"available_to_trade": {"total": 1}}):
+    pledged = {"margin_used": {"total": 1.8}}
+    trade = {"total": 74.5, "cash_available_to_trade": cash, "pledge_available_to_trade": pledged}
+    assert parse.funds({"available_to_trade": trade}).used == 2_730
+    for nonsense in ({}, None, {"available_to_trade": {"total": 1}}, {"available_to_trade": [1]}):
         with pytest.raises(DataError, match="available_to_trade"):
             parse.funds(nonsense)
 

@@ -183,7 +183,7 @@ def holding(row: Row, lookup: InstrumentLookup) -> Holding:
 
 
 def funds(data: object) -> Funds:
-    """Funds and margin V3: what may be traded with, equity and commodity together.
+    """Funds and margin V3: what may be traded with, equity and commodity, cash and what is pledged together.
 
     Raises
     ------
@@ -192,12 +192,13 @@ def funds(data: object) -> Funds:
     """
     try:
         trade = data["available_to_trade"]  # type: ignore[index]  # whatever it is, what is missing is caught
-        cash = trade["cash_available_to_trade"]
+        cash, pledged = trade["cash_available_to_trade"], trade.get("pledge_available_to_trade") or {}
         used, opening = cash["margin_used"]["total"], cash["cash"]["opening_balance"]
+        more = (pledged.get("margin_used") or {}).get("total")
         available = trade["total"]
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         raise DataError("Upstox's funds do not hold 'available_to_trade' as documented.") from None
-    return Funds(available=paise_of(available), used=paise_of(used), opening=paise_of(opening))
+    return Funds(available=paise_of(available), used=paise_of(used) + paise_of(more), opening=paise_of(opening))
 
 
 def units_per_lot(instrument: Instrument | None) -> int:

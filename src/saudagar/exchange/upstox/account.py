@@ -12,7 +12,7 @@ from saudagar.exchange.core_orders import Refusal
 from saudagar.exchange.face import Route
 from saudagar.exchange.upstox.errors import Refused
 from saudagar.exchange.upstox.requests import paise, read_product, read_side
-from saudagar.exchange.upstox.shapes import holding_row, position_row
+from saudagar.exchange.upstox.shapes import funds_v3, holding_row, position_row
 from saudagar.exchange.upstox.site import SEGMENTS, USER_ID, UpstoxSite, read_body, success
 from saudagar.exchange.upstox.words import segment_word
 from saudagar.market.charges import Charges, charge
@@ -109,23 +109,13 @@ class UpstoxAccount:
         )
 
     async def _funds_v3(self, request: web.Request) -> web.Response:
-        funds = self._site.core.funds()
-        cash = {
-            "opening_balance": funds.opening / 100,
-            "added_today": 0.0,
-            "withdrawn_today": 0.0,
-            "amount_from_stock_sale": 0.0,
-            "unpaid_charges": 0.0,
-        }
-        available = {"total": funds.available / 100, "cash": cash, "margin_used": {"total": funds.used / 100}}
-        trade = {"total": funds.available / 100, "cash_available_to_trade": available}
-        return success({"available_to_trade": trade})
+        return success(funds_v3(self._site.core.funds()))
 
     async def _funds_v2(self, request: web.Request) -> web.Response:
         funds = self._site.core.funds()
         zeros = dict.fromkeys(("payin_amount", "span_margin", "adhoc_margin", "notional_cash", "exposure_margin"), 0.0)
         equity = {"used_margin": funds.used / 100, "available_margin": funds.available / 100, **zeros}
-        return success({"equity": equity})
+        return success({"equity": equity, "commodity": {"used_margin": 0.0, "available_margin": 0.0, **zeros}})
 
     async def _profile(self, request: web.Request) -> web.Response:
         return success(profile())

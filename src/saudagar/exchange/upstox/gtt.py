@@ -127,7 +127,7 @@ class UpstoxGtt:
     async def _details(self, request: web.Request) -> web.Response:
         wanted = request.query.get("gtt_order_id", "")
         found = [self._found(wanted)] if wanted else self._site.conditionals.of(KIND)
-        return success([self.row(each) for each in found])
+        return success([self.row(each) for each in found], metadata=LATENCY)
 
     def _expiry(self, product: Product) -> Nanos:
         """The last second of the day for intraday, of the same day next year for the others."""

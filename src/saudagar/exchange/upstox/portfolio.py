@@ -19,7 +19,7 @@ from saudagar.exchange.core_orders import ExchangeOrder, Update, snapshot
 from saudagar.exchange.face import Route, abort
 from saudagar.exchange.faults import FaultKind
 from saudagar.exchange.streams import CUT
-from saudagar.exchange.upstox.shapes import order_row, position_row
+from saudagar.exchange.upstox.shapes import history_row, order_row, position_row
 from saudagar.exchange.upstox.site import USER_ID, UpstoxSite, redirect, success
 
 ENDPOINT = "upstox.portfolio"
@@ -41,15 +41,15 @@ class OrderLog:
         first = snapshot(order)
         early = msgspec.structs.replace(first, filled=0, value=0, reason="", ts=order.created)
         words = _ON_THE_WAY[:1] if order.after_market else _ON_THE_WAY
-        self._rows[order.exchange_id] = [order_row(early, USER_ID, word) for word in words]
+        self._rows[order.exchange_id] = [history_row(early, USER_ID, word) for word in words]
 
     def add(self, update: Update) -> None:
         """One change of an order."""
-        self._rows.setdefault(update.exchange_id, []).append(order_row(update, USER_ID))
+        self._rows.setdefault(update.exchange_id, []).append(history_row(update, USER_ID))
 
     def step(self, order: ExchangeOrder, word: str) -> None:
         """A step that changes nothing."""
-        self._rows[order.exchange_id].append(order_row(snapshot(order), USER_ID, word))
+        self._rows[order.exchange_id].append(history_row(snapshot(order), USER_ID, word))
 
     def modified(self, order: ExchangeOrder) -> None:
         waiting = order.after_market and not order.filled and order.status.value == "PENDING"

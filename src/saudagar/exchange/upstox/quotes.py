@@ -17,7 +17,8 @@ from saudagar.exchange.upstox.words import segment_word
 from saudagar.market.ist import ist
 from saudagar.model import InstrumentKind, Levels
 
-_MOST = 500  # instruments in one call
+_MOST, _MOST_GREEKS = 500, 50  # instruments in one call
+_LEVELS = 5
 
 
 class UpstoxQuotes:
@@ -32,18 +33,18 @@ class UpstoxQuotes:
             Route("GET", "/v3/market-quote/option-greek", "upstox.greeks", self._greeks),
         ]
 
-    def _lines(self, request: web.Request) -> list[Line]:
+    def _lines(self, request: web.Request, most: int) -> list[Line]:
         keys = [key for key in request.query.get("instrument_key", "").split(",") if key]
-        if not 0 < len(keys) <= _MOST:
-            raise Refused("UDAPI100011", f"instrument_key: 1 to {_MOST} are allowed, got {len(keys)}.")
+        if not 0 < len(keys) <= most:
+            raise Refused("UDAPI100011", f"instrument_key: 1 to {most} are allowed, got {len(keys)}.")
         return [line for line in map(self._site.line, keys) if line.tick]
 
     async def _quotes(self, request: web.Request) -> web.Response:
         row = _QUOTES[request.match_info["kind"]]
-        return success({_key(line): row(line) for line in self._lines(request)})
+        return success({_key(line): row(line) for line in self._lines(request, _MOST)})
 
     async def _greeks(self, request: web.Request) -> web.Response:
-        lines = [line for line in self._lines(request) if line.instrument.kind is InstrumentKind.OPTION]
+        lines = [line for line in self._lines(request, _MOST_GREEKS) if line.instrument.kind is InstrumentKind.OPTION]
         return success({_key(line): self._greek_row(line) for line in lines})
 
     def _greek_row(self, line: Line) -> dict[str, Any]:
@@ -118,12 +119,22 @@ def _full(line: Line) -> dict[str, Any]:
         "oi_day_high": 0.0,
         "oi_day_low": 0.0,
         "prev_close_price": line.previous_close / 100,
+        "year_high": line.day.high / 100,
+        "year_low": line.day.low / 100,
+        "previous_oi": 0.0,
+        "indicative_equilibrium_price": 0.0,
+        "reference_price": 0.0,
+        "indicative_equilibrium_quantity": 0,
+        "indicative_imbalance_quantity_total": 0,
+        "indicative_imbalance_quantity_market": 0,
         "cas_eligible": line.instrument.closing_auction,
     }
 
 
 def _levels(levels: Levels) -> list[dict[str, Any]]:
-    return [{"quantity": quantity, "price": price / 100, "orders": 1} for price, quantity in levels[:5]]
+    """Always five; those that the book does not have are zeros."""
+    shown = [{"quantity": quantity, "price": price / 100, "orders": 1} for price, quantity in levels[:_LEVELS]]
+    return shown + [{"quantity": 0, "price": 0.0, "orders": 0}] * (_LEVELS - len(shown))
 
 
 _QUOTES: dict[str, Callable[[Line], dict[str, Any]]] = {"ltp": _ltp, "ohlc": _quote_ohlc, "quotes": _full}

@@ -8,7 +8,7 @@ from saudagar.exchange.core_orders import ExchangeOrder, ExchangeTrade, Update
 from saudagar.exchange.tape import Line
 from saudagar.exchange.upstox.words import ORDER_TYPE, product_word, status_word
 from saudagar.market.ist import ist
-from saudagar.model import SECOND, Instrument, InstrumentKind, Nanos, OrderStatus, Paise, Product
+from saudagar.model import SECOND, Funds, Instrument, InstrumentKind, Nanos, OrderStatus, Paise, Product
 
 _AT_BROKER = frozenset({OrderStatus.PENDING, OrderStatus.REJECTED})
 
@@ -68,6 +68,15 @@ def order_row(order: ExchangeOrder | Update, user_id: str, status: str = "") -> 
         "order_request_id": "1",
         "order_ref_id": f"{order.exchange_id}1",
     }
+
+
+_NOT_IN_HISTORY = ("guid", "order_ref_id", "pending_quantity", "status_message_raw")
+
+
+def history_row(order: ExchangeOrder | Update, user_id: str, status: str = "") -> dict[str, Any]:
+    """One step of an order's history, which tells less than the book."""
+    row = order_row(order, user_id, status)
+    return {key: value for key, value in row.items() if key not in _NOT_IN_HISTORY}
 
 
 def trade_row(trade: ExchangeTrade, order: ExchangeOrder) -> dict[str, Any]:
@@ -162,4 +171,39 @@ def holding_row(line: Line, quantity: int, used: int) -> dict[str, Any]:
         "collateral_update_quantity": 0,
         "t1_quantity": 0,
         "exchange": instrument.segment.exchange.value,
+    }
+
+
+def funds_v3(funds: Funds) -> dict[str, Any]:
+    """`GET /v3/user/get-funds-and-margin`, as documented: cash, and nothing pledged."""
+    delivery = {"total": 0.0, "equity": 0.0, "fo_settlement": 0.0}
+    parts = {"mtf": 0.0, "span_exposure": 0.0, "cash_margin_var_elm": 0.0, "premium_present": 0.0}
+    used = {
+        "total": funds.used / 100,
+        "loss": {"total": 0.0, "realised": 0.0, "unrealised": 0.0},
+        **parts,
+        "delivery_margin": delivery,
+    }
+    cash = {
+        "opening_balance": funds.opening / 100,
+        "added_today": 0.0,
+        "withdrawn_today": 0.0,
+        "amount_from_stock_sale": 0.0,
+        "unpaid_charges": 0.0,
+    }
+    pledged = {
+        "total": 0.0,
+        "margin_from_pledge": {"total": 0.0, "equity": 0.0, "mutual_funds": 0.0},
+        "margin_used": {"total": 0.0, **parts, "delivery_margin": delivery},
+    }
+    return {
+        "available_to_trade": {
+            "total": funds.available / 100,
+            "cash_available_to_trade": {"total": funds.available / 100, "cash": cash, "margin_used": used},
+            "pledge_available_to_trade": pledged,
+        },
+        "unavailable_to_trade": {
+            "cash_unavailable_to_trade": {"unsettled_profit": {"todays_profit": 0.0, "previous_days": 0.0}},
+            "pledge_unavailable_to_trade": {"equity": 0.0, "mutual_funds": 0.0},
+        },
     }
