@@ -133,7 +133,7 @@ def test_updates_arrive_whatever_the_case_of_their_keys_and_nothing_breaks_the_s
 
 
 @pytest.mark.parametrize("how", ["abort", "close 1000", "close 1011"])
-def test_a_lost_stream_logs_in_again_and_counts_from_nothing(how):
+def test_a_lost_stream_logs_in_again_and_counts_from_nothing(how):  # D7: the SDK never reconnects
     logins = []
 
     async def handler(ws):
@@ -208,7 +208,7 @@ def test_a_dead_peer_is_noticed_by_pings_and_a_quiet_one_is_left_alone():
     asyncio.run(main())
 
 
-def test_the_child_prints_nothing_at_all():
+def test_the_child_prints_nothing_at_all():  # D7
     """The bare SDK prints its login message, token included; ours is run with its output caught."""
 
     async def handler(ws):

@@ -5,6 +5,7 @@ import http
 import json
 import os
 import struct
+import threading
 from contextlib import asynccontextmanager
 
 import pytest
@@ -270,7 +271,52 @@ def test_a_quiet_market_is_up_without_a_tick_and_a_dead_socket_is_noticed():
     asyncio.run(main())
 
 
-def test_a_stop_ends_the_children():
+def test_a_desk_that_is_busy_does_not_starve_the_socket():  # D6: the SDK calls back inside its socket's loop
+    """While the desk's callback stands still, the server's pings are answered all the same."""
+    answered, busy = threading.Event(), threading.Event()
+
+    async def handler(ws):
+        await asked(ws, 3)
+        await ws.send(packet(1))
+        await asyncio.to_thread(busy.wait, 20)
+        for _ in range(3):
+            await (await ws.ping())
+        answered.set()
+        await ws.send(packet(2))
+        await ws.wait_closed()
+
+    async def main(url: str):
+        desk = Desk(DhanFeed(DhanFeedSettings(client_id="1000000001", token=TOKEN, feed_url=url), QUICK))
+
+        def stand_still(frame) -> None:
+            desk.frames.append(frame)
+            busy.set()
+            assert answered.wait(20), "the pings were not answered while the desk was busy"
+
+        await desk.feed.start(SHARES, stand_still, desk.links.append)
+        await desk.until(lambda: len(desk.frames) == 2)
+        assert desk.states == [LinkState.UP]
+        await desk.feed.stop()
+
+    loop = asyncio.new_event_loop()  # the server in a thread of its own: the desk's loop will stand still
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def opened():
+        return await serve(handler, "127.0.0.1", 0, close_timeout=0.1)
+
+    server = asyncio.run_coroutine_threadsafe(opened(), loop).result(10)
+    try:
+        asyncio.run(main(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/feed"))
+    finally:
+        server.close()
+        asyncio.run_coroutine_threadsafe(server.wait_closed(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+def test_a_stop_ends_the_children():  # D6: the SDK's own way to close can hang
     async def handler(ws):
         await ws.wait_closed()
 

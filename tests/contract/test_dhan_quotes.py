@@ -79,6 +79,8 @@ def test_the_chain_with_its_greeks_and_our_names(market):
         assert call.theta < 0 < call.gamma
         assert call.iv > 5
         assert call.open_interest > 0
+        contract = next(each for each in market.exchange._source.instruments if each.id == call.instrument)
+        assert (await client.quotes([contract]))[contract.id].open_interest == call.open_interest
         with pytest.raises(RejectedByBroker, match="Expiry"):
             await client.option_chain(NIFTY, date(2026, 11, 24))
 

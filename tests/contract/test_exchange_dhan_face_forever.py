@@ -61,7 +61,12 @@ def test_one_leg_of_two_cancels_the_other(scripted_market: Any) -> None:
     market.step(2)
     rows = {row["legName"]: row["orderStatus"] for row in dhan.get_forever()["data"]}
     assert rows == {"TARGET_LEG": "CANCELLED", "STOP_LOSS_LEG": "TRADED"}
-    for words in ({"order_flag": "THREE"}, {"order_type": "STOP_LOSS"}, {"quantity": 0}):
+    for words in (
+        {"order_flag": "THREE"},
+        {"order_type": "STOP_LOSS"},
+        {"quantity": 0},
+        {"product_type": "INTRADAY"},
+    ):
         assert forever(dhan, **words)["remarks"]["error_code"] == "DH-905"
 
 

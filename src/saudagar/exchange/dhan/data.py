@@ -16,7 +16,7 @@ from saudagar.exchange.dhan import errors, shapes
 from saudagar.exchange.dhan.requests import BadInput, read_body
 from saudagar.exchange.dhan.site import DhanSite
 from saudagar.exchange.face import Handler, Route, json_response
-from saudagar.exchange.options import greeks, open_interest
+from saudagar.exchange.options import greeks, open_interest, underlying_of
 from saudagar.exchange.tape import Line
 from saudagar.market.ist import DAY, ist_day, midnight
 from saudagar.model import MINUTE, SECOND, Bar, InstrumentKind, Nanos, Paise, Right
@@ -77,12 +77,19 @@ class DhanData:
         wanted = {segment: ids for segment, ids in body.items() if isinstance(ids, list)}
         if sum(map(len, wanted.values())) > _QUOTES:
             return errors.data_error("804", "Requested number of instruments exceeds limit", 400)
+        kind = request.match_info["kind"]
         data: dict[str, dict[str, object]] = {}
         for segment, ids in wanted.items():
             for each in ids:
                 if line := self._site.by_id.get((segment, str(each))):
-                    data.setdefault(segment, {})[str(each)] = shapes.quote_row(request.match_info["kind"], line)
+                    data.setdefault(segment, {})[str(each)] = shapes.quote_row(kind, line, self._interest(line))
         return json_response({"data": data, "status": "success"})
+
+    def _interest(self, line: Line) -> int:
+        if line.instrument.kind is not InstrumentKind.OPTION:
+            return 0
+        index = self._site.tape.lines[underlying_of(line.instrument, self._site.source.instruments).id]
+        return open_interest(line.instrument, index.tick.ltp if index.tick else index.previous_close)
 
     async def _daily(self, request: web.Request) -> web.Response:
         body = await read_body(request, _Chart)

@@ -18,7 +18,7 @@ from saudagar.exchange.dhan import shapes
 from saudagar.exchange.dhan.requests import BadInput, PlaceBody, order_type_of, paise, product_of, read_body, side_of
 from saudagar.exchange.dhan.site import DhanSite, acknowledge
 from saudagar.exchange.face import Route, json_response
-from saudagar.model import Instrument, OrderStatus, OrderTerms, OrderType, Paise, Side, Validity
+from saudagar.model import Instrument, OrderStatus, OrderTerms, OrderType, Paise, Product, Side, Validity
 
 FOREVER, SUPER = "dhan.forever", "dhan.super"
 _ENTRY, _TARGET, _STOP = "ENTRY_LEG", "TARGET_LEG", "STOP_LOSS_LEG"
@@ -108,6 +108,8 @@ class DhanForever:
         if flag not in ("SINGLE", "OCO"):
             raise BadInput(f"orderFlag: {flag!r} is not known.")
         order = body.order(body.quantity)
+        if order["product"] is Product.INTRADAY:
+            raise BadInput("productType: a forever order outlives the day.")
         trigger = paise(body.trigger_price, "triggerPrice")
         legs = [self._leg(instrument, _TARGET, side, order["terms"], trigger, order["validity"])]
         if flag == "OCO":

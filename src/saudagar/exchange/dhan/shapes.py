@@ -299,8 +299,11 @@ def holding_row(line: Line, quantity: int, available: int) -> dict[str, Any]:
     }
 
 
-def quote_row(kind: str, line: Line) -> dict[str, Any]:
-    """One instrument of `/marketfeed/{ltp,ohlc,quote}`; what did not trade yet has zeros (recorded 2025-01-25)."""
+def quote_row(kind: str, line: Line, interest: int) -> dict[str, Any]:
+    """One instrument of `/marketfeed/{ltp,ohlc,quote}`; what did not trade yet has zeros (recorded 2025-01-25).
+
+    `interest` is a derivative's open interest.
+    """
     tick, day = line.tick, line.day
     row: dict[str, Any] = {"last_price": rupees(tick.ltp) if tick else 0}
     if kind == "ltp":
@@ -319,7 +322,7 @@ def quote_row(kind: str, line: Line) -> dict[str, Any]:
     row["upper_circuit_limit"] = rupees(line.previous_close * 120 // 100)
     row["net_change"] = rupees(tick.ltp - line.previous_close)
     row["volume"] = tick.volume
-    row["oi"] = row["oi_day_high"] = row["oi_day_low"] = 0
+    row["oi"] = row["oi_day_high"] = row["oi_day_low"] = interest
     return row
 
 
