@@ -9,10 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack
+from typing import Any, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack
 
 import msgspec
 from rich.console import Console
@@ -20,7 +19,7 @@ from rich.console import Console
 from saudagar.app.research_record import overnight, record_of
 from saudagar.app.research_setup import Asked, Prepared, facts, parametrised, prepare
 from saudagar.app.research_sweep import RESULTS, Search, swept
-from saudagar.backtest.run import objection, run
+from saudagar.backtest.run import Driver, run
 from saudagar.model import Product, TradeSide
 from saudagar.model.errors import ConfigError
 from saudagar.notebook.results import Compared, Data, Figures, Page, Run, Swept
@@ -106,7 +105,7 @@ def backtest(
     data: AnyData,
     *,
     params: Mapping[str, Any] | None = None,
-    driver: Literal["auto", "kernel", "engine"] = "auto",
+    driver: Driver = "auto",
     **options: Unpack[Options],
 ) -> Run:
     """Trade past bars with one strategy.
@@ -120,7 +119,7 @@ def backtest(
     params
         Of the strategy, like ``{"fast": 5}``.
     driver
-        The desk's ``engine`` or the compiled ``kernel``; ``auto`` takes the kernel where it serves.
+        The desk's ``engine`` or the compiled ``kernel``; ``auto`` takes the one that is done sooner.
     capital
         Rupees to begin with; 10,00,000.
     risk, value, quantity, lots
@@ -151,8 +150,7 @@ def backtest(
     asked, known = _asked(options, data)
     prepared = prepare(asked, _strategy(strategy, params), known.market)
     begin = time.perf_counter()
-    why = driver == "auto" and (objection(prepared.backtest) or not find_spec("numba"))
-    result = run(prepared.backtest, "engine" if driver == "engine" or why else "kernel")
+    result = run(prepared.backtest, driver)
     told = _facts(
         asked, prepared, result.driver, time.perf_counter() - begin, _call("backtest", strategy, known, params, options)
     )

@@ -68,7 +68,7 @@ def search(
     title = f"{backtest.market.digest} {backtest.digest} {measure} {train} {seed} {axes!r}"
     with ExitStack() as stack:
         kept = stack.enter_context(Store(store, backtest.market.digest)) if store is not None else None
-        desk = _Desk(backtest, runner or driver_of(backtest, [first], driver), kept, measure, train)
+        desk = _Desk(backtest, runner or driver_of(backtest, [first] * trials, driver), kept, measure, train)
         book = _open(optuna, title, store)
         found = _propose(optuna, book, desk, grid, trials, seed, conditions, on_progress)
         return sweep_sets(backtest, found, runner=desk.recall, train=train)

@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from saudagar.backtest.choice import sooner
 from saudagar.backtest.run import Backtest, objection
 from saudagar.model.errors import ConfigError
 from saudagar.research import walkforward
@@ -32,6 +33,8 @@ Runner: TypeAlias = Callable[[Backtest, Sequence[Params]], Iterator[tuple[int, O
 """Runs sets in any order; yields the place of each and its outcome."""
 
 DRIVERS = ("auto", "lanes", "kernel", "engine")
+
+_SOON = 2.0  # seconds, about: what loading a compiled loop and starting its threads or other processes takes
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -137,7 +140,8 @@ def sweep(
     workers
         Threads or processes; 0 means one per core.
     driver
-        ``lanes`` (eight sets to a compiled loop), ``kernel`` (one), ``engine``, or ``auto``: the fastest that serves.
+        ``lanes`` (eight sets to a compiled loop), ``kernel`` (one), ``engine``, or ``auto``: the fastest that serves,
+        and the engine where it is done before the others have begun.
     runner
         Runs the sets elsewhere, e.g. `cluster.on_cluster(address)`; overrides `driver`.
     train
@@ -224,7 +228,9 @@ def driver_of(backtest: Backtest, sets: Sequence[Params], driver: str = "auto", 
         raise ConfigError(f"a driver is one of {', '.join(DRIVERS)}, got {driver!r}.")
     if type(workers) is not int or workers < 0:
         raise ConfigError(f"workers is a whole number from 0 on, got {workers!r}.")
-    if driver == "auto":
+    if driver == "auto" and sooner(backtest, _SOON / len(sets)):
+        driver, workers = "engine", 1
+    elif driver == "auto":
         driver = _fastest(backtest, sets)
     elif driver == "lanes" and not suits(backtest, sets):
         raise ConfigError(
