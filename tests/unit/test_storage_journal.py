@@ -148,7 +148,7 @@ def test_a_writer_in_another_process_is_told_too(journal: SqliteJournal, path: P
         "except Exception as error: print(type(error).__name__, error)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
-    assert f"JournalError {path}: process {os.getpid()} is writing" in done.stdout
+    assert f"JournalInUse {path}: process {os.getpid()} is writing" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,22 @@ def test_missing_empty_and_unreachable_files(tmp_path: Path) -> None:
         SqliteJournal(tmp_path / "folder.db", lambda: 0)
 
 
+def test_a_writer_that_died_while_it_made_the_file_left_an_empty_journal(tmp_path: Path) -> None:
+    """A hot rollback journal lies beside the file; whoever may only read cannot undo what was half done."""
+    begun, left = tmp_path / "begun.db", tmp_path / "left.db"
+    with closing(sqlite3.connect(begun, isolation_level=None)) as connection:
+        connection.execute("PRAGMA cache_size = 2")  # so that it is written before it is committed
+        connection.execute("BEGIN")
+        connection.execute("CREATE TABLE journal (body)")
+        connection.executemany("INSERT INTO journal VALUES (?)", [("x" * 3_000,)] * 20)
+        for end in ("", "-journal"):  # as -9 leaves them
+            shutil.copy(f"{begun}{end}", f"{left}{end}")
+    found = verify_journal(left)
+    assert (found.sound, found.entries) == (True, 0)
+    assert list(read_journal(left)) == []
+    assert SqliteJournal(left, lambda: 0).append([alert(1)]) == 1
+
+
 def test_a_sealed_folder_is_read_without_writing_to_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(path)
     before = sorted(path.parent.iterdir())

@@ -78,11 +78,15 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         raise JournalError(f"{path}: there is no such journal.")
     # A folder we may not write to has no room for the WAL's index; without a WAL none is needed.
     sealed = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{'immutable=1' if sealed else 'mode=ro'}", uri=True)
+    # A writer that died while it made the file left a half-done change, which only a connection that may write undoes.
+    undo = Path(f"{path}-journal").exists()
+    mode = "immutable=1" if sealed else "mode=rw" if undo else "mode=ro"
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
     try:
         connection.text_factory = bytes
         if _identify(path, connection):  # its writer died before the table was there
             connection.execute(f"CREATE TEMP TABLE journal ({_COLUMNS})")
+        connection.execute("PRAGMA query_only = ON")
     except JournalError:
         connection.close()
         raise
