@@ -6,24 +6,22 @@ know (an order that works, a target not yet reached, limits on the day's profit)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saudagar.backtest.fills import BarBroker
+from saudagar.backtest.session import Session
 from saudagar.engine.guard import NEVER
-from saudagar.engine.settings import Settings
-from saudagar.engine.state import State
 from saudagar.execution.steering import stop_trigger
 from saudagar.indicators import BarArrays
 from saudagar.market.ist import since_midnight
-from saudagar.model import Instrument, InstrumentId, Nanos, Paise, PositionId, Side
+from saudagar.model import Instrument, Nanos, Paise, PositionId, Side
 from saudagar.portfolio import Position
 
-Corridor: TypeAlias = tuple[Paise, Paise, Nanos]
-
+_NOWHERE = NEVER, 0, 0  # the corridor that no price lies in
 _NEAR = 24  # bars that are looked at one by one: a look at an array takes as long as 30 of them
 _FIRST_CHUNK = 128
 _LARGEST_CHUNK = 1 << 15
@@ -36,10 +34,8 @@ class Calls:
 
     Parameters
     ----------
-    state
-        The desk's.
-    corridor
-        Tells between which prices, and until when, the desk's open positions stay as they are; see `engine.watch`.
+    session
+        The desk.
     plans
         The positions that the plans may hold of the instrument.
     acts
@@ -52,21 +48,19 @@ class Calls:
         self,
         bars: BarArrays,
         instrument: Instrument,
-        state: State,
-        corridor: Callable[[InstrumentId], Corridor],
+        session: Session,
         plans: Sequence[PositionId],
         broker: BarBroker,
-        settings: Settings,
         *,
         acts: NDArray[Any],
         every_bar: bool,
     ) -> None:
+        settings = session.settings
         self._bars = bars
-        self._low, self._high = bars.low.data, bars.high.data
+        self._lows, self._highs = bars.low.data, bars.high.data
         self._instrument = instrument
         self._id = instrument.id
-        self._known = state.positions
-        self._corridor = corridor
+        self._session = session
         self._plans = plans
         self._broker = broker
         self._every_bar = every_bar
@@ -76,16 +70,16 @@ class Calls:
         around = _around(bars, settings.hours.square_off)
         self._whole = frozenset(around.tolist())
         self._acts = _Pointer(np.union1d(acts, around), len(bars))
-
-    @property
-    def _positions(self) -> list[Position]:
-        known = self._known
-        return [known[plan] for plan in self._plans if plan in known]
+        self._seen = -1
+        self._positions: list[Position] = []
+        self._levels: list[Paise] | None = None
+        self._low, self._high, self._due = _NOWHERE
 
     @property
     def held(self) -> int:
         """Signed units of all positions."""
-        return sum(position.quantity for position in self._positions)
+        self._look()
+        return sum([position.quantity for position in self._positions])
 
     def first(self) -> int:
         """The first bar to visit; the number of bars if there is none."""
@@ -93,43 +87,46 @@ class Calls:
 
     def after_open(self, at: int) -> int:
         """`at` itself if what happens inside that bar matters, else the bar to visit next."""
-        positions = self._positions
-        if self._every_bar or at in self._whole or self._unsettled(positions):
+        self._look()
+        if not self._high or at in self._whole:
             return at
-        return self._next(positions, at, at + 1)
+        return self._next(at, at + 1)
 
     def after(self, at: int) -> int:
         """The bar to visit after bar `at`; the number of bars if there is none."""
-        positions = self._positions
-        if self._every_bar or self._unsettled(positions):
-            return at + 1
-        return self._next(positions, at + 1, at + 1)
+        self._look()
+        return self._next(at + 1, at + 1) if self._high else at + 1
 
     def stirs(self, at: int, ts: Nanos, price: Paise, end: Paise) -> bool:
         """Whether anybody would answer a price inside bar `at` on its way from `price` to `end`."""
-        if self._every_bar or at in self._whole or self._unsettled(self._positions):
-            return True
-        low, high, due = self._corridor(self._id)
-        return not (low < price < high and low < end < high and ts < due)
+        self._look()
+        low, high = self._low, self._high
+        return not (low < price < high and low < end < high and ts < self._due) or at in self._whole
 
     def next_level(self, price: Paise, end: Paise) -> Paise:
         """The first level strictly between `price` and `end`, seen from `price`; 0 if there is none."""
-        levels = self._levels()
+        self._look()
+        if self._levels is None:
+            self._levels = [*self._broker.levels(self._id)]
+            for position in self._positions:
+                self._levels += (position.stop, position.target_price) if position.quantity else ()
         if price < end:
-            return min((level for level in levels if price < level < end), default=0)
-        return max((level for level in levels if end < level < price), default=0)
+            return min([level for level in self._levels if price < level < end], default=0)
+        return max([level for level in self._levels if end < level < price], default=0)
 
-    def _levels(self) -> Iterator[Paise]:
-        yield from self._broker.levels(self._id)
+    def _look(self) -> None:
+        """Take the corridor in which nothing happens; there is none while anything is under way."""
+        session = self._session
+        if self._seen == session.changes:
+            return
+        self._seen, self._levels = session.changes, None
+        known = session.state.positions
+        self._positions = [known[plan] for plan in self._plans if plan in known]
+        under_way = self._every_bar or self._broker.busy(self._id) or self._unsettled()
+        self._low, self._high, self._due = _NOWHERE if under_way else session.corridor(self._id)
+
+    def _unsettled(self) -> bool:
         for position in self._positions:
-            if position.quantity:
-                yield position.stop
-                yield position.target_price
-
-    def _unsettled(self, positions: Sequence[Position]) -> bool:
-        if self._broker.busy(self._id):
-            return True
-        for position in positions:
             quantity = position.quantity
             if quantity != position.target or (quantity and self._day_limits):
                 return True
@@ -139,27 +136,27 @@ class Calls:
                     return True
         return False
 
-    def _next(self, positions: Sequence[Position], first: int, act: int) -> int:
+    def _next(self, first: int, act: int) -> int:
         """The first bar from `first` on that matters to a position, or from `act` on that brings a signal."""
         last = self._acts.reach(act)
-        for position in positions:
+        for position in self._positions:
             if position.quantity:
                 return self._leaves_corridor(first, min(last, self._mornings.reach(first)))
         return last
 
     def _leaves_corridor(self, first: int, last: int) -> int:
         """The first bar of `[first, last)` that does not lie within the corridor; `last` if they all do."""
-        low, high, due = self._corridor(self._id)
+        low, high, due = self._low, self._high, self._due
         if due < NEVER:
             last = min(last, max(first, int(np.searchsorted(self._bars.end, due, side="right"))))
         if low <= 0 and high >= NEVER:
             return last
-        lows, highs = self._low, self._high
+        lows, highs = self._lows, self._highs
         near = min(last, first + _NEAR)
         for at in range(first, near):
             if lows[at] <= low or highs[at] >= high:
                 return at
-        return scan(self._bars, near, last, low, high)
+        return scan(self._bars, near, last, low, high) if near < last else last
 
 
 class _Pointer:

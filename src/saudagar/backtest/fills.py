@@ -8,8 +8,8 @@ inside a bar fills at its trigger, and one that the open has jumped fills at the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -96,6 +96,13 @@ class BarBroker:
         self._where: dict[ClientOrderId, InstrumentId] = {}
         self._expired: set[ClientOrderId] = set()
         self._held: dict[tuple[InstrumentId, Product], int] = {}  # signed units
+        self._works: dict[type, Callable[[Any], list[Answer]]] = {
+            SubmitOrder: lambda effect: [self._submit(effect.order)],
+            ModifyOrder: lambda effect: self._modify(effect.order_id, effect.terms),
+            CancelOrder: lambda effect: self._cancel(effect.order_id),
+            FindOrder: lambda effect: [self._find(effect.order_id)],
+            TakeSnapshot: lambda _: [self._snapshot()],
+        }
 
     def on_price(self, instrument: InstrumentId, ts: Nanos, price: Paise) -> list[OrderReport]:
         """The market trades at `price` (paise): what rests there fills."""
@@ -124,21 +131,12 @@ class BarBroker:
 
     def carry_out(self, effect: Effect) -> list[Answer]:
         """Do what the engine asks; the answers, in order."""
-        match effect:
-            case SubmitOrder(new):
-                return [self._submit(new)]
-            case ModifyOrder(order_id, terms):
-                return self._modify(order_id, terms)
-            case CancelOrder(order_id):
-                order = self._take(order_id)
-                if order is None:
-                    return [self._gone(order_id, "cancel")]
-                return [self._report(order.new, OrderStatus.CANCELLED)]
-            case FindOrder(order_id):
-                return [self._find(order_id)]
-            case TakeSnapshot():
-                return [self._snapshot()]
-        return []  # executions: every one was told by itself
+        work = self._works.get(type(effect))
+        return work(effect) if work is not None else []  # executions: every one was told by itself
+
+    def _cancel(self, order_id: ClientOrderId) -> list[Answer]:
+        order = self._take(order_id)
+        return [self._gone(order_id, "cancel") if order is None else self._report(order.new, OrderStatus.CANCELLED)]
 
     def _submit(self, new: NewOrder) -> OrderReport:
         terms, price = new.terms, self._prices[new.instrument]

@@ -46,7 +46,17 @@ from saudagar.indicators import BarArrays
 from saudagar.market.ist import DAY, ist_day, midnight
 from saudagar.market.screen import TickScreen
 from saudagar.market.sessions import Calendar
-from saudagar.model import InstrumentId, InstrumentKind, Nanos, Paise, Tick, TickFrame, TimeAdvanced, position_id
+from saudagar.model import (
+    InstrumentId,
+    InstrumentKind,
+    Nanos,
+    OrderReport,
+    Paise,
+    Tick,
+    TickFrame,
+    TimeAdvanced,
+    position_id,
+)
 from saudagar.model.errors import ConfigError, DataError
 from saudagar.model.events import Event
 from saudagar.strategies import Strategy
@@ -148,10 +158,9 @@ class _Line:
             path[1], path[2] = path[2], path[1]
         return path
 
-    def moments(self) -> tuple[Nanos, Nanos, Nanos, Nanos]:
-        """When the prices of `path` come."""
-        start, end = self.starts[self.at], self.ends[self.at]
-        return start, start + (end - start) // 4, start + (end - start) // 2, end - 1
+    def stirs(self, ts: Nanos, path: list[Paise], leg: int) -> bool:
+        """Whether anybody would answer a price of that leg of `path`."""
+        return self.calls.stirs(self.at, ts, path[leg - 1], path[leg])
 
 
 class _BarReplay:
@@ -193,11 +202,9 @@ class _BarReplay:
             calls = Calls(
                 each,
                 instruments.get(name),
-                session.state,
-                session.corridor,
+                session,
                 [position_id(plan.id, name) for plan in settings.plans if name in plan.instruments],
                 self._broker,
-                settings,
                 acts=np.flatnonzero(heard >= 0),
                 every_bar=every_bar,
             )
@@ -241,7 +248,7 @@ class _BarReplay:
         following = [line.calls.after_open(line.at) for line in lines]
         inside = [line for line, at in zip(lines, following, strict=True) if at == line.at]
         if inside:
-            self._walk(inside)
+            self._walk(ts, inside)
         if self._at_close and (heard := self._hear(lines)):
             self._trade(max(line.ends[line.at] for line in heard) - 1, [(line, line.close) for line in heard])
             inside = lines
@@ -267,17 +274,16 @@ class _BarReplay:
         session.begin_day(ist_day(ts), ts, self._analysis)
         session.engine.screen = TickScreen(self._known, self._calendar, jump_percent=_NO_JUMPS)
 
-    def _walk(self, lines: list[_Line]) -> None:
+    def _walk(self, start: Nanos, lines: list[_Line]) -> None:
         """The three legs inside the bars, all instruments together; a price that nobody would answer is left out."""
-        paths = [(line, line.path(), line.moments()) for line in lines]
-        for leg in (1, 2, 3):
-            ts = max(moments[leg] for _, _, moments in paths)
-            legs = [(line, path[leg - 1], path[leg]) for line, path, _ in paths]
-            stirred = [each for each in legs if each[0].calls.stirs(each[0].at, ts, *each[1:])]
-            for line, price, end in stirred:
-                self._to_levels(line, ts, price, end)
+        paths = [(line, line.path()) for line in lines]
+        end = max([line.ends[line.at] for line in lines])
+        for leg, ts in ((1, start + (end - start) // 4), (2, start + (end - start) // 2), (3, end - 1)):
+            stirred = [each for each in paths if each[0].stirs(ts, each[1], leg)]
+            for line, path in stirred:
+                self._to_levels(line, ts, path[leg - 1], path[leg])
             if stirred:
-                self._trade(ts, [(line, end) for line, _, end in stirred])
+                self._trade(ts, [(line, path[leg]) for line, path in stirred])
 
     def _to_levels(self, line: _Line, ts: Nanos, price: Paise, end: Paise) -> None:
         """Let the price stand at each level on its way from `price` to `end`."""
@@ -287,13 +293,16 @@ class _BarReplay:
 
     def _trade(self, ts: Nanos, prices: Sequence[tuple[_Line, Paise]]) -> None:
         """The market stands at `prices`: the broker's orders trade first, then the desk sees it."""
-        process, on_price = self._session.process, self._broker.on_price
-        reports = [report for line, price in prices for report in on_price(line.name, ts, price)]
+        session, on_price = self._session, self._broker.on_price
+        reports: list[OrderReport] = []
+        for line, price in prices:
+            reports += on_price(line.name, ts, price)
         if reports:
-            process(TimeAdvanced(ts))  # the visit before may lie far back
-        for report in reports:
-            process(report)
-        process(TickFrame(ts, [line.tick(ts, price) for line, price in prices]))
+            session.changes += 1
+            session.process(TimeAdvanced(ts))  # the visit before may lie far back
+            for report in reports:
+                session.process(report)
+        session.process(TickFrame(ts, [line.tick(ts, price) for line, price in prices]))
 
 
 def _volumes_of_day(bars: BarArrays) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

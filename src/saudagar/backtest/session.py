@@ -55,6 +55,7 @@ class Session:
         self._costs = costs
         self._broker = broker
         self._on_events = on_events
+        self.changes = 0  # steps in which something has happened
         self._engine: Engine | None = None
         self._trades: list[Trade] = []
         limits = settings.limits
@@ -96,6 +97,7 @@ class Session:
         process, carry_out, on_events = self.engine.process, self._broker.carry_out, self._on_events
         answers: deque[Inbound] = deque()
         while True:
+            self.changes += 1
             if on_events is not None and step.events:
                 on_events(step.events)
             for effect in step.effects:

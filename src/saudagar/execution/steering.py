@@ -84,6 +84,9 @@ class Cancel(msgspec.Struct, frozen=True):
 Request: TypeAlias = Submit | Modify | Cancel
 
 _KEPT_FOR_EXIT = 5  # modifications; a stop that may not follow its trail any more stays behind, the desk runs the trail
+_BUY, _LIMIT = Side.BUY, OrderType.LIMIT
+_ENTRY, _EXIT, _STOP = Purpose
+_TRIGGERED = frozenset(kind for kind in OrderType if kind.has_trigger)
 IN_FLIGHT = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
 
 
@@ -115,7 +118,7 @@ def steer(
 
 def _only_towards(target: int, orders: Sequence[Order]) -> bool:
     side = Side.of(target)
-    return not orders or all(o.new.purpose is Purpose.ENTRY and o.new.side is side for o in orders)
+    return not orders or all(o.new.purpose is _ENTRY and o.new.side is side for o in orders)
 
 
 def _leave(
@@ -128,7 +131,7 @@ def _leave(
     now: Nanos,
 ) -> list[Request]:
     side = Side.of(-position.quantity)
-    if entries := [o for o in orders if not o.new.purpose.reduces]:
+    if entries := [o for o in orders if o.new.purpose is _ENTRY]:
         return [Cancel(o, "leaving") for o in entries]
     if not last:
         return []
@@ -140,7 +143,7 @@ def _leave(
         left -= part
         if part == 0:
             cancels.append(Cancel(order, "not needed"))
-        elif not _is_exit(order) or part != order.remaining or now - order.last_change >= tactics.chase:
+        elif _is_stop(order) or part != order.remaining or now - order.last_change >= tactics.chase:
             terms = _marketable(instrument, side, order.filled + part, last, tactics)
             if terms == order.terms:
                 continue
@@ -151,17 +154,17 @@ def _leave(
     if cancels:
         return cancels  # first: they make room for what remains
     requests += [
-        Submit(Purpose.EXIT, side, _marketable(instrument, side, part, last, tactics))
-        for part in slices(left, instrument)
+        Submit(_EXIT, side, _marketable(instrument, side, part, last, tactics)) for part in slices(left, instrument)
     ]
     return requests
 
 
 def _rest(position: Steered, orders: Sequence[Order], instrument: Instrument, tactics: Tactics) -> list[Request]:
     """At the target: exactly the protective orders that the position needs, and nothing else."""
-    stops = [o for o in orders if o.new.purpose is Purpose.STOP and not _is_exit(o)]
-    requests: list[Request] = [Cancel(o, "target reached") for o in orders if o not in stops]
-    return requests or _stops(position, stops, instrument, tactics)
+    stops = [o for o in orders if _is_stop(o)]
+    if len(stops) < len(orders):
+        return [Cancel(o, "target reached") for o in orders if not _is_stop(o)]
+    return _stops(position, stops, instrument, tactics)
 
 
 def _enter(
@@ -178,9 +181,9 @@ def _enter(
     stops: list[Order] = []
     others: list[Order] = []
     for order in orders:
-        if order.new.purpose is Purpose.ENTRY and order.new.side is side:
+        if order.new.purpose is _ENTRY and order.new.side is side:
             entries.append(order)
-        elif position.quantity and order.new.purpose is Purpose.STOP and not _is_exit(order):
+        elif position.quantity and _is_stop(order):
             stops.append(order)
         else:
             others.append(order)
@@ -193,7 +196,7 @@ def _enter(
         return [Modify(entries[0], terms)]
     requests = _stops(position, stops, instrument, tactics)
     if not entries and last:
-        requests.append(Submit(Purpose.ENTRY, side, entry_terms(instrument, side, missing, last, tactics)))
+        requests.append(Submit(_ENTRY, side, entry_terms(instrument, side, missing, last, tactics)))
     return requests
 
 
@@ -209,10 +212,12 @@ def _stops(position: Steered, stops: Sequence[Order], instrument: Instrument, ta
     for i, part in enumerate(parts):
         terms = stop_terms(instrument, side, part, position.stop, tactics)
         if i >= len(stops):
-            requests.append(Submit(Purpose.STOP, side, terms))
+            requests.append(Submit(_STOP, side, terms))
         elif terms != stops[i].terms:
             requests += _adjust_stop(stops[i], terms, tactics)
-    return sorted(requests, key=lambda request: _more(request) > 0)
+    if len(requests) > 1:
+        requests.sort(key=lambda request: _more(request) > 0)
+    return requests
 
 
 def _adjust_stop(stop: Order, terms: OrderTerms, tactics: Tactics) -> list[Request]:
@@ -234,26 +239,27 @@ def _more(request: Request) -> int:
 
 def entry_terms(instrument: Instrument, side: Side, quantity: int, last: Paise, tactics: Tactics) -> OrderTerms:
     """How an entry of at most `quantity` units is written: its first slice."""
-    part = min(quantity, _most(instrument) or quantity)
-    if tactics.entry_type is OrderType.LIMIT:
+    most = _most(instrument)
+    part = most if 0 < most < quantity else quantity
+    if tactics.entry_type is _LIMIT:
         reach = tactics.protection_ppm if tactics.entry_ppm < 0 else tactics.entry_ppm
         price = _reaching(instrument, side, last, reach)
-        return OrderTerms(quantity=part, order_type=OrderType.LIMIT, price=price)
+        return OrderTerms(quantity=part, order_type=_LIMIT, price=price)
     return OrderTerms(quantity=part, order_type=OrderType.MARKET)
 
 
-def _is_exit(order: Order) -> bool:
-    """A stop that was turned into an exit, or has begun to fill, counts as an exit.
+def _is_stop(order: Order) -> bool:
+    """A stop that rests. One that was turned into an exit, or has begun to fill, counts as an exit.
 
     Whether it is merely awake is not asked: one broker's word for that (Dhan's PENDING) says nothing.
     """
-    return order.new.purpose is Purpose.EXIT or not order.terms.order_type.has_trigger or order.filled > 0
+    return order.new.purpose is _STOP and order.terms.order_type in _TRIGGERED and not order.filled
 
 
 def _marketable(instrument: Instrument, side: Side, quantity: int, last: Paise, tactics: Tactics) -> OrderTerms:
     """A limit order that reaches beyond the last price: fills like a market order, but never at any price."""
     price = _reaching(instrument, side, last, tactics.protection_ppm)
-    return OrderTerms(quantity=quantity, order_type=OrderType.LIMIT, price=price)
+    return OrderTerms(quantity=quantity, order_type=_LIMIT, price=price)
 
 
 def stop_terms(instrument: Instrument, side: Side, quantity: int, level: Paise, tactics: Tactics) -> OrderTerms:
@@ -272,8 +278,9 @@ def stop_trigger(instrument: Instrument, side: Side, level: Paise) -> Paise:
 
 def _reaching(instrument: Instrument, side: Side, price: Paise, ppm: int) -> Paise:
     """`price`, reached over by `ppm` of it in the order's favour to fill, on the grid and never below one tick."""
-    reached = price + side.sign * (price * ppm // 1_000_000)
-    return instrument.round_price(max(reached, instrument.tick_size), side.opposite)
+    tick, more = instrument.tick_size, price * ppm // 1_000_000
+    reached = -(-(price + more) // tick) * tick if side is _BUY else (price - more) // tick * tick
+    return reached if reached > tick else tick
 
 
 def slices(quantity: int, instrument: Instrument) -> list[int]:
@@ -281,6 +288,8 @@ def slices(quantity: int, instrument: Instrument) -> list[int]:
     if quantity <= 0:
         return []
     most = _most(instrument) or quantity
+    if quantity <= most:
+        return [quantity]
     full, rest = divmod(quantity, most)
     return [most] * full + ([rest] if rest else [])
 
