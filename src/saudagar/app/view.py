@@ -11,6 +11,7 @@ import io
 import os
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Protocol, Self, TextIO, TypeAlias
@@ -108,7 +109,7 @@ def open_screen(console: Console) -> Screen:
     return PlainScreen(console)
 
 
-class _Throttled:
+class _Throttled(ABC):
     """Draws at most once per `interval` seconds, and never again after the screen has failed."""
 
     def __init__(self, interval: float, clock: Callable[[], float]) -> None:
@@ -140,12 +141,14 @@ class _Throttled:
         except (OSError, ValueError):  # ValueError: the file object was closed
             self._alive = False
 
-    def _open(self) -> None: ...
+    def _open(self) -> None:
+        return  # a line of text needs no preparing
 
-    def _close(self) -> None: ...
+    def _close(self) -> None:
+        return
 
-    def _draw(self, view: DeskView) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _draw(self, view: DeskView) -> None: ...
 
 
 class LiveScreen(_Throttled):

@@ -11,7 +11,7 @@ import numpy as np
 
 from saudagar.indicators.bars import Floats
 from saudagar.indicators.expr import Expr, node, numeric
-from saudagar.indicators.kernel import NAN, Arrays, Kernel, Step
+from saudagar.indicators.kernel import NAN, Arrays, Computed, Step
 from saudagar.model import Nanos
 from saudagar.model.errors import ConfigError
 
@@ -84,7 +84,7 @@ def indicator(function: Function | None = None, /, *, window: int | None = None)
 
 
 @dataclass(frozen=True, slots=True)
-class Custom(Kernel):
+class Custom(Computed):
     """One indicator with its parameters."""
 
     indicator: Indicator

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from saudagar.indicators.bars import BarArrays, resample
 from saudagar.indicators.expr import Expr, align
-from saudagar.indicators.kernel import NAN
+from saudagar.indicators.kernel import NAN, Computed
 from saudagar.indicators.kernels import Align, Const, Field
 
 
@@ -79,6 +79,7 @@ def _compute(node: Expr, values: dict[Expr, Any], frames: dict[int, BarArrays]) 
         case Align(interval):
             return _held(values[node.inputs[0]], frames[interval], frame)
         case kernel:
+            assert isinstance(kernel, Computed)
             inputs = [values[part] for part in node.inputs]
             return kernel.batch(*(np.full(len(frame), x) if isinstance(x, float) else x for x in inputs))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 
@@ -15,7 +16,7 @@ NAN = float("nan")
 
 
 class Kernel:
-    """What a node computes, both ways. Subclasses are frozen dataclasses: equal parameters, equal kernel."""
+    """What a node is. Subclasses are frozen dataclasses: equal parameters, equal kernel."""
 
     __slots__: tuple[str, ...] = ()
 
@@ -25,14 +26,6 @@ class Kernel:
     def words(self) -> tuple[Any, ...]:
         """Name and parameters, for people."""
         return type(self).__name__, *(getattr(self, name) for name in self.__slots__)
-
-    def batch(self, *inputs: Any) -> Arrays:
-        """All bars at once; one array per input, of equal length."""
-        raise NotImplementedError
-
-    def live(self) -> Step:
-        """A new step, called once a bar with one value per input. Must give the bits that `batch` gives."""
-        raise NotImplementedError
 
     def need(self, interval: Nanos) -> tuple[int, int]:
         """Trading days from their open (today included), and bars on top of the inputs' own, until it is defined."""
@@ -53,3 +46,17 @@ class Kernel:
         ConfigError
             Says which interval would do.
         """
+
+
+class Computed(Kernel, ABC):
+    """What a node computes, both ways; the few kernels that are none of these the drivers fill themselves."""
+
+    __slots__: tuple[str, ...] = ()
+
+    @abstractmethod
+    def batch(self, *inputs: Any) -> Arrays:
+        """All bars at once; one array per input, of equal length."""
+
+    @abstractmethod
+    def live(self) -> Step:
+        """A new step, called once a bar with one value per input. Must give the bits that `batch` gives."""

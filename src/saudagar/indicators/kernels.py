@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from saudagar.indicators.bars import Floats, Ints
-from saudagar.indicators.kernel import NAN, Arrays, Kernel, Step
+from saudagar.indicators.kernel import NAN, Arrays, Computed, Kernel, Step
 from saudagar.model import MINUTE, SECOND, Nanos
 from saudagar.model.errors import ConfigError
 
@@ -59,7 +59,7 @@ class Align(Kernel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Pure(Kernel):
+class _Pure(Computed):
     """A function of this bar's values alone; `name` picks it from the table below."""
 
     name: str
@@ -142,7 +142,7 @@ _TABLE: dict[str, tuple[Step, Step]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Lag(Kernel):
+class Lag(Computed):
     """The value `bars` bars ago."""
 
     bars: int
@@ -167,7 +167,7 @@ class Lag(Kernel):
 
 
 @dataclass(frozen=True, slots=True)
-class Pick(Kernel):
+class Pick(Computed):
     """One output of a kernel that has several."""
 
     index: int
@@ -185,7 +185,7 @@ def _days(day: Ints) -> Iterator[slice]:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionVwap(Kernel):
+class SessionVwap(Computed):
     """Volume-weighted average of the typical price since the day's first bar; undefined until something traded."""
 
     def batch(self, day: Ints, high: Floats, low: Floats, close: Floats, volume: Floats) -> Arrays:
@@ -221,7 +221,7 @@ _FOLDS: dict[str, tuple[Callable[[float, float], float], Callable[[Floats], floa
 
 
 @dataclass(frozen=True, slots=True)
-class PreviousDay(Kernel):
+class PreviousDay(Computed):
     """The high, low or close of the last trading day that the bars hold before today."""
 
     what: str
@@ -254,7 +254,7 @@ class PreviousDay(Kernel):
 
 
 @dataclass(frozen=True, slots=True)
-class OpeningRange(Kernel):
+class OpeningRange(Computed):
     """The high or low of the first `minutes` of the session, from the bar that completes them to the day's end."""
 
     what: str

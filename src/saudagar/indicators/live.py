@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from saudagar.indicators.bars import SESSION_OPEN, bucket_end, check_bar, trading_time
 from saudagar.indicators.evaluate import check_intervals, ordered
 from saudagar.indicators.expr import Expr, align
-from saudagar.indicators.kernel import NAN, Kernel, Step
+from saudagar.indicators.kernel import NAN, Computed, Step
 from saudagar.indicators.kernels import Align, Const, Field
 from saudagar.model import Bar, Nanos
 from saudagar.model.errors import DataError
@@ -98,7 +98,7 @@ class _LanePlan(NamedTuple):
     """The operations that run when a bar of one interval closes, and where that bar's fields go."""
 
     first: int
-    kernels: tuple[Kernel, ...]
+    kernels: tuple[Computed, ...]
     operations: tuple[_Operation, ...]
 
 
@@ -119,7 +119,7 @@ def _layout(exprs: tuple[Expr, ...]) -> _Layout:
     slots: list[Any] = []
     place: dict[Expr, int] = {}
     first: dict[Nanos, int] = {}
-    parts: dict[Nanos, list[tuple[Kernel, _Operation]]] = {}
+    parts: dict[Nanos, list[tuple[Computed, _Operation]]] = {}
     for interval in dict.fromkeys([0, *(node.interval or 0 for node in nodes)]):
         first[interval], parts[interval] = len(slots), []
         slots += [NAN] * len(_FIELDS)
@@ -134,6 +134,7 @@ def _layout(exprs: tuple[Expr, ...]) -> _Layout:
                 place[node] = len(slots)
                 slots.append(value)
             case kernel:
+                assert isinstance(kernel, Computed)
                 place[node] = len(slots)
                 slots.append((NAN,) * kernel.outputs if kernel.outputs else NAN)
                 parts[interval].append((kernel, _operation(place[node], [place[part] for part in node.inputs])))

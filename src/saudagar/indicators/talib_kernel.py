@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from saudagar.indicators.bars import Floats
-from saudagar.indicators.kernel import NAN, Arrays, Kernel, Step
+from saudagar.indicators.kernel import NAN, Arrays, Computed, Step
 from saudagar.model import Nanos
 
 Params = tuple[tuple[str, float], ...]
@@ -28,7 +28,7 @@ _OUTPUTS = {"MACD": 3, "BBANDS": 3, "SUPERTREND": 2, "STOCH": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class TaLib(Kernel):
+class TaLib(Computed):
     """TA-Lib's function `name` with `params`."""
 
     name: str
