@@ -163,6 +163,66 @@ def test_auto_says_why_the_engine_runs(saudagar: Run, tmp_path: Path) -> None:
     assert saudagar("backtest", "hooked.py", "--synthetic", "7", "-i", "15m", "--driver", "kernel").code == 2
 
 
+FILLS = (
+    ("--fill", "next-open", "next bar's open"),
+    ("--fill", "close", "at that close"),
+    ("--fill", "limit-touch", "limit orders"),
+    ("--participation", "0.5", "0.5 %"),
+    ("--slippage", "5bps", "5 bps"),
+)
+
+
+def test_every_rule_of_fills_runs_and_is_told(saudagar: Run) -> None:
+    told = [report(saudagar("backtest", "ema_cross", *QUICK, *rule[:2], "--json", "-")) for rule in FILLS]
+    for each, rule in zip(told, FILLS, strict=True):
+        assert any(rule[2] in assumed for assumed in each["facts"]["assumptions"].values())
+        assert each["trades"]
+    assert len({each["final"] for each in told}) == len(FILLS)
+    assert len({each["facts"]["config"] for each in told}) == len(FILLS)
+
+
+def test_finer_bars_tell_which_exit_came_first(saudagar: Run) -> None:
+    exits = ("--stop", "0.4%", "--target", "0.4%", "--driver", "engine")
+    common = ("backtest", "ema_cross", "--synthetic", "7", "-i", "60m", "--from", "2026-08-01", *exits)
+    coarse, fine = (report(saudagar(*common, *more, "--json", "-")) for more in ((), ("--detail", "1m")))
+    assert fine["facts"]["bars"] == coarse["facts"]["bars"]
+    assert "bars of 1m" in fine["facts"]["assumptions"]["inside a bar"]
+    wins = [sum(trade["net"] > 0 for trade in each["trades"]) for each in (coarse, fine)]
+    assert wins[1] > wins[0]  # the worst price came first on every coarse bar
+
+
+def test_a_longer_made_up_history_ends_with_the_shorter_one(saudagar: Run) -> None:
+    common = ("backtest", "ema_cross", "--instruments", "TCS", *QUICK, "--square-off", "15:05", "--json", "-")
+    long, short = report(saudagar(*common, "--from", "2026-09-01")), report(saudagar(*common))
+    assert long["days"] > 40
+    assert short["days"] == 10
+    begin = short["trades"][3]["entry_ts"]  # by then both have warmed up
+    ends = [[(t["entry_ts"], t["gross"]) for t in each["trades"] if t["entry_ts"] > begin] for each in (long, short)]
+    assert len(ends[0]) > 10
+    assert [ts for ts, _ in ends[0]] == [ts for ts, _ in ends[1]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("-i", "1d"), "Too few bars: EmaCross needs 22"),
+        (("-i", "1d"), "gave no signal in 20 bars"),
+        (("--value", "100", "-i", "5m"), "less than one lot"),
+    ],
+)
+def test_a_run_without_trades_says_why(saudagar: Run, arguments: tuple[str, ...], words: str) -> None:
+    said = saudagar("backtest", "ema_cross", "--synthetic", "7", *arguments, "--json", "-")
+    assert any(words in warning for warning in report(said)["facts"]["warnings"])
+
+
+def test_statutory_charges_are_split_by_kind(saudagar: Run) -> None:
+    told = report(saudagar("backtest", "ema_cross", *QUICK, "--plan", "zerodha", "--json", "-"))
+    kinds = told["charges"]
+    assert {"brokerage", "stt", "exchange", "sebi", "stamp", "gst"} <= kinds.keys()
+    assert sum(kinds.values()) == sum(trade["charges"] for trade in told["trades"])
+    assert kinds["gst"] < kinds["brokerage"]
+
+
 def test_compare(saudagar: Run, tmp_path: Path) -> None:
     for name, fast in (("a", "5"), ("b", "9")):
         assert saudagar("backtest", "ema_cross", *QUICK, "--set", f"fast={fast}", "--json", f"{name}.json").code == 0
@@ -226,7 +286,14 @@ def test_sweep_agrees_with_backtest(saudagar: Run) -> None:
         ("backtest ema_cross --synthetic 7 --interval 30s", 3, "minutes"),
         ("backtest ema_cross --synthetic 7 --square-off 25:99", 2, "15:10"),
         ("backtest ema_cross --synthetic 7 --from 2026-11-13 --to 2026-11-12", 2, "--from"),
-        ("backtest ema_cross --synthetic 7 --from 2020-01-01 --to 2020-02-01", 3, "2026"),
+        ("backtest ema_cross --synthetic 7 --from 2010-01-01 --to 2010-02-01", 3, "2010"),
+        ("backtest ema_cross --synthetic 7 --from 2026-12-01", 3, "2026-11-19"),
+        ("backtest ema_cross --synthetic 7 --slippage lots", 2, "5bps"),
+        ("backtest ema_cross --synthetic 7 --participation 101", 2, "0 to 100"),
+        ("backtest ema_cross --synthetic 7 --queue 20", 2, "limit-touch"),
+        ("backtest ema_cross --synthetic 7 --fill limit-touch --queue nan", 2, "--queue"),
+        ("backtest ema_cross --synthetic 7 --detail 7m", 2, "--detail"),
+        ("backtest ema_cross --synthetic 7 --fill limit-touch --driver kernel", 2, "queue"),
         ("backtest ema_cross --synthetic 7 --capital 0", 2, "capital"),
         ("backtest raises.py --synthetic 7", 2, "RuntimeError"),
         ("backtest peeks.py --synthetic 7", 3, "look-ahead"),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from saudagar.backtest.data import Market, from_catalog
-from saudagar.exchange.market_feed import check_interval
 from saudagar.exchange.synthetic import DEFAULT_DAY
-from saudagar.exchange.synthetic_history import past_bars
+from saudagar.exchange.synthetic_past import past_columns
 from saudagar.exchange.universe import listing
-from saudagar.indicators import BarArrays, bar_arrays
+from saudagar.indicators import BarArrays
+from saudagar.indicators.bars import resample
 from saudagar.market.ist import ist_day
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
@@ -55,8 +56,10 @@ def _id(symbol: str) -> InstrumentId:
     return InstrumentId(f"{exchange}_EQ:{name}" if exchange in ("NSE", "BSE") else symbol)
 
 
-def catalogued(directory: Path, masters: Path, names: tuple[InstrumentId, ...], length: Nanos, span: Span) -> Market:
-    """What the catalog in `directory` holds of `span`.
+def catalogued(
+    directory: Path, masters: Path, names: tuple[InstrumentId, ...], length: Nanos, span: Span, detail: Nanos = 0
+) -> Market:
+    """What the catalog in `directory` holds of `span`; with `detail` bars of that length, and those they make up.
 
     Raises
     ------
@@ -65,38 +68,50 @@ def catalogued(directory: Path, masters: Path, names: tuple[InstrumentId, ...], 
     """
     catalog = Catalog(directory)
     try:
-        bars = {name: from_catalog(catalog, name, length, span) for name in names}
+        bars = {name: from_catalog(catalog, name, detail or length, span) for name in names}
     finally:
         catalog.close()
     for name, each in bars.items():
         if not len(each):
             raise DataError(
-                f"{directory} holds no bars of {name} at {interval_name(length)}{_in(span)}.",
+                f"{directory} holds no bars of {name} at {interval_name(detail or length)}{_in(span)}.",
                 hint="See: saudagar data list. Without data of your own: --synthetic 7.",
             )
-    return Market(bars, master_of(masters, bars), Calendar())
+    return _market(bars, length, master_of(masters, bars), Calendar())
 
 
-def synthetic(seed: int, names: tuple[InstrumentId, ...], length: Nanos, span: Span) -> Market:
-    """The ten made-up sessions before the demo's day, as the simulated exchange tells them.
+def _market(bars: dict[InstrumentId, BarArrays], length: Nanos, instruments: Master, calendar: Calendar) -> Market:
+    """Of `bars`, or where they are finer of those of `length` that they make up, with them as detail."""
+    coarse = {name: resample(each, length) for name, each in bars.items()}
+    detail = {name: each for name, each in bars.items() if each.interval < length}
+    return Market(coarse, instruments, calendar, detail)
+
+
+def synthetic(seed: int, names: tuple[InstrumentId, ...], length: Nanos, span: Span, detail: Nanos = 0) -> Market:
+    """Made-up sessions before the demo's day: the ten that the simulated exchange tells, and those of `span` before.
 
     Raises
     ------
+    CalendarError
+        `span` begins in a year whose holidays nobody has tabled.
     DataError
         An instrument that it does not list, a length it does not have, or no session in `span`.
     """
-    check_interval(length)
     calendar, bars = Calendar(), {}
+    first = ist_day(span[0]) if span[0] else DEFAULT_DAY
     for name in names:
-        found = past_bars(seed, listing(name), DEFAULT_DAY, calendar, length)
-        inside = [bar for bar in found if span[0] <= bar.start < span[1]]
-        if not inside:
+        found: dict[str, Any] = dict(past_columns(seed, listing(name), DEFAULT_DAY, calendar, detail or length, first))
+        start = found["start"]
+        inside = (start >= span[0]) & (start < span[1])
+        if not inside.any():
             raise DataError(
-                f"the synthetic history has no bars in that time; it runs from {_day(found[0].start)} "
-                f"to {_day(found[-1].start)}."
+                f"the synthetic history has no bars in that time; it ends on {_day(int(start[-1]))}.",
+                hint="Say --from and --to before that.",
             )
-        bars[name] = bar_arrays(inside)
-    return Market(bars, Master(DEFAULT_DAY, tuple(listing(name).instrument for name in names)), calendar)
+        columns = {column: values[inside] for column, values in found.items()}
+        bars[name] = BarArrays.from_columns(interval=detail or length, **columns)
+    instruments = Master(DEFAULT_DAY, tuple(listing(name).instrument for name in names))
+    return _market(bars, length, instruments, calendar)
 
 
 def master_of(directory: Path, bars: dict[InstrumentId, BarArrays]) -> Master:

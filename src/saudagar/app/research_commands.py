@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from saudagar.app.research_setup import Asked
-    from saudagar.backtest.run import Backtest, BacktestResult
+    from saudagar.backtest.run import Driver
     from saudagar.research.report import Report
 
 _STDOUT = "-"
@@ -28,6 +27,12 @@ class DriverName(StrEnum):
     AUTO = "auto"
     KERNEL = "kernel"
     ENGINE = "engine"
+
+
+class FillName(StrEnum):
+    NEXT_OPEN = "next-open"
+    CLOSE = "close"
+    LIMIT_TOUCH = "limit-touch"
 
 
 class SideName(StrEnum):
@@ -63,7 +68,12 @@ _FlatCost = Annotated[
     float | None, typer.Option(help="Percent of the turnover on each side; 0.03 where neither is given.")
 ]
 _Plan = Annotated[str, typer.Option(help="Statutory charges and brokerage instead: dhan, upstox, zerodha …")]
-_Slippage = Annotated[int, typer.Option(min=0, max=1000, help="Ticks that a market order loses.")]
+_Slippage = Annotated[str, typer.Option(help="What a market order loses: ticks like 2, or 5bps of the price.")]
+_Fill = Annotated[FillName, typer.Option(help="Where signals trade: the next open, their own close, or waiting there.")]
+_Queue = Annotated[float | None, typer.Option(help="limit-touch: percent of the volume there that is ahead; 50.")]
+_Rest = Annotated[int | None, typer.Option(min=1, help="limit-touch: bars that an entry waits; 1.")]
+_Participation = Annotated[float, typer.Option(help="Take at most so many percent of a bar's volume; 0: no bound.")]
+_Detail = Annotated[str, typer.Option(help="Walk orders and exits along finer bars, like 1m.")]
 _Synthetic = Annotated[
     int | None, typer.Option(min=0, max=2**63 - 1, help="A made-up history of this seed: no data needed.")
 ]
@@ -93,7 +103,12 @@ def backtest(
     product: _Product = ProductName.INTRADAY,
     flat_cost: _FlatCost = None,
     plan: _Plan = "",
-    slippage: _Slippage = 0,
+    slippage: _Slippage = "0",
+    fill: _Fill = FillName.NEXT_OPEN,
+    queue: _Queue = None,
+    rest: _Rest = None,
+    participation: _Participation = 0.0,
+    detail: _Detail = "",
     driver: Annotated[
         DriverName, typer.Option(help="The desk's engine, or the compiled kernel; auto: the kernel where it serves.")
     ] = DriverName.AUTO,
@@ -172,7 +187,12 @@ def sweep(
     product: _Product = ProductName.INTRADAY,
     flat_cost: _FlatCost = None,
     plan: _Plan = "",
-    slippage: _Slippage = 0,
+    slippage: _Slippage = "0",
+    fill: _Fill = FillName.NEXT_OPEN,
+    queue: _Queue = None,
+    rest: _Rest = None,
+    participation: _Participation = 0.0,
+    detail: _Detail = "",
     driver: Annotated[str, typer.Option(help="auto, lanes, kernel or engine; changes no number.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, max=1024, help="0 is one per core.")] = 0,
     cluster: Annotated[str, typer.Option(help="A Dask scheduler, tcp://host:8786.")] = "",
@@ -230,17 +250,19 @@ def _asked(options: dict[str, Any]) -> Asked:
             "assignments": tuple(given["assignments"] or ()),
             "first": given["first"] and given["first"].date(),
             "last": given["last"] and given["last"].date(),
+            "fill": given["fill"].value,
             "side": TradeSide(given["side"].upper()),
             "product": Product(given["product"].upper()),
         }
     )
 
 
-def _reported(asked: Asked, driver: str) -> Report:
+def _reported(asked: Asked, driver: Driver) -> Report:
     import msgspec
 
-    from saudagar.app.research_record import overnight, record_of
+    from saudagar.app.research_record import record_of, warnings
     from saudagar.app.research_setup import facts, prepare
+    from saudagar.backtest.run import run
     from saudagar.research import report
 
     console = _console(err=True)
@@ -248,27 +270,13 @@ def _reported(asked: Asked, driver: str) -> Report:
         prepared = prepare(asked)
         status.update("trading")
         begin = time.perf_counter()
-        result = _run(prepared.backtest, driver, status.update)
+        result = run(prepared.backtest, driver, say=console.print)
         seconds = time.perf_counter() - begin
     told_facts = facts(asked, prepared, driver=result.driver, seconds=seconds)
-    if warning := overnight(result, asked.product):
-        told_facts = msgspec.structs.replace(told_facts, warnings=(*told_facts.warnings, warning))
+    told_facts = msgspec.structs.replace(
+        told_facts, warnings=(*told_facts.warnings, *warnings(prepared.backtest, result))
+    )
     return report.build(record_of(result, prepared.backtest.market, told_facts))
-
-
-def _run(backtest: Backtest, driver: str, say: Callable[[str], None]) -> BacktestResult:
-    from importlib.util import find_spec
-
-    from saudagar.backtest.run import objection, run
-
-    if driver == "engine":
-        return run(backtest, "engine")
-    if driver == "auto":
-        why = objection(backtest) or ("" if find_spec("numba") else "Numba is not installed")
-        if why:
-            typer.echo(f"The engine runs this, not the kernel: {why}.", err=True)
-            return run(backtest, "engine")
-    return run(backtest, "kernel", say=say)
 
 
 def _read(path: Path) -> Report:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from saudagar.backtest.data import Market
-from saudagar.backtest.run import BacktestResult
+from saudagar.backtest.outcome import BacktestResult
+from saudagar.backtest.remarks import remarks
+from saudagar.backtest.run import Backtest
 from saudagar.backtest.slots import REASONS
 from saudagar.indicators import BarArrays
 from saudagar.market.ist import DAY
 from saudagar.model import SECOND, Product
 from saudagar.research.report_input import Facts, OpenPosition, PriceColumns, RunRecord, TradeColumns
-from saudagar.research.report_run import marked_equity
 
 _IST = 19_800 * SECOND
 
@@ -40,27 +41,29 @@ def record_of(result: BacktestResult, market: Market, facts: Facts) -> RunRecord
         )
         for row in np.flatnonzero(result.open_quantity).tolist()
     )
-    ts = np.unique(np.concatenate([each.ts for each in prices.values()]))
+    equity = result.equity()
     return RunRecord(
         facts=facts,
         capital=result.capital,
         trades=trades,
-        equity_ts=ts,
-        equity=marked_equity(trades, held, prices, result.capital, ts),
+        equity_ts=equity.ts,
+        equity=equity.value,
+        charges=result.kinds,
         prices=prices,
         open=held,
     )
 
 
-def overnight(result: BacktestResult, product: Product) -> str:
-    """A warning where intraday positions outlived their day; a broker would have closed them."""
+def warnings(backtest: Backtest, result: BacktestResult) -> list[str]:
+    """What may make a run mean less than it seems: too few bars, no trades and why, intraday trips held overnight."""
+    said = remarks(backtest, result)
     nights = int((((result.entry_ts + _IST) // DAY) != ((result.exit_ts + _IST) // DAY)).sum())
-    if product is not Product.INTRADAY or not nights:
-        return ""
-    return (
-        f"Intraday round trips held overnight: {nights}. A broker closes them; "
-        "say --square-off 15:10, or --product delivery."
-    )
+    if backtest.settings.product is Product.INTRADAY and nights:
+        said.append(
+            f"Intraday round trips held overnight: {nights}. A broker closes them; "
+            "say --square-off 15:10, or --product delivery."
+        )
+    return said
 
 
 def _prices(bars: BarArrays) -> PriceColumns:

@@ -18,10 +18,11 @@ from pydantic import BaseModel, ValidationError
 
 import saudagar
 from saudagar.app.research_bars import FIRST_CAPS, FOREVER, catalogued, synthetic, tradable
+from saudagar.app.research_fills import fill_rules, slippage, told_slippage
 from saudagar.backtest.causality import check_causality
 from saudagar.backtest.costs import FlatCosts, StatutoryCosts
 from saudagar.backtest.data import Market
-from saudagar.backtest.fills import Slippage
+from saudagar.backtest.fill_rules import Fill
 from saudagar.backtest.run import Backtest
 from saudagar.engine.settings import Hours, Plan, Settings
 from saudagar.execution.steering import Tactics
@@ -78,7 +79,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     product: Product = Product.INTRADAY
     flat_cost: float | None = None  # percent
     plan: str = ""
-    slippage: int = 0  # ticks
+    slippage: str = "0"  # ticks, or 5bps
+    fill: str = "next-open"
+    queue: float | None = None  # percent
+    rest: int | None = None  # bars
+    participation: float = 0.0  # percent
+    detail: str = ""  # interval
     synthetic: int | None = None  # seed
     directory: Path = Path("var/catalog")
     masters: Path = Path("var/instruments")
@@ -120,8 +126,7 @@ def prepare(asked: Asked, strategy: Strategy | None = None, market: Market | Non
     sizing = _sizing(asked, exits, len(names))
     costs = _costs(asked)
     length = _interval(asked.interval)
-    if asked.slippage < 0:
-        raise ConfigError(f"--slippage counts ticks from 0 on, got {asked.slippage}.")
+    fills, slips = fill_rules(asked), slippage(asked.slippage)
     market = market or _market(asked, names, length)
     plan = Plan(
         id=StrategyId(type(strategy).__name__),
@@ -144,7 +149,8 @@ def prepare(asked: Asked, strategy: Strategy | None = None, market: Market | Non
         settings=settings,
         market=market,
         costs=costs,
-        slippage=Slippage(ticks=asked.slippage),
+        slippage=slips,
+        fills=fills,
         capital=asked.capital * 100,
     )
     cuts = _causal(strategy, market, length)
@@ -152,7 +158,7 @@ def prepare(asked: Asked, strategy: Strategy | None = None, market: Market | Non
         backtest=backtest,
         title=f"{type(strategy).__name__} on {_some([name.partition(':')[2] for name in names])}",
         parameters={name: str(value) for name, value in (strategy.model_dump() | given).items()},
-        assumptions=_assumptions(asked, sizing, costs, cuts),
+        assumptions=_assumptions(asked, backtest, sizing, cuts),
         warnings=tuple(_warnings(asked, market)),
     )
 
@@ -232,9 +238,21 @@ def _market(asked: Asked, names: tuple[InstrumentId, ...], length: Nanos) -> Mar
     end = midnight(asked.last) + DAY if asked.last else FOREVER
     if start >= end:
         raise ConfigError(f"--from {asked.first} must not be after --to {asked.last}.")
+    detail = _detail(asked, length)
     if asked.synthetic is not None:
-        return synthetic(asked.synthetic, names, length, (start, end))
-    return catalogued(asked.directory, asked.masters, names, length, (start, end))
+        return synthetic(asked.synthetic, names, length, (start, end), detail)
+    return catalogued(asked.directory, asked.masters, names, length, (start, end), detail)
+
+
+def _detail(asked: Asked, length: Nanos) -> Nanos:
+    if not asked.detail:
+        return 0
+    detail = _interval(asked.detail)
+    if not 0 < detail < length or length % detail:
+        raise ConfigError(
+            f"--detail is shorter than --interval and divides it; got {asked.detail} in {asked.interval}."
+        )
+    return detail
 
 
 def _sizing(asked: Asked, exits: Exits, count: int) -> Sizing:
@@ -300,7 +318,10 @@ def _columns(roots: list[Expr]) -> list[Expr]:
     return [node for node in nodes if node not in several]
 
 
-def _assumptions(asked: Asked, sizing: Sizing, costs: FlatCosts | StatutoryCosts, cuts: int) -> dict[str, str]:
+def _assumptions(asked: Asked, backtest: Backtest, sizing: Sizing, cuts: int) -> dict[str, str]:
+    costs, fills = backtest.costs, backtest.fills
+    kind = "limit" if fills.fill is Fill.LIMIT_TOUCH else "market"
+    walked = f"; walked along bars of {asked.detail}" if asked.detail else ""
     charges = (
         f"{costs.ppm / _PPM_PERCENT:g} % of the turnover on each side"
         if isinstance(costs, FlatCosts)
@@ -314,10 +335,10 @@ def _assumptions(asked: Asked, sizing: Sizing, costs: FlatCosts | StatutoryCosts
         SizeBy.LOTS: f"{amount} lots",
     }
     return {
-        "orders": "market orders; a signal at a bar's close trades at the next bar's open",
-        "inside a bar": "the worst price comes first",
+        "orders": f"{kind} orders; {fills.told()}",
+        "inside a bar": f"the worst price comes first{walked}",
         "size": f"{size[sizing.by]} for each entry",
-        "slippage": f"{asked.slippage} ticks",
+        "slippage": told_slippage(backtest.slippage),
         "charges": charges,
         "square-off": asked.square_off or "none",
         "look-ahead": f"{cuts} cuts of the data changed no signal",

@@ -81,14 +81,14 @@ class FillRules(msgspec.Struct, frozen=True, kw_only=True):
     def told(self) -> str:
         """One line for a report."""
         share = f"; at most {self.participation / 10_000:g} % of a bar's volume, the rest waits for the next bars"
-        return _TOLD[self.fill].format(queue=f"{self.queue / 10_000:g}", rest=self.rest) + (
-            share if self.participation else ""
-        )
+        return _TOLD[self.fill].format(
+            queue=f"{self.queue / 10_000:g}", rest="1 bar" if self.rest == 1 else f"{self.rest} bars"
+        ) + (share if self.participation else "")
 
 
 _TOLD = {
     Fill.NEXT_OPEN: "a signal at a bar's close trades at the next bar's open",
     Fill.CLOSE: "a signal at a bar's close trades at that close",
-    Fill.LIMIT_TOUCH: "entries wait {rest} bars as limits at the signal's close; crossed fills whole, touched what is "
+    Fill.LIMIT_TOUCH: "entries wait {rest} as limits at the signal's close; crossed fills whole, touched what is "
     "beyond {queue} % of the volume there",
 }

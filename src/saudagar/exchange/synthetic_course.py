@@ -74,7 +74,12 @@ class Course(NamedTuple):
 
 def course(noise: Noise, minutes: int, stocks: int) -> Course:
     """Moods of `stocks` over a session of `minutes`, laid over the U-shapes of a trading day."""
-    draws = noise.uniform(minutes, 2, stocks)
+    return course_of(noise.uniform(minutes, 2, stocks))
+
+
+def course_of(draws: Floats) -> Course:
+    """The same from numbers in [0, 1): minutes × (whether the mood ends, which is next) × stocks."""
+    minutes, _, stocks = draws.shape
     moods = np.empty((minutes, stocks), dtype=np.int64)
     mood = np.searchsorted(_SHARES, draws[0, 1], side="right")
     for minute in range(minutes):

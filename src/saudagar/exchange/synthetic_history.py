@@ -22,11 +22,11 @@ from saudagar.model.errors import CalendarError
 SESSIONS = 10
 """How many sessions back the history goes."""
 
-_POINTS = 4  # of the path in each minute
-_SWING = 0.011  # standard deviation of a usual day
-_GAP = 0.006
-_AUCTION_JUMP = 0.0025
-_AUCTION_SHARE = 0.07
+POINTS = 4  # of the path in each minute
+SWING = 0.011  # standard deviation of a usual day
+GAP = 0.006
+AUCTION_JUMP = 0.0025
+AUCTION_SHARE = 0.07
 
 
 def past_bars(seed: int, listing: Listing, day: date, calendar: SourceCalendar, interval: Nanos) -> list[Bar]:
@@ -68,22 +68,22 @@ def _sessions(
     for start, end in windows:
         minutes = (end - start) // MINUTE
         mood = course(noise, minutes, 1)
-        swing = np.repeat(mood.swing[:, 0], _POINTS) / (minutes * _POINTS) ** 0.5
-        drift = np.repeat(mood.drift[:, 0], _POINTS) / _POINTS
-        gap, jump = (noise.normal(2) * (_GAP, _AUCTION_JUMP)).tolist()
-        path = level + gap + np.cumsum((noise.normal(minutes * _POINTS) * swing + drift) * _SWING)
+        swing = np.repeat(mood.swing[:, 0], POINTS) / (minutes * POINTS) ** 0.5
+        drift = np.repeat(mood.drift[:, 0], POINTS) / POINTS
+        gap, jump = (noise.normal(2) * (GAP, AUCTION_JUMP)).tolist()
+        path = level + gap + np.cumsum((noise.normal(minutes * POINTS) * swing + drift) * SWING)
         level = float(path[-1]) + jump
         pull = noise.uniform(minutes) + noise.uniform(minutes)
         drawn.append((path, level, (listing.volume * mood.volume[:, 0] * pull * pull).astype(np.int64)))
     sessions = []
     for (start, _), (path, close, volumes) in zip(windows, drawn, strict=True):
         scaled = np.round(listing.previous_close * growth(path - level) / tick).astype(np.int64) * tick
-        points = scaled.reshape(-1, _POINTS)
+        points = scaled.reshape(-1, POINTS)
         rows = zip(points[:, 0], points.max(axis=1), points.min(axis=1), points[:, -1], volumes, strict=True)
         bars = [
             Bar(instrument.id, MINUTE, start + n * MINUTE, start + (n + 1) * MINUTE, *map(int, row))
             for n, row in enumerate(rows)
         ]
         last = round(listing.previous_close * float(growth(np.array(close - level))) / tick) * tick
-        sessions.append((bars, last, int(volumes.sum()) + int(listing.volume * _AUCTION_SHARE)))
+        sessions.append((bars, last, int(volumes.sum()) + int(listing.volume * AUCTION_SHARE)))
     return sessions

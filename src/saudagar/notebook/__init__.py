@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack
 import msgspec
 from rich.console import Console
 
-from saudagar.app.research_record import overnight, record_of
+from saudagar.app.research_record import record_of, warnings
 from saudagar.app.research_setup import Asked, Prepared, facts, parametrised, prepare
 from saudagar.app.research_sweep import RESULTS, Search, swept
 from saudagar.backtest.run import Driver, run
@@ -75,7 +75,11 @@ class Options(TypedDict, total=False):
     product: str
     flat_cost: float | None
     plan: str
-    slippage: int
+    slippage: int | str
+    fill: str
+    queue: float | None
+    rest: int | None
+    participation: float
     interval: str
     symbol: str
     first: Day
@@ -136,7 +140,10 @@ def backtest(
     flat_cost, plan
         Percent of the turnover on each side (0.03), or the statutory charges with the brokerage of a plan.
     slippage
-        Ticks that a market order loses.
+        Ticks that a market order loses, or basis points of the price like ``"5bps"``.
+    fill, queue, rest, participation
+        When and how much orders fill: ``next-open``, ``close`` or ``limit-touch``; shares in percent. See
+        `saudagar.backtest.fill_rules`.
     interval, symbol, first, last, directory, masters
         How to read `data`; see `saudagar.data`.
 
@@ -154,8 +161,7 @@ def backtest(
     told = _facts(
         asked, prepared, result.driver, time.perf_counter() - begin, _call("backtest", strategy, known, params, options)
     )
-    if warning := overnight(result, asked.product):
-        told = msgspec.structs.replace(told, warnings=(*told.warnings, warning))
+    told = msgspec.structs.replace(told, warnings=(*told.warnings, *warnings(prepared.backtest, result)))
     record = record_of(result, known.market, told)
     return Run(result, record, build(record))
 
@@ -310,7 +316,7 @@ def strategies() -> Table:
 
 _READING = ("interval", "symbol", "first", "last", "directory", "masters")
 _ENUMS: dict[str, type[TradeSide] | type[Product]] = {"side": TradeSide, "product": Product}
-_TEXTS = ("risk", "value", "stop", "target", "trail")
+_TEXTS = ("risk", "value", "stop", "target", "trail", "slippage")
 
 
 def _wanted(options: Mapping[str, Any]) -> Wanted:
