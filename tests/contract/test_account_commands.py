@@ -103,6 +103,19 @@ def test_prices_chains_and_margins_are_asked_for(run: Run, broker: str) -> None:
     assert 0 < margin["required"] <= 10 * 1000_00
 
 
+@pytest.mark.parametrize(
+    ("broker", "options", "levels"), [("dhan", "", 20), ("dhan", "--levels 200", 200), ("upstox", "", 30)]
+)
+def test_a_deep_book_is_streamed(run: Run, broker: str, options: str, levels: int) -> None:
+    [book] = rows(run(broker, f"depth RELIANCE {options} --json"))
+    assert 5 < len(book["bids"]) <= levels
+    bids, asks = ([level["price"] for level in book[side]] for side in ("bids", "asks"))
+    assert bids == sorted(bids, reverse=True)
+    assert asks == sorted(asks)
+    assert bids[0] < asks[0]
+    assert "bid" in run(broker, f"depth RELIANCE {options}").stdout
+
+
 @pytest.mark.parametrize("broker", BROKERS)
 def test_a_conditional_order_is_placed_changed_and_withdrawn(run: Run, tmp_path: Path, broker: str) -> None:
     [placed] = rows(run(broker, "conditional place single buy 2 RELIANCE --trigger 1000 --price 1000 --yes --json"))
@@ -152,6 +165,8 @@ def test_dhans_own_switches_and_e_dis_work(run: Run, exchange: ExchangeProcess, 
         ("kite", "exit-all --yes", 5, "Kite"),
         ("kite", "conditional place bracket buy 1 RELIANCE --target 2000 --stop 900 --last 1300 --yes", 5, "BRACKET"),
         ("upstox", "authorities", 5, "Upstox"),
+        ("kite", "depth RELIANCE", 5, "five levels"),
+        ("upstox", "depth RELIANCE --levels 20", 5, "30"),
         ("dhan", "quote NOSUCH", 3, "NOSUCH"),
         ("dhan", "conditional place single buy 1 RELIANCE --stop 900 --last 1300 --yes", 2, "no stop"),
         ("dhan", "conditional place oco sell 1 RELIANCE --target 900 --stop 950 --last 1300 --yes", 3, "above"),

@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from saudagar.model.errors import ConfigError
+from saudagar.model.errors import ConfigError, Unsupported
 
 if TYPE_CHECKING:
     from saudagar.app.config import DeskConfig, Secrets
     from saudagar.brokers.login import Access
     from saudagar.brokers.supervisor import Watch
     from saudagar.exchange.process import Account, ExchangeProcess
-    from saudagar.execution.account_ports import QuoteClient
+    from saudagar.execution.account_ports import DepthClient, QuoteClient
     from saudagar.execution.ports import DataClient, ExecutionClient
     from saudagar.market.master import Master
 
 Clock = Callable[[], int]
 BROKERS = ("dhan", "upstox", "kite")
+_FULL_DEPTH, _UPSTOX_DEPTH = 200, 30
 
 
 class Simulation(Protocol):
@@ -116,6 +117,21 @@ def quote_client(broker: str, secrets: Secrets, lookup: Master, simulated: Simul
     return client
 
 
+def depth_client(broker: str, secrets: Secrets, simulated: Simulation | None = None, *, levels: int = 0) -> DepthClient:
+    """Streamed books deeper than five levels; `levels` 0 takes the broker's own choice.
+
+    Raises
+    ------
+    ConfigError
+        If there is no token, or no such broker.
+    Unsupported
+        If the broker streams no such book.
+    """
+    makers = {"dhan": _dhan_depth, "upstox": _upstox_depth, "kite": _kite_depth}
+    client: DepthClient = _chosen(broker, makers)(secrets, simulated, levels)
+    return client
+
+
 def order_desk(
     config: DeskConfig,
     lookup: Master,
@@ -151,13 +167,18 @@ def _chosen(broker: str, makers: dict[str, Callable[..., Any]]) -> Callable[...,
 
 
 def _upstox_data(secrets: Secrets, simulated: Simulation | None, watch: Watch | None, depth: bool) -> DataClient:
-    from saudagar.brokers.upstox.feed import UpstoxFeed, UpstoxSettings
+    from saudagar.brokers.upstox.feed import UpstoxFeed
+
+    return UpstoxFeed(_upstox_feed(secrets, simulated, depth), watch)
+
+
+def _upstox_feed(secrets: Secrets, simulated: Simulation | None, depth: bool = False) -> Any:
+    from saudagar.brokers.upstox.feed import UpstoxSettings
 
     if simulated is None:
-        return UpstoxFeed(UpstoxSettings(token=_token("upstox", secrets), depth=depth), watch)
+        return UpstoxSettings(token=_token("upstox", secrets), depth=depth)
     exchange, token = simulated.exchange, simulated.account.upstox_token
-    settings = UpstoxSettings(token=token, feed_url=exchange.feed_url, rest_host=exchange.upstox_url, depth=depth)
-    return UpstoxFeed(settings, watch)
+    return UpstoxSettings(token=token, feed_url=exchange.feed_url, rest_host=exchange.upstox_url, depth=depth)
 
 
 def _kite_data(secrets: Secrets, simulated: Simulation | None, watch: Watch | None, depth: bool) -> DataClient:
@@ -283,6 +304,33 @@ def _dhan_feed(secrets: Secrets, simulated: Simulation | None, depth: bool = Fal
         feed_url=exchange.dhan_feed_url,
         rest_url=exchange.dhan_url,
         depth=depth,
+    )
+
+
+def _dhan_depth(secrets: Secrets, simulated: Simulation | None, levels: int) -> DepthClient:
+    import msgspec
+
+    from saudagar.brokers.dhan.depth import DhanDepth
+
+    settings = _dhan_feed(secrets, simulated)
+    if simulated is not None:
+        exchange = simulated.exchange
+        url = exchange.dhan_full_depth_url if levels == _FULL_DEPTH else exchange.dhan_depth_url
+        settings = msgspec.structs.replace(settings, feed_url=url)
+    return DhanDepth(settings, levels=levels or 20)
+
+
+def _upstox_depth(secrets: Secrets, simulated: Simulation | None, levels: int) -> DepthClient:
+    from saudagar.brokers.upstox.depth import UpstoxDepth
+
+    if levels not in (0, _UPSTOX_DEPTH):
+        raise Unsupported(f"Upstox has no depth of {levels} levels; it has {_UPSTOX_DEPTH}.")
+    return UpstoxDepth(_upstox_feed(secrets, simulated))
+
+
+def _kite_depth(secrets: Secrets, simulated: Simulation | None, levels: int) -> DepthClient:
+    raise Unsupported(
+        "Kite streams five levels, and no deeper book.", hint="saudagar account quote shows the best one."
     )
 
 

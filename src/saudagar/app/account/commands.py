@@ -194,6 +194,37 @@ def chain(
 
 
 @app.command()
+def depth(
+    context: typer.Context,
+    symbol: Annotated[str, typer.Argument(help="RELIANCE, NSE:RELIANCE …")],
+    levels: Annotated[int, typer.Option(min=0, help="Dhan: 20 or 200; Upstox: 30; 0: the broker's least.")] = 0,
+    seconds: Annotated[float, typer.Option(min=0.1, max=120, help="How long to wait for it.")] = 10.0,
+    as_json: Json = False,
+) -> None:
+    """The order book of now, deeper than five levels, from the broker's stream.
+
+    Exit codes: 0; 2 a wrong option; 3 an unknown symbol; 5 no book came, or the broker has none.
+    """
+    with told(json=as_json):
+        import msgspec
+
+        from saudagar.app.account import tables
+        from saudagar.model.errors import BrokerError
+
+        room = _room(context)
+        instrument = room.master.resolve(symbol)
+        book = room.book_of(instrument, levels, seconds)
+        if book is None:
+            raise BrokerError(
+                f"no order book of {instrument.id} came within {seconds:g} s.", hint="Is the market open?"
+            )
+        if as_json:
+            typer.echo(msgspec.json.encode(book).decode())
+            return
+        tables.say(tables.levels(book), tables.BOOK, False, "")
+
+
+@app.command()
 def requests(context: typer.Context, as_json: Json = False) -> None:
     """What was asked of brokers with these commands, and what became of it.
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from saudagar.app.config import Secrets
     from saudagar.app.simulated import Simulated
     from saudagar.execution.account_ports import QuoteClient
-    from saudagar.execution.ports import ExecutionClient
+    from saudagar.execution.ports import ExecutionClient, LinkStatus
     from saudagar.market.master import Master
+    from saudagar.model import Depth, Instrument
     from saudagar.storage.requests import RequestLog
 
 T = TypeVar("T")
@@ -124,6 +125,42 @@ class Room:
             try:
                 await client.open()
                 return await work(client)
+            finally:
+                await client.stop()
+
+        return asyncio.run(whole())
+
+    def book_of(self, instrument: Instrument, levels: int, seconds: float) -> Depth | None:
+        """The first book of `instrument` with both sides; None if none came in time.
+
+        Raises
+        ------
+        AuthError
+            If the token is refused.
+        """
+        from saudagar.app.clients import depth_client
+        from saudagar.execution.ports import LinkState
+        from saudagar.model.errors import AuthError
+
+        broker, given = self.chosen
+
+        async def whole() -> Depth | None:
+            client = depth_client(broker, given, self.simulated, levels=levels)
+            told: asyncio.Future[Depth | None] = asyncio.get_running_loop().create_future()
+
+            def on_depth(book: Depth) -> None:
+                if book.bids and book.asks and not told.done():
+                    told.set_result(book)
+
+            def on_status(link: LinkStatus) -> None:
+                if link.state is LinkState.AUTH and not told.done():
+                    told.set_exception(AuthError(link.detail, hint=f"Run: saudagar login {broker}"))
+
+            try:
+                await client.start([instrument], on_depth, on_status)
+                return await asyncio.wait_for(told, seconds)
+            except TimeoutError:
+                return None
             finally:
                 await client.stop()
 

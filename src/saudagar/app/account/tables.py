@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
         AccountTrade,
         BrokerPosition,
         ConditionalReport,
+        Depth,
+        DepthLevel,
         Holding,
         LedgerEntry,
         OptionQuote,
@@ -146,6 +149,19 @@ def _change(row: Quote) -> str:
     return f"{100 * (row.ltp - row.previous_close) / row.previous_close:+.2f} %"
 
 
+def levels(book: Depth) -> list[tuple[DepthLevel | None, DepthLevel | None]]:
+    """The two sides of a book beside each other, the best level first."""
+    return list(zip_longest(book.bids, book.asks))
+
+
+def _level(level: DepthLevel | None, field: str) -> str:
+    if level is None:
+        return NOTHING
+    if field == "price":
+        return price(level.price)
+    return count(getattr(level, field)) if getattr(level, field) else NOTHING  # Upstox counts no orders
+
+
 ORDERS = (
     Column("time", lambda row: moment(row.ts)),
     Column("instrument", _symbol),
@@ -233,6 +249,14 @@ CONDITIONALS = (
     Column("legs", _legs),
     Column("orders sent", lambda row: " ".join(row.orders) or NOTHING),
     Column("reason", _reason),
+)
+BOOK = (
+    Column("orders", lambda row: _level(row[0], "orders"), right=True),
+    Column("quantity", lambda row: _level(row[0], "quantity"), right=True),
+    Column("bid ₹", lambda row: _level(row[0], "price"), right=True),
+    Column("ask ₹", lambda row: _level(row[1], "price"), right=True),
+    Column("quantity", lambda row: _level(row[1], "quantity"), right=True),
+    Column("orders", lambda row: _level(row[1], "orders"), right=True),
 )
 AUTHORITIES = (
     Column("ISIN", _text("isin")),
