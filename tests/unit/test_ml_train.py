@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from saudagar.backtest.causality import head
+from saudagar.backtest.data import bars_digest
 from saudagar.indicators import BarArrays, BarFields, ema, evaluate, indicator, rsi
 from saudagar.indicators.bars import resample
 from saudagar.model import MINUTE, InstrumentId
@@ -21,7 +22,7 @@ from saudagar.research.labels import Labels, horizon_labels
 from saudagar.research.mlsignal import MlSignal, probabilities
 from saudagar.research.model_store import Model, ModelCard, load_model, require, save_model
 from saudagar.research.sample import synthetic_sample
-from saudagar.research.train import data_hash, purged_folds, summary, train, verdict
+from saudagar.research.train import purged_folds, summary, train, verdict
 
 BAR = BarFields()
 SAMPLE = synthetic_sample(1, 2)
@@ -65,7 +66,7 @@ def test_a_card_tells_what_a_model_is(model: Model) -> None:
     assert (card.kind, card.interval, card.classes, card.seed) == ("logistic", MINUTE, (-1, 0, 1), 1)
     assert [feature.name for feature in card.features] == ["rsi", "above"]
     assert "RSI(close, 14" in card.features[0].expression
-    assert card.data == data_hash(SAMPLE.bars)
+    assert card.data == bars_digest(SAMPLE.bars)
     assert card.instruments == tuple(SAMPLE.bars)
     assert set(card.libraries) == {"sklearn", "numpy"}
     assert card.label == "horizon of 15 bars beyond 800 ppm"

@@ -19,6 +19,7 @@ from saudagar.backtest.run import run
 from saudagar.model.errors import ConfigError, DataError
 from saudagar.notebook import Data, Options, Run
 from saudagar.notebook.tables import Table
+from saudagar.research.walkforward import measured
 from saudagar.strategies.ema_cross import EmaCross
 
 SEED = 7
@@ -298,3 +299,12 @@ def test_the_signature_is_that_of_the_function() -> None:
 def test_the_options_are_those_of_the_command_line() -> None:
     ours = set(Options.__annotations__) - {"interval", "symbol", "first", "last", "directory", "masters"}
     assert ours <= set(Asked.__struct_fields__)
+
+
+def test_a_sweep_and_a_report_measure_alike(bars: Data) -> None:
+    sets = {"fast": [5], "slow": [20, 30]}
+    swept = sd.sweep("ema_cross", bars, sets, driver="engine", workers=1).sweep
+    for place, params in enumerate(swept.sets):
+        ran = sd.backtest("ema_cross", bars, params=params, driver="engine")
+        assert measured(swept.daily, swept.capital, "sharpe")[place] == pytest.approx(ran.metrics["sharpe"], rel=1e-9)
+        assert swept.outcomes[place].daily.sum() == ran.report.metrics.net_profit

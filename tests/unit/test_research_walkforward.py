@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan, sqrt
+from math import isnan
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from saudagar.model.errors import ConfigError
-from saudagar.research.metrics import sharpe
+from saudagar.research.metrics import daily_returns, sharpe
 from saudagar.research.walkforward import _rank_correlation, best_of, cut, judge, measured, overfit_odds, walk_forward
 
 CAPITAL = 10_000_000
@@ -24,13 +24,19 @@ def noise(days: int, sets: int, seed: int = 1, skill: int = 0) -> np.ndarray:
     return daily
 
 
+def report_sharpe(daily: np.ndarray) -> float:
+    """As a report measures the same days."""
+    return sharpe(daily_returns(CAPITAL + np.cumsum(daily), CAPITAL))
+
+
 def test_measures_of_a_column() -> None:
     daily = np.array([[100, 0], [-300, 0], [250, 0], [-20, 0]])
     assert measured(daily, CAPITAL, "net").tolist() == [30, 0]
     assert measured(daily, CAPITAL, "drawdown").tolist() == [-300, 0]
     first, second = measured(daily, CAPITAL, "sharpe")
-    assert first == pytest.approx(sharpe(daily[:, 0] / CAPITAL))
+    assert first == pytest.approx(report_sharpe(daily[:, 0]))
     assert isnan(second)
+    assert isnan(measured(np.array([[5], [-2 * CAPITAL], [9]]), CAPITAL, "sharpe")[0])  # ruined
     with pytest.raises(ConfigError, match="sharpe, net, drawdown"):
         measured(daily, CAPITAL, "luck")
 
@@ -132,7 +138,7 @@ def test_a_walk_chooses_on_the_past_only(anchored: bool) -> None:
     expected = np.concatenate([daily[w.middle : w.last, w.best] for w in walk.windows])
     assert np.array_equal(walk.daily, expected)
     assert walk.net == expected.sum() == sum(each.test_net for each in walk.windows)
-    assert walk.sharpe == pytest.approx(expected.mean() / expected.std(ddof=1) * sqrt(252))
+    assert walk.sharpe == pytest.approx(report_sharpe(expected))
 
 
 def test_a_walk_by_default_and_one_that_does_not_fit() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +90,17 @@ class Market:
     @cached_property
     def digest(self) -> str:
         """A fingerprint of all bars."""
-        state = blake2b(digest_size=16)
-        for name, each in (*self.bars.items(), *self.detail.items()):
-            state.update(f"{name} {each.interval} {len(each)} ".encode())
-            for column in ("start", "end", *_PRICES, "volume"):
-                state.update(np.ascontiguousarray(getattr(each, column)).data)
-        return state.hexdigest()
+        return bars_digest(self.bars, self.detail)
+
+
+def bars_digest(*bars: Mapping[InstrumentId, BarArrays]) -> str:
+    """A fingerprint of `bars`: names in their order, intervals, times, prices and volumes."""
+    state = blake2b(digest_size=16)
+    for name, each in chain.from_iterable(part.items() for part in bars):
+        state.update(f"{name} {each.interval} {len(each)} ".encode())
+        for column in ("start", "end", *_PRICES, "volume"):
+            state.update(np.ascontiguousarray(getattr(each, column)).data)
+    return state.hexdigest()
 
 
 def from_table(table: Any, interval: Nanos, *, rupees: bool = True, session_open: Nanos = SESSION_OPEN) -> BarArrays:

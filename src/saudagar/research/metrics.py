@@ -55,6 +55,19 @@ def daily_returns(closes: Ints, capital: Paise) -> Floats:
     return returns
 
 
+def column_returns(profits: Ints, capital: Paise) -> Floats:
+    """`daily_returns` of many runs at once: from the daily profits (rows) of each run (column), paise.
+
+    A run whose equity falls to zero or below has none: NaN throughout.
+    """
+    equity = capital + np.cumsum(profits, axis=0, dtype=np.float64)
+    before = np.concatenate((np.full((1, profits.shape[1]), float(capital)), equity[:-1]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = equity / before - 1.0
+    found[:, (equity <= 0).any(axis=0)] = nan
+    return found
+
+
 def returns_array(values: ArrayLike) -> Floats:
     """`values` as float64.
 
@@ -90,8 +103,17 @@ def volatility(returns: Floats, periods: int = DAYS_A_YEAR) -> float:
 
 def sharpe(returns: Floats, risk_free: float = 0.0, periods: int = DAYS_A_YEAR) -> float:
     """Annual Sharpe ratio over the annual rate `risk_free`."""
+    return float(sharpes(returns[:, None], risk_free, periods)[0])
+
+
+def sharpes(returns: Floats, risk_free: float = 0.0, periods: int = DAYS_A_YEAR) -> Floats:
+    """`sharpe` of each column; with one period a year the ratio of one day."""
+    if len(returns) < 2:
+        return np.full(returns.shape[1], nan)
     excess = _excess(returns, risk_free, periods)
-    return _over(_mean(excess), _deviation(excess)) * sqrt(periods)
+    spread = np.where(np.ptp(excess, axis=0) > 0, excess.std(axis=0, ddof=1), nan)
+    found: Floats = excess.mean(axis=0) / spread * sqrt(periods)
+    return found
 
 
 def sortino(returns: Floats, risk_free: float = 0.0, periods: int = DAYS_A_YEAR) -> float:

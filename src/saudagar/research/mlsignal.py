@@ -17,7 +17,7 @@ from pydantic import Field
 from saudagar.indicators import BarFields, Expr
 from saudagar.indicators.bars import Floats, trading_time
 from saudagar.indicators.expr import align, node, numeric
-from saudagar.indicators.kernel import NAN, Arrays, Kernel, Step
+from saudagar.indicators.kernel import NAN, Arrays, Computed, Step
 from saudagar.indicators.kernels import Pick
 from saudagar.model import SECOND, Nanos
 from saudagar.model.errors import ConfigError
@@ -35,7 +35,7 @@ class Probabilities(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Predict(Kernel):
+class Predict(Computed):
     """A model file's answer to its features. Found again by path and digest: a changed file is refused."""
 
     path: str

@@ -8,13 +8,13 @@ that is kept has seen all rows; its scores are those of the folds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from saudagar.backtest.data import bars_digest
 from saudagar.indicators import BarArrays
 from saudagar.indicators.bars import Floats, Ints
 from saudagar.model import InstrumentId, Nanos
@@ -101,7 +101,7 @@ def train(
         card,
         interval=next(iter(markets.values())).interval,
         label=words,
-        data=data_hash(markets),
+        data=bars_digest(markets),
         instruments=tuple(markets),
         first=int(table.ts[0]),
         last=int(table.until.max()),
@@ -129,17 +129,6 @@ def purged_folds(ts: Ints, until: Ints, folds: int, embargo: Nanos = 0) -> list[
         Fold(np.flatnonzero(until < begin - embargo), np.flatnonzero((ts >= begin) & (ts < end)))
         for begin, end in zip(cuts, ends, strict=True)
     ]
-
-
-def data_hash(markets: Mapping[InstrumentId, BarArrays]) -> str:
-    """sha256 of the bars: names, times, prices and volumes."""
-    digest = sha256()
-    for name in sorted(markets):
-        bars = markets[name]
-        digest.update(f"{name} {bars.interval} {len(bars)}\n".encode())
-        for column in ("start", "end", "open", "high", "low", "close", "volume"):
-            digest.update(getattr(bars, column).astype("<i8").tobytes())
-    return digest.hexdigest()
 
 
 def summary(card: ModelCard) -> str:

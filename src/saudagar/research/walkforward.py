@@ -4,7 +4,8 @@ All of it reads one table: the net profit of every day (rows) under every set of
 saw the past only, so a cut through the days is a cut through what was known. A set that is chosen for a later stretch
 takes over the position that it would then hold, at the last close; the charges of that change of hands are not counted.
 
-Returns are daily profits over the fixed capital, without compounding.
+Returns are daily profits over the equity of the day before, as in a report; each stretch of days begins with the
+capital.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from saudagar.model import Paise
 from saudagar.model.errors import ConfigError
-from saudagar.research.metrics import DAYS_A_YEAR, deflated_sharpe, expected_best_sharpe
+from saudagar.research.metrics import DAYS_A_YEAR, column_returns, deflated_sharpe, expected_best_sharpe, sharpes
 
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
@@ -103,7 +104,7 @@ def measured(daily: Ints, capital: Paise, measure: str) -> Floats:
         net: Floats = daily.sum(axis=0).astype(np.float64)
         return net
     if measure == "sharpe":
-        return _daily_sharpe(daily / capital) * sqrt(DAYS_A_YEAR)
+        return sharpes(column_returns(daily, capital))
     if measure == "drawdown":
         equity = np.cumsum(daily, axis=0)
         peak = np.maximum(np.maximum.accumulate(equity, axis=0), 0)
@@ -121,7 +122,8 @@ def judge(daily: Ints, train: int, capital: Paise, measure: str = "sharpe") -> V
     """What the first `train` days choose, what the others say of it, and the odds of luck."""
     past, later = daily[:train], daily[train:]
     best, trials = best_of(past, capital, measure), daily.shape[1]
-    per_day = _daily_sharpe(past / capital)
+    returns = column_returns(past, capital)
+    per_day = sharpes(returns, periods=1)
     spread = float(np.var(per_day[np.isfinite(per_day)], ddof=1)) if np.isfinite(per_day).sum() > 1 else 0.0
     train_sharpe, test_sharpe = (float(measured(part, capital, "sharpe")[best]) for part in (past, later))
     told: dict[str, Any] = {
@@ -134,7 +136,7 @@ def judge(daily: Ints, train: int, capital: Paise, measure: str = "sharpe") -> V
         "train_net": int(past[:, best].sum()),
         "test_net": int(later[:, best].sum()),
         "luck_sharpe": expected_best_sharpe(trials, spread) * sqrt(DAYS_A_YEAR),
-        "deflated": deflated_sharpe(past[:, best] / capital, trials, spread),
+        "deflated": deflated_sharpe(returns[:, best], trials, spread),
         "overfit": overfit_odds(daily, capital, measure),
         "rank": _rank_correlation(measured(past, capital, measure), measured(later, capital, measure)),
     }
@@ -230,15 +232,6 @@ def _warnings(told: dict[str, Any]) -> list[str]:
         found.append(f"Choosing the best does not help: {told['overfit']:.0%} of such choices end below the median.")
     if told["rank"] <= 0:
         found.append("Sets that were good in train were no better than others in test.")
-    return found
-
-
-def _daily_sharpe(returns: Floats) -> Floats:
-    """Mean over standard deviation of each column; NaN without one."""
-    if len(returns) < 2:
-        return np.full(returns.shape[1], np.nan)
-    spread = np.where(np.ptp(returns, axis=0) > 0, returns.std(axis=0, ddof=1), np.nan)
-    found: Floats = returns.mean(axis=0) / spread
     return found
 
 
