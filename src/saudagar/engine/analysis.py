@@ -80,7 +80,10 @@ class Run:
         self._fixed = None if plan.exits.needs_atr else plan.exits.protection()
 
     def step(self, bar: Bar, standing: Callable[[PositionId], Standing]) -> Intent | None:
-        return self.decide(bar, self.live.step(bar), standing)
+        row = self.live.step(bar)
+        if True not in row and not self.has_hook:  # at most bars, and it counts when a thousand of them close at once
+            return None
+        return self.decide(bar, row, standing)
 
     def decide(
         self, bar: Bar, row: Sequence[float | bool], standing: Callable[[PositionId], Standing]
