@@ -192,7 +192,7 @@ def test_an_answer_that_never_comes_is_an_unknown_outcome_and_not_asked_again(se
 
     async def work(account):
         for way in ("convert", "place"):
-            with pytest.raises(OutcomeUnknown):
+            with pytest.raises(OutcomeUnknown, match="Read timed out"):
                 await WAYS[way](account)
 
     on_server(server, work)

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+import upstox_client
 from tests.scripted import Server
 
 from saudagar.brokers.governor import Governor, Window
@@ -316,6 +317,34 @@ def test_every_end_of_a_write_has_its_error_and_is_sent_once(
         assert type(told.value) is kind
         assert len(server.requests) == 1
         assert TOKEN not in str(told.value)
+
+
+def test_a_reply_that_does_not_come_is_given_up_by_our_own_time_out(server):  # U2: the SDK has none
+    server.answer = lambda *_: None
+    for work, kind in ((lambda b: b.submit(new_order()), OutcomeUnknown), (lambda b: b.orders(), BrokerError)):
+        with pytest.raises(kind, match="Read timed out"):
+            on_broker(server, work)
+
+
+def test_an_account_has_one_client_of_the_sdk(server, monkeypatch):  # U5: each starts a pool of threads
+    made = []
+    make = upstox_client.ApiClient.__init__
+
+    def counted(self, *arguments, **options):
+        made.append(self)
+        make(self, *arguments, **options)
+
+    monkeypatch.setattr(upstox_client.ApiClient, "__init__", counted)
+    server.answer = lambda method, *_: reply({"order_ids": ["52"]} if method == "POST" else [])()
+
+    async def work(broker):
+        await broker.submit(new_order())
+        await broker.orders()
+        await broker.account.conditionals()
+        await broker.account.trades()
+
+    on_broker(server, work)
+    assert len(made) == 1
 
 
 def test_nobody_there_is_an_unknown_outcome(server):

@@ -54,6 +54,7 @@ class Lane(lane.Lane):
 
     def _exchange(self, call: lane.Call) -> Reply:
         from upstox_client.rest import ApiException
+        from urllib3.exceptions import MaxRetryError
 
         try:
             response = call((self._sdk, self._asked))
@@ -62,6 +63,8 @@ class Lane(lane.Lane):
             if error.status:
                 return Reply(error.status, error.body or b"")
             fault = f"{error.reason}"
+        except MaxRetryError as error:  # of the one try that there is
+            fault = f"{type(error.reason).__name__}: {error.reason}"
         except Exception as error:  # urllib3's, or the SDK's own; what it did before that, nobody knows
             fault = f"{type(error).__name__}: {error}"
         for secret in self._secrets:
