@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from tests.contract.conftest import IDEA, NIFTY
+from tests.contract.conftest import IDEA, NIFTY, RELIANCE
 from tests.contract.dhan_desk import (
     BRACKET,
     ENTRY,
@@ -262,7 +262,7 @@ def test_none_is_said_only_by_the_broker(server):
                 against(server, lambda broker, kind=kind: broker.account.find_conditional(new(kind)))
 
 
-def test_the_history_of_trades_is_read_to_its_end(server):
+def test_the_history_of_trades_is_read_to_its_end(server, monkeypatch):
     row = {
         "orderId": "1",
         "exchangeTradeId": "0",
@@ -283,6 +283,13 @@ def test_the_history_of_trades_is_read_to_its_end(server):
     assert len(server.requests) == 3
     server.answer = refusal("DH-907", "no data present")
     assert against(server, lambda broker: broker.account.ledger(*days)) == []
+    server.answer = refusal("DH-905", "what days are these")
+    with pytest.raises(RejectedByBroker, match="what days"):
+        against(server, lambda broker: broker.account.ledger(*days))
+    monkeypatch.setattr("saudagar.brokers.dhan.account._PAGES", 2)
+    server.answer = reply([row])
+    with pytest.raises(BrokerError, match="no end after 2 pages"):
+        against(server, lambda broker: broker.account.trade_history(*days))
 
 
 def test_one_line_of_the_ledger_need_not_come_in_a_list(server):
@@ -294,6 +301,35 @@ def test_one_line_of_the_ledger_need_not_come_in_a_list(server):
         server.answer = reply(wrong)
         with pytest.raises(BrokerError):
             against(server, lambda broker: broker.account.ledger(date(2022, 6, 1), date(2022, 6, 30)))
+
+
+def test_what_may_be_sold_of_nothing_and_a_form_that_is_none(server):
+    server.answer = refusal("DH-1111", "No holdings available", 500)
+    assert against(server, lambda broker: broker.account.sale_authorities()) == []
+    server.answer = refusal("DH-905", "what is it")
+    with pytest.raises(RejectedByBroker):
+        against(server, lambda broker: broker.account.sale_authorities("INE002A01018"))
+    for body in ({}, {"edisFormHtml": 7}, {"edisFormHtml": "try later"}, []):
+        server.answer = reply(body)
+        with pytest.raises(BrokerError, match="no page"):
+            against(server, lambda broker: broker.account.sale_form(RELIANCE, 1))
+
+
+def test_a_super_order_of_another_day_is_not_touched(server):
+    server.answer = reply([])
+    for write in (
+        lambda broker: broker.account.cancel_conditional(report(BRACKET)),
+        lambda broker: broker.account.modify_conditional(report(BRACKET), new(BRACKET)),
+    ):
+        with pytest.raises(RejectedByBroker, match="no super order 52 today"):
+            against(server, write)
+    assert {method for method, _, _ in server.requests} == {"GET"}
+
+
+def test_the_margin_of_no_orders_is_not_asked_for(server):
+    with pytest.raises(DataError, match="at least one order"):
+        against(server, lambda broker: broker.account.margin([]))
+    assert server.requests == []
 
 
 WRONG = [

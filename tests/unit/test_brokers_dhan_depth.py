@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saudagar.brokers.dhan import depth
+from saudagar.brokers.dhan.capabilities import CAPABILITIES
 from saudagar.brokers.dhan.depth_packets import DepthDecoder, farewell
 from saudagar.model import Depth, DepthLevel
 
@@ -94,6 +96,10 @@ def test_why_the_server_leaves_is_read_in_both_places():
     assert farewell(struct.pack(header, 12, 50, 0, 0, 805)) == 805  # as the SDK reads it
     assert farewell(packet() + struct.pack(header + "H", 14, 50, 0, 0, 809, 809)) == 809
     assert farewell(packet(number=807)) == farewell(b"") == farewell(struct.pack(header, 12, 50, 0, 0, 1)) == 0
+
+
+def test_the_table_promises_what_there_is():
+    assert set(CAPABILITIES.depth) == {5, *depth.INSTRUMENTS}  # five come with the ticks
 
 
 @given(st.binary(max_size=200))

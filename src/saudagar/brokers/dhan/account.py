@@ -262,8 +262,6 @@ class DhanAccount:
 
     def _checked(self, asked: NewConditional) -> Instrument:
         asked.check()
-        if asked.kind not in CAPABILITIES.conditional:
-            raise Unsupported(f"Dhan has no conditional order of kind {asked.kind}.")
         instrument = self._lanes.lookup.get(asked.instrument)
         checks.tradable(instrument, asked.product)
         checks.own_id(asked.order_id)
