@@ -19,7 +19,8 @@ import msgspec
 from saudagar.brokers.child import HEADER, Kind, Status
 from saudagar.execution.ports import LinkState, LinkStatus
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 14  # some twenty frames; Python makes room for all of it first, which costs more than the reading
+_LARGE = 1 << 18  # in the middle of a message
 _PIPE = 1 << 20  # room for seconds of ticks while the desk is busy with a disk
 _F_SETPIPE_SZ = 1031
 _SETTLED = 5.0  # a link that was up this long starts its back-off anew
@@ -200,7 +201,7 @@ class Stream:
 
     def _read(self) -> None:
         try:
-            chunk = os.read(self._fd, _CHUNK)
+            chunk = os.read(self._fd, _LARGE if self._rest else _CHUNK)
         except BlockingIOError:
             return
         if not chunk:
