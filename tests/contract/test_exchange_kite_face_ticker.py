@@ -326,8 +326,9 @@ LEVELS = st.lists(st.tuples(PRICES, st.integers(0, 2**31)), max_size=7)
 def test_the_real_client_reads_what_was_encoded(ltp: int, volume: int, ts: int, bids: Any, asks: Any) -> None:
     line = Line(INSTRUMENT, 1_290_00, 0)
     line.apply(Tick(INSTRUMENT.id, ts, ltp, volume, tuple(bids), tuple(asks)), OPEN * 10**9)
-    [full] = ticks(frame([packet(line, "full", OPEN * 10**9)]))
+    [full] = ticks(frame([packet(line, "full", OPEN * 10**9, 65_000)]))
     assert (full["instrument_token"], full["last_price"]) == (RELIANCE, ltp / 100)
+    assert (full["oi"], full["oi_day_high"], full["oi_day_low"]) == (65_000,) * 3
     assert full["volume_traded"] == min(max(volume, 0), 2**32 - 1)
     assert full["exchange_timestamp"].timestamp() == OPEN
     for shown, levels in ((full["depth"]["buy"], bids), (full["depth"]["sell"], asks)):

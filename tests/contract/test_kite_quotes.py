@@ -118,6 +118,7 @@ def test_expiries_and_the_chain_come_from_the_master(floor: Floor):
         assert {row.instrument for row in near.rows} == {each.id for each in OPTIONS if each.expiry == NEAR}
         assert {(row.ltp, row.bid, row.ask) for row in near.rows} == {(PRICE, PRICE - 5, PRICE + 5)}
         assert {(row.iv, row.delta) for row in near.rows} == {(None, None)}
+        assert max(near.rows, key=lambda row: row.open_interest).strike == 24_000_00
         far = await quotes.option_chain(NIFTY, FAR)
         assert [row.right for row in far.rows] == [Right.CALL, Right.PUT]
         with pytest.raises(DataError, match=r"2026-11-25; known expiries: 2026-11-24, 2026-12-29"):

@@ -35,8 +35,8 @@ def frame(packets: Sequence[bytes]) -> bytes:
     return b"".join([head(len(packets)), *(part for packet in packets for part in (head(len(packet)), packet))])
 
 
-def packet(line: Line, mode: str, now: Nanos) -> bytes:
-    """`line` after its newest tick, at market time `now` (UTC ns)."""
+def packet(line: Line, mode: str, now: Nanos, interest: int = 0) -> bytes:
+    """`line` after its newest tick, at market time `now` (UTC ns), with its open interest (units)."""
     tick = line.tick or Tick(line.instrument.id, 0, line.previous_close)
     token, ltp = token_of(line.instrument), tick.ltp
     if mode == "ltp":
@@ -62,7 +62,7 @@ def packet(line: Line, mode: str, now: Nanos) -> bytes:
     if mode == "quote":
         return _QUOTE.pack(*fields)
     traded = _u32(tick.ts // SECOND)
-    return _FULL.pack(*fields, traded, 0, 0, 0, now // SECOND, *_depth(tick.bids), *_depth(tick.asks))
+    return _FULL.pack(*fields, traded, *(_u32(interest),) * 3, now // SECOND, *_depth(tick.bids), *_depth(tick.asks))
 
 
 def stamped(mode: str) -> bool:

@@ -66,7 +66,7 @@ def quotes(directory: Directory, kind: str, names: Sequence[str], now: Nanos) ->
     for name in names:
         line = directory.by_name.get(name) or directory.by_token.get(int(name) if name.isdecimal() else 0)
         if line is not None and line.tick is not None:
-            rows[name] = _quote(line, kind, now)
+            rows[name] = _quote(line, kind, now, directory.interest(line))
     return rows
 
 
@@ -89,7 +89,7 @@ def trigger_range(directory: Directory, side: str, names: Sequence[str]) -> dict
     return rows
 
 
-def _quote(line: Line, kind: str, now: Nanos) -> dict[str, Any]:
+def _quote(line: Line, kind: str, now: Nanos, interest: int) -> dict[str, Any]:
     tick, day = line.tick, line.day
     assert tick is not None, "only what has ticked is quoted"
     row: dict[str, Any] = {"instrument_token": token_of(line.instrument), "last_price": rupees(tick.ltp)}
@@ -110,9 +110,9 @@ def _quote(line: Line, kind: str, now: Nanos) -> dict[str, Any]:
         "sell_quantity": sum(quantity for _, quantity in tick.asks),
         "volume": tick.volume,
         "average_price": rupees(round(line.average_price)),
-        "oi": 0,
-        "oi_day_high": 0,
-        "oi_day_low": 0,
+        "oi": interest,
+        "oi_day_high": interest,
+        "oi_day_low": interest,
         "lower_circuit_limit": rupees(lower),
         "upper_circuit_limit": rupees(upper),
         "depth": {"buy": _levels(tick.bids), "sell": _levels(tick.asks)},

@@ -189,7 +189,8 @@ class KiteTicker:
             line = lines[tick.instrument]
             token = token_of(line.instrument)
             if token in wanted:
-                self._pending.append((token, {mode: packet(line, mode, now) for mode in wanted[token]}))
+                interest = self._directory.interest(line)
+                self._pending.append((token, {mode: packet(line, mode, now, interest) for mode in wanted[token]}))
                 timed = timed or any(map(stamped, wanted[token]))
         return timed
 
@@ -301,7 +302,11 @@ class KiteTicker:
             tokens = [token for token in tokens if token not in set(fresh[room:])]
         socket.modes.update((token, mode) for token in tokens)
         lines = [self._directory.by_token[token] for token in tokens]
-        seen = [packet(line, mode, self._tape.now) for line in lines if line.tick or line.instrument.segment.tradable]
+        seen = [
+            packet(line, mode, self._tape.now, self._directory.interest(line))
+            for line in lines
+            if line.tick or line.instrument.segment.tradable
+        ]
         if seen:
             socket.put(frame(seen))
 

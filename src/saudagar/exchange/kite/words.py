@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from saudagar.exchange.options import open_interest
 from saudagar.exchange.tape import Line
 from saudagar.model import Instrument, InstrumentKind, OrderStatus, OrderType, Paise, Product, Segment, Side
 
@@ -67,11 +68,21 @@ class Directory:
         self.by_name: dict[str, Line] = {
             f"{exchange_of(i)}:{symbol_of(i)}": line for line in listed for i in (line.instrument,)
         }
+        self._indices = {
+            line.instrument.symbol: line for line in listed if line.instrument.kind is InstrumentKind.INDEX
+        }
 
     def tradable(self, exchange: str, symbol: str) -> Instrument | None:
         """The instrument called so, None if Kite does not list it."""
         line = self.by_name.get(f"{exchange}:{symbol}")
         return line.instrument if line else None
+
+    def interest(self, line: Line) -> int:
+        """Open interest (units) of an option on a listed index; 0 for all else."""
+        index = self._indices.get(line.instrument.underlying)
+        if line.instrument.kind is not InstrumentKind.OPTION or index is None:
+            return 0
+        return open_interest(line.instrument, index.tick.ltp if index.tick else index.previous_close)
 
 
 def token_of(instrument: Instrument) -> int:
