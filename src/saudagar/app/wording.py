@@ -1,39 +1,16 @@
-"""How numbers and moments read on screen, in the report and in HTML. One spelling for all three."""
+"""How the desk's numbers read on screen, in its report and in HTML. What research says as well is in `market.words`."""
 
 from __future__ import annotations
 
-from datetime import date
+from saudagar.market.words import NOTHING, clock, long_date, plain
+from saudagar.model import Nanos, group_digits, inr
 
-from saudagar.model import SECOND, Nanos, group_digits, inr
-
-NOTHING = "–"
-_IST_OFFSET = 19_800  # seconds east of UTC; India has no summer time
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-
-
-def clock(ts: Nanos) -> str:
-    """UTC ns as IST time of day, ``09:15:03``."""
-    seconds = (ts // SECOND + _IST_OFFSET) % 86_400
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-
-
-def long_date(day: date) -> str:
-    """``Friday 20 November 2026``, whatever the locale."""
-    return f"{_WEEKDAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]} {day.year}"
+__all__ = ["NOTHING", "clock", "count", "duration", "gain", "long_date", "one_line", "plain", "price"]
 
 
 def price(paise: float) -> str:
-    """A price in rupees without the sign: ``1,234.55``; an average is rounded to the paisa; 0 is none."""
-    return inr(round(paise)).replace("₹", "") if paise else NOTHING
-
-
-def plain(paise: int) -> str:
-    """An amount in a column that is headed ₹: ``1,234.50``, zero included."""
-    return inr(paise).replace("₹", "")
+    """A price in rupees without the sign; 0 is none."""
+    return plain(paise) if paise else NOTHING
 
 
 def gain(paise: int) -> str:
@@ -51,7 +28,7 @@ def count(number: int) -> str:
     return group_digits(number)
 
 
-def duration(ns: int | None) -> str:
+def duration(ns: Nanos | None) -> str:
     """A latency in the unit that suits it: ``850 ns``, ``12.3 µs``, ``4.56 ms``, ``1.20 s``. None is not measured."""
     if ns is None:
         return NOTHING

@@ -53,7 +53,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     interval: Nanos  # of the bars
     label: str  # how the labels were made
     classes: tuple[int, ...]  # of -1, 0 and 1, those that the training data held
-    data: str  # sha256 of the bars
+    data: str  # hash of the bars
     instruments: tuple[str, ...]
     rows: int  # trained on
     first: Nanos  # end of the first bar, UTC ns

@@ -1,16 +1,19 @@
-"""How figures and moments read in the reports of research. One spelling for terminal and page."""
+"""How figures read in the reports of research, on terminal and page; what the desk says too is in `market.words`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from saudagar.market.ist import ist
+from saudagar.market.words import NOTHING, day, moment
+from saudagar.market.words import SHORT_MONTHS as MONTHS
+from saudagar.market.words import plain as price
 from saudagar.model import Nanos, Paise, group_digits, inr
 from saudagar.research.report import Report
 from saudagar.research.report_metrics import Metrics
 
-NOTHING = "–"
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+__all__ = ["MONTHS", "NOTHING", "amounts", "apart", "day", "facts", "figure", "moment", "odds", "percent", "price"]
+__all__ += ["rupees", "span", "symbol", "whole_percent"]
+
 _MINUTE = 60_000_000_000
 _DAY = 1440
 _UNITS = ((1e7, " Cr"), (1e5, " L"), (1e3, "k"))
@@ -79,21 +82,6 @@ def span(ns: Nanos) -> str:
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes} min" if minutes else f"{ns // 1_000_000_000} s"
-
-
-def moment(ts: Nanos) -> str:
-    """IST, ``2024-01-31 09:15``."""
-    return f"{ist(ts):%Y-%m-%d %H:%M}"
-
-
-def day(ts: Nanos) -> str:
-    """IST, ``31 Jan 2024``."""
-    when = ist(ts)
-    return f"{when.day} {MONTHS[when.month - 1]} {when.year}"
-
-
-def price(paise: float) -> str:
-    return inr(round(paise)).replace("₹", "")
 
 
 def symbol(instrument: str) -> str:
