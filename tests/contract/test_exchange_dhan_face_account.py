@@ -197,6 +197,8 @@ def test_reads_are_limited_where_asked(scripted_market: Any) -> None:
     answers = [dhan.ticker_data({"NSE_EQ": [2885]})["remarks"] for _ in range(5)]
     codes = {remark["error_code"] for remark in answers if remark}
     assert codes == {"DH-904"}
+    chains = [dhan.expiry_list(13, "IDX_I")["status"] for _ in range(3)]  # the windows are of three seconds
+    assert "failure" in chains
     assert [dhan.get_fund_limits()["status"] for _ in range(3)] == ["success"] * 3
 
 

@@ -256,12 +256,16 @@ def test_only_all_that_was_asked_is_the_same():
     }
     [told] = conditional.forever_reports([FOREVER], LOOKUP)
     assert conditional.same(NewConditional(**fields), told)
+    at_market = (ConditionalLeg(name=LegName.ENTRY, trigger=1_427_00),)
+    assert conditional.same(NewConditional(**fields | {"legs": at_market}), told)
     for other in (
         {"side": Side.SELL},
         {"quantity": 9},
         {"product": Product.MTF},
         {"instrument": "NSE_EQ:SBIN"},
         {"legs": (ConditionalLeg(name=LegName.ENTRY, trigger=1_427_00, price=1_429_00),)},
+        {"legs": (ConditionalLeg(name=LegName.ENTRY, trigger=1_426_00, price=1_428_00),)},
+        {"legs": (*legs, ConditionalLeg(name=LegName.STOP, trigger=1))},
     ):
         assert not conditional.same(NewConditional(**fields | other), told)
 

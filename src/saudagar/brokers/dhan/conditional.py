@@ -145,15 +145,17 @@ def _exit(leg: Row) -> ConditionalLeg:
 
 
 def same(asked: NewConditional, told: ConditionalReport) -> bool:
-    """Whether `told` is what `asked` would have become; for orders of which Dhan does not keep our id."""
-    theirs = {leg.name: (leg.trigger, leg.price) for leg in told.legs}
-    return (asked.kind, asked.instrument, asked.side, asked.quantity, asked.product) == (
-        told.kind,
-        told.instrument,
-        told.side,
-        told.quantity,
-        told.product,
-    ) and {leg.name: (leg.trigger, leg.price) for leg in asked.legs} == theirs
+    """Whether `told` is what `asked` would have become; for orders of which Dhan does not keep our id.
+
+    What was asked for at the market may be told with a price: Dhan makes limits of market orders.
+    """
+    theirs = {leg.name: leg for leg in told.legs}
+    whose = (asked.kind, asked.instrument, asked.side, asked.quantity, asked.product)
+    if whose != (told.kind, told.instrument, told.side, told.quantity, told.product):
+        return False
+    return {leg.name for leg in asked.legs} == set(theirs) and all(
+        theirs[leg.name].trigger == leg.trigger and leg.price in (0, theirs[leg.name].price) for leg in asked.legs
+    )
 
 
 def state(table: dict[str, T], word: object) -> T:
