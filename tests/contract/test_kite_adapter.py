@@ -542,6 +542,16 @@ def test_no_secret_is_told(server, caplog):
         assert KEY not in text
 
 
+def test_a_secret_in_a_fault_is_struck_out(server):
+    def break_(kite):
+        raise ValueError(f"bad header {kite.api_key}:{kite.access_token}")
+
+    with pytest.raises(OutcomeUnknown, match="bad header") as caught:
+        on_broker(server, lambda broker: broker._line.write("order", break_, urgent=False))
+    assert TOKEN not in str(caught.value)
+    assert KEY not in str(caught.value)
+
+
 def test_rest_needs_no_reactor(server):
     """The SDK's package loads Twisted's reactor; the desk's own process has no use for it."""
     import subprocess
