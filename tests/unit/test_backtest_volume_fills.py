@@ -1,4 +1,4 @@
-"""Queues and shares of volume, each rule by hand; then through the engine, where no bar may give more than its share."""
+"""Queues and shares of volume, each rule by hand; then through the engine: no bar gives more than its share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.backtests import CALENDAR, INSTRUMENTS, MASTER, bars, draw
 
 from saudagar.backtest.data import Market
 from saudagar.backtest.fill_rules import Fill, FillRules
-from saudagar.backtest.fills import Slippage
+from saudagar.backtest.fills import NO_SLIPPAGE, Slippage
 from saudagar.backtest.replay import replay_bars
 from saudagar.backtest.run import Backtest, run
 from saudagar.backtest.volume_fills import VolumeBroker
@@ -45,7 +45,7 @@ TOUCH = FillRules(fill=Fill.LIMIT_TOUCH, queue=500_000)
 SHARE = FillRules(participation=100_000)
 
 
-def broker(rules: FillRules, slippage: Slippage = Slippage()) -> VolumeBroker:
+def broker(rules: FillRules, slippage: Slippage = NO_SLIPPAGE) -> VolumeBroker:
     """The market stands at 100.00 in a bar of 1,000 units."""
     made = VolumeBroker(rules, slippage, Master(MASTER.day, (STOCK,)))
     made.begin_bar(NAME, 9_950, 10_050, 1_000)

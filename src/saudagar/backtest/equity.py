@@ -40,8 +40,8 @@ class Held:
         self.worth = self.units * bars.close.astype(np.int64) - _running(came, cost, went, cost[:left], len(bars))
 
     def _bar(self, moments: Ints) -> Ints:
-        """The first bar whose end is not before each moment."""
-        return np.searchsorted(self.ts, moments, side="left")
+        """The bar that each moment lies in, or the next: what trades at a bar's end is of the bar that begins there."""
+        return np.searchsorted(self.ts, moments, side="right")
 
 
 class Equity:
@@ -60,7 +60,7 @@ class Equity:
         self.ts: Ints = held[0].ts if len(held) == 1 else _all([each.ts for each in held])
         order = np.argsort(exit_ts, kind="stable")
         closed = np.concatenate((np.zeros(1, np.int64), np.cumsum(profit[order])))
-        self.value: Ints = capital + closed[np.searchsorted(exit_ts[order], self.ts, side="right")]
+        self.value: Ints = capital + closed[np.searchsorted(exit_ts[order], self.ts, side="left")]
         for each in held:
             if each.ts is self.ts:
                 self.value += each.worth
