@@ -41,10 +41,10 @@ class Golden(NamedTuple):
 
 
 GOLDEN = {
-    "ema_cross": Golden(256, 3951960, 2111541, "138851b5f5182a00"),
+    "ema_cross": Golden(256, 3951960, 2111541, "52556bd2ff119327"),
     "volume_breakout": Golden(100, 2780655, 825124, "3a3b30bd40296a8e"),
     "opening_range": Golden(45, 1125075, 371295, "db0a577534801632"),
-    "supertrend": Golden(266, 5590265, 2194456, "eb0570e1c7288d7d"),
+    "supertrend": Golden(266, 5590265, 2194456, "b74b36a5033b8116"),
     "rsi_reversion": Golden(115, -2559485, 948178, "68d00a0619f9cd63"),
     "bollinger_squeeze": Golden(70, 1071485, 577613, "cc74f90cc98d8c22"),
     "percent_reverse": Golden(95, 3057245, 783927, "8b51ac556d0d99a2"),

@@ -25,15 +25,17 @@ class _Columns:
 
     def __init__(self, run: Run, bars: BarArrays) -> None:
         self.run = run
-        self.values = evaluate(run.exprs, bars)
+        values = evaluate(run.exprs, bars)
+        self._values = [column.data for column in values]
         fired = np.zeros(len(bars), dtype=np.bool_)
-        for name, column in zip(run.names, self.values, strict=True):
+        for name, column in zip(run.names, values, strict=True):
             if name in _SIGNALS:
                 fired |= column
         self.fired = fired if not run.has_hook else np.ones(len(bars), dtype=np.bool_)
+        self.acts = self.fired.data
 
     def row(self, at: int) -> list[float | bool]:
-        return [column.item(at) for column in self.values]
+        return [column[at] for column in self._values]
 
 
 class Prepared(Analysis):
@@ -75,12 +77,13 @@ class Prepared(Analysis):
         at = self.closed.pop(tick.instrument, -1)
         if at < 0:
             return []
+        name, bars = tick.instrument, self._arrays[tick.instrument]
         intents = []
-        bar: Bar | None = None
-        for columns in self._columns.get(tick.instrument, ()):
-            if columns.fired[at]:
-                bar = bar or bar_at(tick.instrument, self._arrays[tick.instrument], at)
-                intent = columns.run.decide(bar, columns.row(at), self._standing)
+        for columns in self._columns.get(name, ()):
+            if columns.acts[at]:
+                run = columns.run
+                bar = bar_at(name, bars, at) if run.has_hook else None
+                intent = run.decide(bars.end.item(at), columns.row(at), self._standing, bar)
                 if intent is not None:
                     intents.append(intent)
         return intents

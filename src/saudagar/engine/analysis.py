@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Sequence
-from math import isfinite
+from math import isfinite, nan
 from typing import NamedTuple
 
 from saudagar.engine.settings import Plan
@@ -76,6 +76,7 @@ class Run:
         }
         self.names = [name for name, expr in named.items() if expr is not None]
         self.exprs = [expr for expr in named.values() if expr is not None]
+        self._places = [self.names.index(name) if name in self.names else -1 for name in named]
         self.live = Live(self.exprs)
         self._fixed = None if plan.exits.needs_atr else plan.exits.protection()
 
@@ -83,52 +84,66 @@ class Run:
         row = self.live.step(bar)
         if True not in row and not self.has_hook:  # at most bars, and it counts when a thousand of them close at once
             return None
-        return self.decide(bar, row, standing)
+        return self.decide(bar.end, row, standing, bar)
 
     def decide(
-        self, bar: Bar, row: Sequence[float | bool], standing: Callable[[PositionId], Standing]
+        self,
+        end: Nanos,
+        row: Sequence[float | bool],
+        standing: Callable[[PositionId], Standing],
+        bar: Bar | None = None,
     ) -> Intent | None:
-        """The intent at the close of `bar`; `row` holds the values of `exprs` there, from `Live` or `evaluate`."""
-        values = dict(zip(self.names, row, strict=True))
-        direction = self._direction(values, standing)
+        """The intent at the close of a bar that ends at `end`.
+
+        Parameters
+        ----------
+        row
+            The values of `exprs` there, from `Live` or `evaluate`.
+        bar
+            For a strategy with a hook.
+        """
+        row = (*row, nan)  # the last is the value of what the plan has not
+        long, short, exit_long, exit_short, atr = self._places
+        direction = self._direction(
+            row[long] > 0.0, row[short] > 0.0, row[exit_long] > 0.0, row[exit_short] > 0.0, standing
+        )
         reason: str = self.plan.id
         quantity: int | None = None
-        if self.has_hook:
+        if self.has_hook and bar is not None:
             context = _Context(standing(self.position))
             self.plan.strategy.on_bar(context, bar)
             if context.wish is not None:
                 direction, reason, quantity = context.wish
         if direction is None:
             return None
-        protection = _NO_PROTECTION
-        if direction:
-            atr = values.get("atr", 0.0)
-            if not isfinite(atr):  # the ATR is still warming up
+        protection = self._fixed if direction else _NO_PROTECTION
+        if protection is None:
+            if not isfinite(row[atr]):  # it is still warming up
                 return None
-            protection = self._fixed or self.plan.exits.protection(atr)
+            protection = self.plan.exits.protection(row[atr])
         return Intent(
             strategy=self.plan.id,
             instrument=self.instrument,
             direction=direction,
-            ts=bar.end,
+            ts=end,
             reason=reason,
             quantity=quantity,
             protection=protection,
         )
 
-    def _direction(self, values: dict[str, float], standing: Callable[[PositionId], Standing]) -> Direction | None:
-        signal = values.get  # one that is not known yet is NaN, and so not above 0
-        exit_long, exit_short = signal("exit_long", 0.0) > 0.0, signal("exit_short", 0.0) > 0.0
+    def _direction(
+        self, long: bool, short: bool, exit_long: bool, exit_short: bool, standing: Callable[[PositionId], Standing]
+    ) -> Direction | None:
         if exit_long or exit_short:
             target = standing(self.position).target
             if (target > 0 and exit_long) or (target < 0 and exit_short):
                 return Direction.FLAT
-        long, short = signal("long", 0.0) > 0.0, signal("short", 0.0) > 0.0
-        if long and not short:
-            return Direction.LONG
-        return Direction.SHORT if short and not long else None
+        if long is short:
+            return None
+        return _LONG if long else _SHORT
 
 
+_LONG, _SHORT = Direction.LONG, Direction.SHORT
 _NO_PROTECTION = Protection()
 _NO_HOOK = Strategy.on_bar
 

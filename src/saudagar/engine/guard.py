@@ -47,18 +47,16 @@ class Guard:
     )
 
     def __init__(self, position: Position, instrument: Instrument) -> None:
-        plan = position.protection
-        tick = instrument.tick_size
+        plan, tick = position.protection, instrument.tick_size
         self.position = position
         self.instrument = instrument
         self.sign = 1 if position.quantity > 0 else -1
-        self.average = position.average_price
-        self.entry = max(tick, self.average // tick * tick)
-        self.max_age = plan.max_age
-        self.opened = position.opened
+        self.average = average = position.average_price
+        entry = average // tick * tick
+        self.entry = self.best = entry if entry > tick else tick
+        self.max_age, self.opened = plan.max_age, position.opened
         self.due: Nanos = self.opened + self.max_age if self.max_age else NEVER
         self.hit_since: Nanos = 0
-        self.best: Paise = self.entry
         self.trailed = position.trailed
         self.stop = self.target = self.trail = self.trail_step = self.break_even = 0
         self.floor, self.ceiling = 0, NEVER
@@ -90,16 +88,18 @@ class Guard:
 
     def _draw_corridor(self) -> None:
         """The prices between which nothing can happen: no exit, and no better price that moves the stop."""
-        sign, stop, entry = self.sign, self.stop, self.entry
-        kind = [self.target] if self.target else []
+        sign, stop = self.sign, self.stop
+        kind = self.target or sign * NEVER
         if self.trail:
-            kind.append(stop + sign * (self.trail + self.trail_step))
-        if self.break_even and (not stop or sign * (entry - stop) > 0):
-            kind.append(entry + sign * self.break_even)
+            moves = stop + sign * (self.trail + self.trail_step)
+            kind = moves if sign * (kind - moves) > 0 else kind
+        if self.break_even and (not stop or sign * (self.entry - stop) > 0):
+            moves = self.entry + sign * self.break_even
+            kind = moves if sign * (kind - moves) > 0 else kind
         if sign > 0:
-            self.floor, self.ceiling = stop, min(kind, default=NEVER)
+            self.floor, self.ceiling = stop, kind
         else:
-            self.floor, self.ceiling = max(kind, default=0), stop or NEVER
+            self.floor, self.ceiling = kind, stop or NEVER
 
     def on_price(self, price: Paise, now: Nanos) -> int:
         """The decision for this price; `stop` may have moved."""

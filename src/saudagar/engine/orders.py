@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,7 +34,7 @@ from saudagar.risk import Denied, PreTrade, Proposal, Throttle, Verdict
 if TYPE_CHECKING:
     from saudagar.engine.watch import Watch
 
-_ENTRY, _HALTED = Purpose.ENTRY, TradingState.HALTED
+_ENTRY, _EXIT, _HALTED = Purpose.ENTRY, Purpose.EXIT, TradingState.HALTED
 _TRIGGERED = frozenset(kind for kind in OrderType if kind.has_trigger)
 _ALERTS = 3  # of one kind for one position in a row; after that it is known
 _LONGEST_BACK_OFF = 60  # seconds
@@ -78,12 +79,15 @@ class OrderDesk:
         core = self._core
         if core.now < self._books_by:
             return
-        positions = [core.state.position(touched) for touched in core.touched]
+        state = core.state
+        positions = [state.position(touched) for touched in core.touched]
         core.touched.clear()
         if len(positions) > 1:
             positions.sort(key=_opens)
         for position in positions:
-            self._steer(position)
+            orders = state.working_orders(position.id)
+            if orders or position.quantity != position.target or (position.quantity and position.stop):
+                self._steer(position, orders)
 
     def release(self) -> None:
         """Let every position be steered at once: a switch was turned."""
@@ -162,11 +166,8 @@ class OrderDesk:
             return f"nobody knows what became of order {unknown}."
         return core.state.frozen.get(position.instrument, "")
 
-    def _steer(self, position: Position) -> None:
+    def _steer(self, position: Position, orders: Sequence[Order]) -> None:
         core, name = self._core, position.id
-        orders = core.state.working_orders(name)
-        if not orders and position.quantity == position.target and not (position.quantity and position.stop):
-            return
         hold = self._hold.get(name)
         if hold is not None and hold.until > core.now and hold.target == position.target:
             return
@@ -208,7 +209,7 @@ class OrderDesk:
 
     def _make(self, position: Position, view: Steered, request: Request) -> bool:
         """Carry out one request; False if the rest must wait."""
-        purpose = Purpose.EXIT
+        purpose = _EXIT
         if not isinstance(request, Cancel):
             verdict, purpose = self._judge(position, view, request)
             if isinstance(verdict, Denied):

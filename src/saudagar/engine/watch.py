@@ -28,11 +28,12 @@ class _Held:
 
     def narrow(self) -> None:
         """Take the corridor anew from the guards."""
-        self.floor, self.ceiling, self.due = 0, NEVER, NEVER
+        floor, ceiling, due = 0, NEVER, NEVER
         for guard in self.guards.values():
-            self.floor = max(self.floor, guard.floor)
-            self.ceiling = min(self.ceiling, guard.ceiling)
-            self.due = min(self.due, guard.due)
+            floor = guard.floor if guard.floor > floor else floor
+            ceiling = guard.ceiling if guard.ceiling < ceiling else ceiling
+            due = guard.due if guard.due < due else due
+        self.floor, self.ceiling, self.due = floor, ceiling, due
 
 
 class Watch:
@@ -90,7 +91,8 @@ class Watch:
     def filled(self, position: Position) -> None:
         """The quantity of `position` has changed."""
         core, name, quantity = self._core, position.instrument, position.quantity
-        self._count_trades()
+        if len(core.state.trades) != self._seen_trades:
+            self._count_trades()
         held = self._held.get(name)
         if held is None:
             held = self._held[name] = _Held()
@@ -179,8 +181,6 @@ class Watch:
 
     def _count_trades(self) -> None:
         trades = self._core.state.trades
-        if len(trades) == self._seen_trades:
-            return
         begin, end = self._core.span
         for trade in trades[self._seen_trades :]:
             if begin <= trade.exit_ts < end:

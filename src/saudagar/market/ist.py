@@ -8,6 +8,7 @@ calendar, the bars, and whatever prints or reads a time. Reads no clock.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 
 from saudagar.model import SECOND, Nanos
 from saudagar.model.errors import DataError
@@ -54,6 +55,7 @@ def at(day: date, clock: str) -> Nanos:
     return midnight(day) + since_midnight(clock)
 
 
+@lru_cache(maxsize=256)
 def since_midnight(clock: str) -> Nanos:
     """Nanoseconds from midnight to a wall-clock time ``HH:MM`` or ``HH:MM:SS``.
 

@@ -95,7 +95,7 @@ class _Leg:
         bar = bar_at(self._run.instrument, self._bars, at)
         self._fill(at)
         row = self._run.live.step(bar) if self._live else [column.item(at) for column in self._columns]
-        intent = self._run.decide(bar, row, self._standing)
+        intent = self._run.decide(bar.end, row, self._standing, bar)
         if intent is None:
             return None
         wanted = int(intent.direction)

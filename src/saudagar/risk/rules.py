@@ -192,6 +192,8 @@ ENTRY_RULES: tuple[tuple[str, Rule], ...] = (
     ("trades", _trades),
 )
 
+_NAMES = {rule: name for name, rule in (*EXIT_RULES, *ENTRY_RULES)}
+
 _BOUND_BY = {
     "quantity": "max_order_quantity",
     "value": "max_order_value",
@@ -207,14 +209,15 @@ class PreTrade:
     def __init__(self, limits: Limits) -> None:
         idle = {name for name, limit in _BOUND_BY.items() if not getattr(limits, limit)}
         self._limits = limits
-        self._entry = tuple(row for row in ENTRY_RULES if row[0] not in idle)
+        self._entry = tuple(rule for name, rule in ENTRY_RULES if name not in idle)
+        self._exit = tuple(rule for _, rule in EXIT_RULES)
 
     def check(self, proposal: Proposal) -> Verdict:
         """The verdict on one order."""
         limits = self._limits
-        for name, rule in self._entry if proposal.purpose is _ENTRY else EXIT_RULES:
+        for rule in self._entry if proposal.purpose is _ENTRY else self._exit:
             if objection := rule(proposal, limits):
-                return Denied(name, objection)
+                return Denied(_NAMES[rule], objection)
         return APPROVED
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from saudagar.model import Instrument, Paise, SizeBy, Sizing
 
+_RISK, _VALUE, _LOTS = SizeBy.RISK, SizeBy.VALUE, SizeBy.LOTS
+
 
 def size(sizing: Sizing, instrument: Instrument, price: Paise, stop_distance: Paise, most_value: Paise = 0) -> int:
     """Units of `instrument` in whole lots, never more than the rule allows; 0 if not even one lot fits.
@@ -19,11 +21,11 @@ def size(sizing: Sizing, instrument: Instrument, price: Paise, stop_distance: Pa
     """
     if price <= 0:
         return 0
-    if sizing.by is SizeBy.RISK:
+    if sizing.by is _RISK:
         units = sizing.amount // stop_distance if stop_distance > 0 else 0
-    elif sizing.by is SizeBy.VALUE:
+    elif sizing.by is _VALUE:
         units = sizing.amount // price
-    elif sizing.by is SizeBy.LOTS:
+    elif sizing.by is _LOTS:
         units = sizing.amount * instrument.lot_size
     else:
         units = sizing.amount
