@@ -330,6 +330,25 @@ def test_of_several_equal_ones_the_newest_is_found(floor: Floor):
     on_account(floor, work)
 
 
+def test_one_that_was_plainly_taken_is_not_what_another_became(floor: Floor):
+    async def work(broker: KiteBroker):
+        account, asked = broker.account, conditional()
+        first = await account.place_conditional(asked)
+        twin = msgspec.structs.replace(asked, order_id=ClientOrderId("TWIN"))
+        assert await account.find_conditional(twin) is None
+        fault(floor, FaultKind.DROP_AFTER_ACCEPT, "gtt.place")
+        with pytest.raises(OutcomeUnknown, match="Look at the conditional orders"):
+            await account.place_conditional(twin)
+        second = await account.find_conditional(twin)
+        assert (await account.find_conditional(asked)).order_id == asked.order_id
+        assert {each.order_id for each in await account.conditionals()} >= {asked.order_id, ""}
+        assert second.broker_id != first.broker_id
+        for each in (first, second):
+            await account.cancel_conditional(each)
+
+    on_account(floor, work)
+
+
 # -- when nobody knows -----------------------------------------------------------------------------------------------
 
 LOST = [FaultKind.DROP_AFTER_ACCEPT, FaultKind.GARBLED, FaultKind.SERVER_ERROR, FaultKind.DROP_BEFORE_ACCEPT]
@@ -360,7 +379,7 @@ def test_a_conversion_whose_answer_never_comes_is_unknown(floor: Floor):
         await broker.submit(new_order(2))
         before = await held(broker, Product.DELIVERY)
         floor.wires["kite"].next = Break.STALL
-        with pytest.raises(OutcomeUnknown, match="no reply"):
+        with pytest.raises(OutcomeUnknown, match=r"no reply.* Look at the positions"):
             await broker.account.convert(conversion(quantity=2))
         assert await held(broker, Product.DELIVERY) == before + 2
 

@@ -13,7 +13,7 @@ from tests.contract.suite.market import FUTURE, IDEA, LEVEL, NIFTY, PRICE, RELIA
 
 from saudagar.brokers.governor import Governor
 from saudagar.brokers.kite.client import KiteSettings
-from saudagar.brokers.kite.quotes import MOST, KiteQuotes
+from saudagar.brokers.kite.quotes import CALLS, MOST, KiteQuotes
 from saudagar.exchange.faults import FaultKind, FaultRule
 from saudagar.model import Instrument, InstrumentKind, Right, Segment
 from saudagar.model.errors import AuthError, BrokerError, DataError, RateLimited, Unsupported
@@ -73,7 +73,7 @@ def settings(floor: Floor, **changes) -> KiteSettings:
     return KiteSettings(**fields | changes)
 
 
-def asking(floor: Floor, work, governor: Governor | None = Governor(()), **changes):  # noqa: B008
+def asking(floor: Floor, work, governor: Governor | None = None, **changes):
     async def main():
         quotes = KiteQuotes(settings(floor, **changes), Lookup((*TRADED, *OPTIONS, *OTHERS)), governor=governor)
         await quotes.start()
@@ -185,7 +185,7 @@ def test_one_call_a_second_and_no_faster():
     try:
         ends, _ = asking(floor, burst)
         assert any(isinstance(end, RateLimited) for end in ends)
-        governed, _ = asking(floor, lambda quotes: burst(quotes, 3), governor=None)
+        governed, _ = asking(floor, lambda quotes: burst(quotes, 3), governor=Governor(CALLS, share=1.0))
         refused = [end for end in governed[1:] if isinstance(end, BaseException)]
         assert refused == []  # the first may fall into the second that the others above have used up
     finally:

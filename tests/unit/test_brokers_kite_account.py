@@ -164,6 +164,8 @@ def test_a_trigger_of_mcx_is_told_in_units_and_one_of_a_stranger_by_kites_name()
         {"status": "thinking"},
         {"status": None},
         {"id": None},
+        {"id": 0},
+        {"id": "abc"},
         {"orders": []},
         {"orders": None},
         {"orders": [7]},
@@ -394,7 +396,7 @@ class Line:
     def __init__(self, body) -> None:
         self.body = body
 
-    async def write(self, what, call, *, urgent):
+    async def write(self, what, call, *, urgent, doubt):
         return self.body
 
 
@@ -435,6 +437,14 @@ def test_quotes_that_make_no_sense_are_counted_and_left_out(monkeypatch):
     found = asyncio.run(quotes.quotes([INFY, RAIN, LEAD]))
     assert {name: quote.ltp for name, quote in found.items()} == {INFY.id: 1_400_50}
     assert quotes.refusals == {"bad quote": 3}
+
+
+def test_quotes_are_asked_for_once_a_second_at_kite_itself():
+    real, simulated = (
+        KiteQuotes(KiteSettings(api_key="k", token="t", rest_url=url), LOOKUP) for url in (None, "http://x")
+    )
+    assert real._lane._governor is not None
+    assert simulated._lane._governor is None
 
 
 def test_a_list_is_no_answer_to_quotes():

@@ -13,9 +13,12 @@ from datetime import date
 from functools import partial
 from typing import NoReturn
 
+import msgspec
+
 from saudagar.brokers.kite import parse_account, request
 from saudagar.brokers.kite.client import KiteLookup
 from saudagar.brokers.kite.line import Line, parsed
+from saudagar.brokers.lane import Call
 from saudagar.model import (
     SECOND,
     AccountTrade,
@@ -36,6 +39,8 @@ from saudagar.model import (
 )
 from saudagar.model.errors import DataError, OutcomeUnknown, RejectedByBroker, Unsupported
 
+_POSITIONS = "Look at the positions before you ask again."
+_CONDITIONALS = "Look at the conditional orders before you ask again."
 _CONSOLE = "Download it at console.zerodha.com."
 _HALT = "Use the desk's own: saudagar desk halt, saudagar desk close-all."
 _DEMAT = "Authorise the sale on Kite's holdings page, or give Zerodha your DDPI once."
@@ -55,19 +60,21 @@ class KiteAccount:
     def __init__(self, line: Line, lookup: KiteLookup, clock: Callable[[], Nanos]) -> None:
         self._line, self._lookup, self._clock = line, lookup, clock
         self._asked: dict[ClientOrderId, Nanos] = {}  # when a conditional order was sent off
+        self._ours: dict[BrokerOrderId, ClientOrderId] = {}  # those that were plainly taken
 
     async def convert(self, asked: Conversion) -> None:
-        fields = request.conversion(asked, self._lookup)
-        done = await self._line.write("conversion", lambda kite: kite.convert_position(**fields), urgent=True)
+        fields, what = request.conversion(asked, self._lookup), "conversion"
+        done = await self._line.write(what, lambda kite: kite.convert_position(**fields), urgent=True, doubt=_POSITIONS)
         if done is not True:
-            raise OutcomeUnknown("Kite, conversion: the answer does not confirm it.", hint="Look at the positions.")
+            raise OutcomeUnknown("Kite, conversion: the answer does not confirm it.", hint=_POSITIONS)
 
     async def place_conditional(self, asked: NewConditional) -> ConditionalReport:
         fields = request.trigger(asked, self._lookup)
         self._asked[asked.order_id] = self._clock()
-        body = await self._line.write("conditional order", lambda kite: kite.place_gtt(**fields), urgent=False)
+        number = await self._trigger("conditional order", lambda kite: kite.place_gtt(**fields), urgent=False)
+        self._ours[number] = asked.order_id
         return ConditionalReport(
-            broker_id=_trigger_id(body, "conditional order"),
+            broker_id=number,
             kind=asked.kind,
             status=ConditionalStatus.ACTIVE,
             instrument=asked.instrument,
@@ -81,31 +88,39 @@ class KiteAccount:
 
     async def modify_conditional(self, known: ConditionalReport, asked: NewConditional) -> None:
         """See `AccountClient`; Kite takes everything anew, and so the product must stay as well."""
-        number, what = _known_id(known), "modification of a conditional order"
+        number = _known_id(known)
         if _stays(known) != _stays(asked):
             raise DataError(f"kind, instrument, side and product stay {_stays(known)}, got {_stays(asked)}.")
         fields = request.trigger(asked, self._lookup)
-        body = await self._line.write(what, lambda kite: kite.modify_gtt(number, **fields), urgent=True)
-        _trigger_id(body, what)
+        await self._trigger("change of a conditional order", lambda kite: kite.modify_gtt(number, **fields))
 
     async def cancel_conditional(self, known: ConditionalReport) -> None:
-        number, what = _known_id(known), "cancellation of a conditional order"
-        body = await self._line.write(what, lambda kite: kite.delete_gtt(number), urgent=True)
-        _trigger_id(body, what)
+        number = _known_id(known)
+        await self._trigger("cancellation of a conditional order", lambda kite: kite.delete_gtt(number))
 
     async def conditionals(self) -> list[ConditionalReport]:
-        """The live ones and those of the last days that fired or expired; Kite forgets a deleted one at once."""
+        """The live ones and those of the last days that fired or expired; Kite forgets a deleted one at once.
+
+        Our own ids are those of this session: Kite keeps none.
+        """
         rows = await self._line.rows("conditional orders", lambda kite: kite.get_gtts())
-        return [parsed(parse_account.conditional, row, self._lookup) for row in rows]
+        return [self._named(parsed(parse_account.conditional, row, self._lookup)) for row in rows]
 
     async def find_conditional(self, asked: NewConditional) -> ConditionalReport | None:
-        """The live order that equals `asked`, the newest of several; or one that has fired since it was asked for."""
-        same = [each for each in await self.conditionals() if _content(each) == _content(asked)]
+        """The live order that equals `asked`; or one that has fired since it was asked for.
+
+        Of several the one that is known to be ours, else the newest; never one that is known by another id of ours.
+        """
+        same = [
+            each
+            for each in await self.conditionals()
+            if each.order_id in ("", asked.order_id) and _content(each) == _content(asked)
+        ]
         sent = self._asked.get(asked.order_id)
         found = [each for each in same if each.status.live] or [
             each for each in same if sent and each.status in _FIRED and each.ts >= sent - _SKEW
         ]
-        return max(found, key=lambda each: (each.ts, int(each.broker_id)), default=None)
+        return max(found, key=lambda each: (each.order_id, each.ts, int(each.broker_id)), default=None)
 
     async def margin(self, orders: Sequence[NewOrder]) -> Margin:
         """All of `orders` as one basket, on top of the positions there are."""
@@ -147,16 +162,21 @@ class KiteAccount:
     async def sale_form(self, instrument: Instrument, quantity: int) -> str:
         _refuse("e-DIS", _DEMAT)
 
+    async def _trigger(self, what: str, call: Call, *, urgent: bool = True) -> BrokerOrderId:
+        """Ask for a change of the triggers; the id that the answer names."""
+        body = await self._line.write(what, call, urgent=urgent, doubt=_CONDITIONALS)
+        number = body.get("trigger_id") if isinstance(body, dict) else None
+        if not number:
+            raise OutcomeUnknown(f"Kite, {what}: the answer does not name it.", hint=_CONDITIONALS)
+        return BrokerOrderId(str(number))
+
+    def _named(self, report: ConditionalReport) -> ConditionalReport:
+        ours = self._ours.get(report.broker_id)
+        return msgspec.structs.replace(report, order_id=ours) if ours else report
+
 
 def _refuse(what: str, hint: str) -> NoReturn:
     raise Unsupported(f"Kite Connect has no {what}.", hint=hint)
-
-
-def _trigger_id(body: object, what: str) -> BrokerOrderId:
-    number = body.get("trigger_id") if isinstance(body, dict) else None
-    if not number:
-        raise OutcomeUnknown(f"Kite, {what}: the answer does not name it.", hint="Look at the conditional orders.")
-    return BrokerOrderId(str(number))
 
 
 def _known_id(known: ConditionalReport) -> str:

@@ -42,9 +42,9 @@ class Line:
         await self._writes.close()
         await self._reads.close()
 
-    async def write(self, what: str, call: Call, *, urgent: bool) -> Any:
+    async def write(self, what: str, call: Call, *, urgent: bool, doubt: str = outcome.LOOKED_UP) -> Any:
         """The `data` of a yes to a request that changes something; raises as `outcome.content` does."""
-        return outcome.content(await self._writes.ask(call, urgent=urgent), what)
+        return outcome.content(await self._writes.ask(call, urgent=urgent), what, doubt)
 
     async def read(self, what: str, call: Call) -> Any:
         """The `data` of the answer to a question; raises as `outcome.answer` does."""

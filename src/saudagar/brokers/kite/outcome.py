@@ -43,19 +43,21 @@ STATUSES: dict[int, type[BrokerError]] = {
 """HTTP statuses, where the class does not decide. Any other leaves the outcome unknown."""
 
 _TOO_MANY_CHANGES = re.compile(r"order modifications exceeded", re.IGNORECASE)  # a 429 that no waiting cures
-_HINTS: dict[type[BrokerError], str] = {
-    AuthError: "Log in again: Kite's tokens end at 06:00 IST.",
-    OutcomeUnknown: "It will be looked up by our own id.",
-}
+_LOG_IN = "Log in again: Kite's tokens end at 06:00 IST."
 
 
-def content(reply: Reply, request: str) -> Any:
+LOOKED_UP = "It will be looked up by our own id."
+
+
+def content(reply: Reply, request: str, doubt: str = LOOKED_UP) -> Any:
     """The `data` of a plain yes.
 
     Parameters
     ----------
     request
         What was asked, for the message.
+    doubt
+        What happens, or what a person shall do, where nobody knows the outcome.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def content(reply: Reply, request: str) -> Any:
     body = _json(reply.body)
     if 200 <= reply.status < 300 and body is not None and body.get("status") == "success" and "data" in body:
         return body["data"]
-    raise _error(reply, body, request)
+    raise _error(reply, body, request, doubt)
 
 
 def answer(reply: Reply, request: str) -> Any:
@@ -78,7 +80,7 @@ def answer(reply: Reply, request: str) -> Any:
         raise BrokerError(error.message, code=error.code) from None
 
 
-def _error(reply: Reply, body: dict[str, Any] | None, request: str) -> BrokerError:
+def _error(reply: Reply, body: dict[str, Any] | None, request: str, doubt: str) -> BrokerError:
     code = str((body or {}).get("error_type") or "")
     kind: type[BrokerError]
     if not reply.status:
@@ -91,7 +93,8 @@ def _error(reply: Reply, body: dict[str, Any] | None, request: str) -> BrokerErr
         said = str(body.get("message") or "no reason given")
         kind = _kind(reply.status, code, said)
         message = f"{said} (HTTP {reply.status}{', ' + code if code else ''})"
-    return kind(f"Kite, {request}: {message}.", code=code, hint=_HINTS.get(kind, ""))
+    hint = doubt if kind is OutcomeUnknown else _LOG_IN if kind is AuthError else ""
+    return kind(f"Kite, {request}: {message}.", code=code, hint=hint)
 
 
 def _kind(status: int, code: str, message: str) -> type[BrokerError]:

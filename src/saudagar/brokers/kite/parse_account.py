@@ -54,7 +54,7 @@ def conditional(row: Row, lookup: KiteLookup) -> ConditionalReport:
     sent = [part(part(order, "result"), "order_result") for order in orders]
     failed = any(text(each.get("status")) == "failed" for each in sent)
     return ConditionalReport(
-        broker_id=broker_id(row.get("id")),
+        broker_id=broker_id(count(row, "id") or ""),
         kind=kind,
         status=ConditionalStatus.REJECTED if failed else state,
         instrument=name,

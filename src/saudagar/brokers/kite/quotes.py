@@ -35,7 +35,8 @@ MOST = 500
 CALLS = (Window(SECOND, 1),)
 """Calls that Kite allows."""
 
-_PATIENCE = 60.0  # seconds; nine thousand quotes are eighteen calls
+PATIENCE = 60.0
+"""Seconds that a call may wait: nine thousand quotes are eighteen calls."""
 
 
 class KiteQuotes:
@@ -46,7 +47,7 @@ class KiteQuotes:
     lookup
         The instrument master: the only source of expiries and strikes.
     governor
-        What calls must pass; by default Kite's own limit.
+        What calls must pass. By default Kite's own limit; at another address, a simulated exchange, nothing.
 
     Attributes
     ----------
@@ -57,11 +58,13 @@ class KiteQuotes:
     def __init__(self, settings: KiteSettings, lookup: KiteLookup, *, governor: Governor | None = None) -> None:
         self.refusals: dict[str, int] = Counter()
         self._lookup = lookup
+        if governor is None and settings.rest_url is None:
+            governor = Governor(CALLS, share=1.0, patience=PATIENCE)
         self._lane = Lane(
             "kite-quotes",
             lambda: connect(settings),
             secrets=(settings.token, settings.api_key),
-            governor=governor or Governor(CALLS, share=1.0, patience=_PATIENCE),
+            governor=governor,
         )
 
     async def start(self) -> None:
