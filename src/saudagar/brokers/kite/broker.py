@@ -158,6 +158,7 @@ class KiteBroker:
 
     async def submit(self, order: NewOrder) -> OrderReport:
         """Place `order` with our id as Kite's ``tag``."""
+        self.capabilities.check(order)
         fields = request.order(order, self._lookup, self._settings.protection)
         body = await self._write(
             order.order_id, "order", lambda kite: kite.place_order(**fields), urgent=order.purpose.reduces

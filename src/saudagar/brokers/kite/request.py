@@ -29,7 +29,7 @@ _TAG = re.compile(r"[A-Za-z0-9]{1,20}")  # a longer one is refused (kite.trade/f
 
 
 def order(new: NewOrder, lookup: KiteLookup, protection: float) -> dict[str, Any]:
-    """For `place_order`; our id is its ``tag``. `protection` as in `KiteSettings`.
+    """For `place_order`, within `Capabilities`; our id is its ``tag``. `protection` as in `KiteSettings`.
 
     Raises
     ------
@@ -37,7 +37,6 @@ def order(new: NewOrder, lookup: KiteLookup, protection: float) -> dict[str, Any
     """
     instrument = lookup.get(new.instrument)
     exchange = exchange_of(instrument, new.product)
-    CAPABILITIES.check(new)
     if not _TAG.fullmatch(new.order_id):
         raise DataError(f"order id {new.order_id!r} is not 1 to 20 of A-Z, a-z and 0-9.")
     return terms(instrument, new.terms, protection) | {
@@ -76,6 +75,7 @@ def terms(instrument: Instrument, asked: OrderTerms, protection: float) -> dict[
 
 def margin(new: NewOrder, lookup: KiteLookup) -> dict[str, Any]:
     """One order of `basket_order_margins`; raises as `order` does."""
+    CAPABILITIES.check(new)
     fields = order(new, lookup, 0)
     left_out = ("validity", "tag", "market_protection")
     return {name: value for name, value in fields.items() if value is not None and name not in left_out}
