@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime, timedelta
+from math import sin
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from saudagar.exchange.synthetic import DEFAULT_DAY
 from saudagar.exchange.synthetic_history import past_bars
 from saudagar.exchange.universe import listing as listed
 from saudagar.exchange.universe import universe
-from saudagar.market.ist import at
+from saudagar.market.ist import IST, at
 from saudagar.market.sessions import Calendar
 from saudagar.model import MINUTE, Bar, InstrumentId
 from saudagar.storage.catalog import Catalog
@@ -189,6 +190,47 @@ def test_finer_bars_tell_which_exit_came_first(saudagar: Run) -> None:
     assert "bars of 1m" in fine["facts"]["assumptions"]["inside a bar"]
     wins = [sum(trade["net"] > 0 for trade in each["trades"]) for each in (coarse, fine)]
     assert wins[1] > wins[0]  # the worst price came first on every coarse bar
+
+
+def recorded(folder: Path, days: list[date], minutes: int = 120) -> Path:
+    """Tick files of RELIANCE and TCS: a wave of some percent, a tick every five seconds from the opening."""
+    folder.mkdir()
+    for number, day in enumerate(days):
+        for symbol, price in (("RELIANCE", 1_400.0), ("TCS", 2_600.0)):
+            rows = ["timestamp,ltp,volume"]
+            for k in range(minutes * 12):
+                moment = datetime.fromtimestamp(at(day, "09:15") / 1e9, tz=IST) + timedelta(seconds=5 * k)
+                value = round(price * (1 + 0.01 * sin(k / 90 + number)) * 20) / 20
+                rows.append(f"{moment:%Y-%m-%d %H:%M:%S},{value:.2f},{10 * k}")
+            (folder / f"{symbol}_{day:%Y_%m_%d}.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_ticks_are_traded_day_by_day(saudagar: Run, tmp_path: Path) -> None:
+    folder = recorded(tmp_path / "ticks", [date(2026, 11, 12), date(2026, 11, 13)])
+    common = ("backtest", "ema_cross", "--ticks", "ticks", "--value", "50000", "--set", "fast=3", "--json", "-")
+    told = report(saudagar(*common, "--square-off", "11:00", "--plan", "zerodha"))
+    assert told["facts"]["driver"] == "ticks"
+    assert told["facts"]["bars"] == 2 * 2 * 120
+    assert told["days"] == 2
+    assert told["open"] == []
+    assert len(told["trades"]) > 15
+    assert told["final"] - told["capital"] == sum(trade["net"] for trade in told["trades"])
+    assert not any("overnight" in note or "left out" in note for note in told["notes"])
+    assert "every day stands alone" in told["facts"]["assumptions"]["square-off"]
+    first = min(trade["entry_ts"] for trade in told["trades"] if trade["entry_ts"] > at(date(2026, 11, 13), "09:00"))
+    assert first < at(date(2026, 11, 13), "09:30")  # the day before has warmed it up
+    one = report(saudagar(*common[:2], "--ticks", str(folder / "TCS_2026_11_13.csv"), *common[4:]))
+    assert {trade["instrument"] for trade in one["trades"]} == {"NSE_EQ:TCS"}
+    large = report(saudagar(*common[:4], "--capital", "5000000", "--from", "2026-11-13", "--json", "-"))
+    assert large["days"] == 1
+    assert any("empty a book" in note for note in large["facts"]["warnings"])
+    for wrong in (("--fill", "close"), ("--slippage", "3"), ("--synthetic", "7"), ("--detail", "1m")):
+        assert saudagar(*common, *wrong).code == 2
+    for wrong in (("--to", "2026-11-11"), ("--instruments", "SBIN")):
+        assert saudagar(*common, *wrong).code == 3
+    (tmp_path / "empty").mkdir()
+    assert saudagar("backtest", "ema_cross", "--ticks", "empty").code == 3
 
 
 def test_a_longer_made_up_history_ends_with_the_shorter_one(saudagar: Run) -> None:

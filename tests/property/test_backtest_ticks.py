@@ -6,8 +6,13 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+import msgspec
 import pytest
 
+from saudagar.backtest.costs import StatutoryCosts
+from saudagar.backtest.data import Market
+from saudagar.backtest.run import Backtest
+from saudagar.backtest.tick_days import run_ticks
 from saudagar.backtest.ticks import CoreBroker, replay_ticks
 from saudagar.brokers.paper import PaperBroker
 from saudagar.engine.engine import Engine
@@ -19,6 +24,8 @@ from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.synthetic import SyntheticDay
 from saudagar.exchange.universe import universe
 from saudagar.execution.effects import CancelOrder, FindOrder
+from saudagar.indicators import bar_arrays
+from saudagar.market.ist import at, ist_day, midnight
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
 from saudagar.model import (
@@ -138,6 +145,37 @@ def test_warm_bars_let_the_first_signal_count() -> None:
     source, core, _ = market(3)
     cold = replay_ticks(wanted, DAY, source.steps(), core, MASTER, Calendar(), lambda _: 0, now=begin)
     assert min(t.entry_ts for t in warm.trades) < min(t.entry_ts for t in cold.trades)
+
+
+def test_days_of_ticks_stand_alone_and_tell_what_they_left_open() -> None:
+    names = (NAMES[0],)
+    days = [SyntheticDay(3, day, INSTRUMENTS, start="09:50", end="10:40") for day in (date(2026, 11, 19), DAY)]
+    bars = []
+    for day in days:
+        for _ in day.steps():
+            pass
+        bars += [
+            bar for bar in day.history(names[0], MINUTE, midnight(day.day), 1 << 62) if bar.start > at(day.day, "09:50")
+        ]
+    wanted = settings(Exits())
+    plan = msgspec.structs.replace(wanted.plans[0], instruments=names)
+    wanted = msgspec.structs.replace(wanted, plans=(plan,), hours=Hours())
+    backtest = Backtest(
+        settings=wanted,
+        market=Market({names[0]: bar_arrays(bars)}, MASTER, Calendar()),
+        costs=StatutoryCosts("zerodha", wanted.product),
+        capital=10_000_000,
+    )
+    told = run_ticks(backtest, days)
+    result = told.result
+    assert result.driver == "ticks"
+    assert len(result) > 3
+    assert told.lost == 1
+    assert {ist_day(int(ts)) for ts in result.exit_ts} == {day.day for day in days}
+    assert (result.costs > 0).all()
+    assert abs(sum(result.kinds.values()) - result.costs.sum()) < len(result)
+    assert len(result.equity()) == len(bars)
+    assert run_ticks(backtest, days[1:]).lost == 0
 
 
 def test_requests_for_unknown_orders_are_refused() -> None:

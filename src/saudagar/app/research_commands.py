@@ -15,8 +15,8 @@ from saudagar.app.errors import told
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from saudagar.app.research_setup import Asked
-    from saudagar.backtest.run import Driver
+    from saudagar.app.research_setup import Asked, Prepared
+    from saudagar.backtest.run import BacktestResult, Driver
     from saudagar.research.report import Report
 
 _STDOUT = "-"
@@ -74,6 +74,10 @@ _Queue = Annotated[float | None, typer.Option(help="limit-touch: percent of the 
 _Rest = Annotated[int | None, typer.Option(min=1, help="limit-touch: bars that an entry waits; 1.")]
 _Participation = Annotated[float, typer.Option(help="Take at most so many percent of a bar's volume; 0: no bound.")]
 _Detail = Annotated[str, typer.Option(help="Walk orders and exits along finer bars, like 1m.")]
+_Ticks = Annotated[
+    list[Path] | None,
+    typer.Option(help="Recorded ticks (CSV: timestamp, ltp, volume) instead: a file, or a folder; give it again."),
+]
 _Synthetic = Annotated[
     int | None, typer.Option(min=0, max=2**63 - 1, help="A made-up history of this seed: no data needed.")
 ]
@@ -113,6 +117,7 @@ def backtest(
         DriverName, typer.Option(help="The desk's engine, or the compiled kernel; auto: the kernel where it serves.")
     ] = DriverName.AUTO,
     synthetic: _Synthetic = None,
+    ticks: _Ticks = None,
     html: _Html = None,
     json: Annotated[str, typer.Option("--json", help="Write the report as JSON; - prints it and nothing else.")] = "",
     directory: _Directory = _CATALOG,
@@ -128,7 +133,7 @@ def backtest(
         from saudagar.research.report_html import render_html, write_html
         from saudagar.research.report_text import print_report
 
-        report = _reported(asked, driver.value)
+        report = _on_ticks(asked, ticks) if ticks else _reported(asked, driver.value)
         if html is not None:
             write_html(render_html(report), html)
         if json == _STDOUT:
@@ -258,12 +263,8 @@ def _asked(options: dict[str, Any]) -> Asked:
 
 
 def _reported(asked: Asked, driver: Driver) -> Report:
-    import msgspec
-
-    from saudagar.app.research_record import record_of, warnings
-    from saudagar.app.research_setup import facts, prepare
+    from saudagar.app.research_setup import prepare
     from saudagar.backtest.run import run
-    from saudagar.research import report
 
     console = _console(err=True)
     with console.status("reading bars") as status:
@@ -272,11 +273,33 @@ def _reported(asked: Asked, driver: Driver) -> Report:
         begin = time.perf_counter()
         result = run(prepared.backtest, driver, say=console.print)
         seconds = time.perf_counter() - begin
-    told_facts = facts(asked, prepared, driver=result.driver, seconds=seconds)
-    told_facts = msgspec.structs.replace(
-        told_facts, warnings=(*told_facts.warnings, *warnings(prepared.backtest, result))
-    )
-    return report.build(record_of(result, prepared.backtest.market, told_facts))
+    return _report(asked, prepared, result, seconds)
+
+
+def _on_ticks(asked: Asked, files: list[Path]) -> Report:
+    from saudagar.app.research_ticks import prepare_ticks
+    from saudagar.backtest.tick_days import run_ticks
+
+    with _console(err=True).status("reading ticks") as status:
+        prepared, days = prepare_ticks(asked, files)
+        status.update("trading")
+        begin = time.perf_counter()
+        told = run_ticks(prepared.backtest, days)
+        seconds = time.perf_counter() - begin
+    lost = f"{told.lost} positions were open when a day's ticks ended; they are left out." if told.lost else ""
+    return _report(asked, prepared, told.result, seconds, lost)
+
+
+def _report(asked: Asked, prepared: Prepared, result: BacktestResult, seconds: float, *more: str) -> Report:
+    import msgspec
+
+    from saudagar.app.research_record import record_of, warnings
+    from saudagar.app.research_setup import facts
+    from saudagar.research import report
+
+    known = facts(asked, prepared, driver=result.driver, seconds=seconds)
+    said = (*known.warnings, *filter(None, more), *warnings(prepared.backtest, result))
+    return report.build(record_of(result, prepared.backtest.market, msgspec.structs.replace(known, warnings=said)))
 
 
 def _read(path: Path) -> Report:

@@ -30,7 +30,7 @@ from saudagar.model.errors import ConfigError
 from saudagar.portfolio import Trade
 from saudagar.strategies import Strategy
 
-__all__ = ["Backtest", "BacktestResult", "Driver", "objection", "run", "told_of"]
+__all__ = ["Backtest", "BacktestResult", "Driver", "cost_of", "objection", "run", "told_of"]
 
 Ints = NDArray[np.int64]
 Driver = Literal["auto", "kernel", "engine"]
@@ -174,7 +174,7 @@ def job_of(backtest: Backtest) -> Job:
 def _by_kernel(asked: Backtest, backtest: Backtest, say: Callable[[str], None] | None) -> BacktestResult:
     if why := objection(backtest):
         raise ConfigError(f"the compiled driver cannot run this: {why}.", hint="Use the engine driver.")
-    from saudagar.backtest.kernel import trade_alone, trade_together
+    from saudagar.backtest.kernel import trade_each, trade_together
 
     market, job = backtest.market, job_of(backtest)
     names = [plan.instruments[0] for plan in job.plans]
@@ -184,10 +184,7 @@ def _by_kernel(asked: Backtest, backtest: Backtest, say: Callable[[str], None] |
         told = [trade_together(job.plans, bars, job.rows, say, detail=detail)]
     else:
         at_close = backtest.fills.at_close
-        told = [
-            trade_alone(plan, each, row, say, at_close=at_close)
-            for plan, each, row in zip(job.plans, bars, job.rows, strict=True)
-        ]
+        told = trade_each(job.plans, bars, job.rows, say, at_close=at_close)
         for k, each in enumerate(told):
             each.trades[:, slots.OUT_ROW] = k
     trades = (
@@ -200,13 +197,13 @@ def _by_kernel(asked: Backtest, backtest: Backtest, say: Callable[[str], None] |
 
 
 def _by_engine(asked: Backtest, backtest: Backtest) -> BacktestResult:
-    market, costs = backtest.market, backtest.costs
+    market = backtest.market
     told = replay_bars(
         backtest.settings,
         market.bars,
         market.instruments,
         market.calendar,
-        costs if isinstance(costs, FlatCosts) else lambda trade: costs.trip(_trip(trade, market)),
+        cost_of(backtest),
         slippage=backtest.slippage,
         fills=backtest.fills,
         detail=market.detail,
@@ -249,9 +246,15 @@ def told_of(backtest: Backtest, told: Result, driver: str) -> BacktestResult:
     return _result(backtest, driver, trades, states, told.fills, told.denials)
 
 
-def _trip(trade: Trade, market: Market) -> Trip:
-    instrument = market.instruments.get(trade.instrument)
-    return Trip(instrument, trade.side, trade.quantity, trade.exit_ts, trade.entry_value, trade.exit_value)
+def cost_of(backtest: Backtest) -> Callable[[Trade], Paise]:
+    """The charges of one round trip, for the limits of the day."""
+    rule, market = backtest.costs, backtest.market
+
+    def trip(trade: Trade) -> Trip:
+        instrument = market.instruments.get(trade.instrument)
+        return Trip(instrument, trade.side, trade.quantity, trade.exit_ts, trade.entry_value, trade.exit_value)
+
+    return rule if isinstance(rule, FlatCosts) else lambda trade: rule.trip(trip(trade))
 
 
 def _result(
@@ -259,9 +262,8 @@ def _result(
 ) -> BacktestResult:
     pairs = _pairs(backtest)
     if len(pairs) > 1:
-        trades = trades[
-            np.lexsort((trades[:, slots.OUT_ENTRY_TS], trades[:, slots.OUT_ROW], trades[:, slots.OUT_EXIT_TS]))
-        ]
+        order = np.argsort(trades[:, slots.OUT_ROW], kind="stable")  # within a row they stand in their order
+        trades = trades[order[np.argsort(trades[order, slots.OUT_EXIT_TS], kind="stable")]]
     cost = charged(backtest.costs, [backtest.market.instruments.get(name) for _, name in pairs], trades, states)
     column = np.ascontiguousarray(trades.T)
     return BacktestResult(
