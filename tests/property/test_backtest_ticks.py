@@ -149,7 +149,7 @@ def test_warm_bars_let_the_first_signal_count() -> None:
 
 def test_days_of_ticks_stand_alone_and_tell_what_they_left_open() -> None:
     names = (NAMES[0],)
-    days = [SyntheticDay(3, day, INSTRUMENTS, start="09:50", end="10:40") for day in (date(2026, 11, 19), DAY)]
+    days = [SyntheticDay(6, day, INSTRUMENTS, start="09:50", end="10:40") for day in (date(2026, 11, 19), DAY)]
     bars = []
     for day in days:
         for _ in day.steps():
