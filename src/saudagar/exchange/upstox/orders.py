@@ -14,9 +14,9 @@ from saudagar.exchange.upstox.errors import LATE, Refused
 from saudagar.exchange.upstox.portfolio import OrderLog
 from saudagar.exchange.upstox.requests import ModifyBody, OrderBody
 from saudagar.exchange.upstox.shapes import order_row, trade_row
-from saudagar.exchange.upstox.site import LATENCY, USER_ID, UpstoxSite, read_body, success
+from saudagar.exchange.upstox.site import LATENCY, SEGMENTS, USER_ID, UpstoxSite, read_body, success
 from saudagar.exchange.upstox.words import segment_word
-from saudagar.model import OrderTerms, OrderType, Side, Validity
+from saudagar.model import Instrument, OrderTerms, OrderType, Product, Side, Validity
 
 _SLICES = 25  # orders that one sliced order may become
 _MULTI = 25  # orders in one multi-order request
@@ -78,8 +78,7 @@ class UpstoxOrders:
     def _slices(body: OrderBody, freeze: int) -> list[int]:
         if not body.slice or not freeze or body.quantity <= freeze:
             return [body.quantity]
-        whole, rest = divmod(body.quantity, freeze)
-        parts = [freeze] * whole + ([rest] if rest else [])
+        parts = _parts(body.quantity, freeze)
         if len(parts) > _SLICES:
             raise Refused(
                 "UDAPI1052", f"The order would be cut into {len(parts)} parts; at most {_SLICES} are allowed."
@@ -147,37 +146,47 @@ class UpstoxOrders:
 
     async def _exit(self, request: web.Request) -> web.Response:
         """Square off at the market; with a tag only positions that orders of this tag have traded in."""
-        site, segment = self._site, request.query.get("segment")
-        tagged = {(order.instrument.id, order.product) for order in self._chosen(request) if order.filled}
-        chosen = [
-            (instrument, product, bought - sold)
-            for instrument, product, bought, _, sold, _ in site.core.positions()
-            if bought != sold
-            and segment in (None, segment_word(instrument.segment))
-            and ("tag" not in request.query or (instrument.id, product) in tagged)
-        ]
+        chosen = self._positions(request)
         if not chosen:
             raise Refused("UDAPI1111")
         if len(chosen) > _EXITS:
             raise Refused("UDAPI1112")
+        if all(self._site.core.phase(instrument.id) is None for instrument, *_ in chosen):
+            raise Refused("UDAPI1113")
         done, faults = [], []
         for instrument, product, net in chosen:
-            order: dict[str, Any] = {
-                "tag": request.query.get("tag", ""),
-                "side": Side.of(-net),
-                "terms": OrderTerms(quantity=abs(net), order_type=OrderType.MARKET),
-                "product": product,
-                "validity": Validity.DAY,
-            }
-            try:
-                placed = site.desk.place(instrument, (), **order)
-                self._log.begin(placed)
-                done.append(placed.exchange_id)
-            except Refusal as refusal:
-                refused = errors.of(refusal)
-                faults.append(errors.entry(refused.code, refused.message) | {"instrument_key": instrument.upstox_id})
+            for quantity in _parts(abs(net), instrument.freeze_quantity):
+                order: dict[str, Any] = {
+                    "tag": request.query.get("tag", ""),
+                    "side": Side.of(-net),
+                    "terms": OrderTerms(quantity=quantity, order_type=OrderType.MARKET),
+                    "product": product,
+                    "validity": Validity.DAY,
+                }
+                try:
+                    placed = self._site.desk.place(instrument, (), **order)
+                    self._log.begin(placed)
+                    done.append(placed.exchange_id)
+                except Refusal as refusal:
+                    refused = errors.of(refusal)
+                    entry = errors.entry(refused.code, refused.message)
+                    faults.append(entry | {"instrument_key": instrument.upstox_id})
         summary = {"total": len(done) + len(faults), "success": len(done), "error": len(faults)}
         return _several({"order_ids": done}, faults, summary)
+
+    def _positions(self, request: web.Request) -> list[tuple[Instrument, Product, int]]:
+        """What is open (instrument, product, signed units) of the segment and the tag that are asked for."""
+        segment = request.query.get("segment")
+        if segment is not None and segment not in SEGMENTS:
+            raise Refused("UDAPI1108")
+        tagged = {(order.instrument.id, order.product) for order in self._chosen(request) if order.filled}
+        return [
+            (instrument, product, bought - sold)
+            for instrument, product, bought, _, sold, _ in self._site.core.positions()
+            if bought != sold
+            and segment in (None, segment_word(instrument.segment))
+            and ("tag" not in request.query or (instrument.id, product) in tagged)
+        ]
 
     async def _book(self, request: web.Request) -> web.Response:
         return success([order_row(order, USER_ID) for order in self._site.desk.orders()])
@@ -208,6 +217,14 @@ class UpstoxOrders:
     async def _trades_of(self, request: web.Request) -> web.Response:
         order = self._found(request)
         return success([trade_row(trade, order) for trade in order.trades])
+
+
+def _parts(quantity: int, freeze: int) -> list[int]:
+    """`quantity` in orders of at most `freeze` units; 0 is no limit."""
+    if not freeze:
+        return [quantity]
+    whole, rest = divmod(quantity, freeze)
+    return [freeze] * whole + ([rest] if rest else [])
 
 
 def _several(data: object, faults: list[dict[str, Any]], summary: dict[str, int]) -> web.Response:
