@@ -3,7 +3,10 @@
 The tests run in two worker processes and start more of their own (exchanges, feeds, desks). All of them are measured:
 coverage's settings travel in the environment and its start-up file in site-packages reads them. A process that ends
 by SIGTERM or `os._exit` still writes its data; one killed with -9 cannot, so what only such a process ran shows as
-not covered.
+not covered. Nor does what ran in tests marked `unmeasured` (see `tests.conftest`).
+
+A test that fails beside the others is run once more, alone: real sockets and clocks share two cores. If it passes then,
+the run is good, but its name is printed at the end: a test that fails now and then is a defect too.
 
 Arguments are handed to pytest (`python -m tests.run tests/unit -k charges`); then the table is printed and no bar
 applies. Exit code: pytest's own, else 1 when a bar was missed.
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -55,19 +59,27 @@ def main(arguments: Sequence[str]) -> int:
     """Run, report, judge. Returns the process's exit code."""
     began = time.monotonic()
     os.chdir(ROOT)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes share what one has compiled
+    first: list[str] = []
     with tempfile.TemporaryDirectory(prefix="coverage-") as scratch:
         measure = _measure(Path(scratch) / "data")
-        code, closing = _pytest([*_TOGETHER, *arguments])
+        code, said = _pytest([*_TOGETHER, *arguments])
         if code == 1 and not arguments:
-            print(
-                "\n-- what failed beside others is run once more, alone: real sockets and clocks share two cores --\n"
-            )
-            code, closing = _pytest(_ALONE)
+            first = failures(said)
+            print("\n-- what failed beside others is run once more, alone --", *first, "", sep="\n", flush=True)
+            code, said = _pytest(_ALONE)
         measured = by_package(_files(measure, Path(scratch)))
     print("\n".join(table(measured)))
     misses = [] if arguments else missed(measured)
-    print("\n".join(misses), closing, f"whole run {time.monotonic() - began:.0f} s", sep="\n")
+    if first:
+        print("\nfailed beside others and were run again (no test may fail now and then):", *first, sep="\n")
+    print("\n".join(misses), said[-1] if said else "", f"whole run {time.monotonic() - began:.0f} s", sep="\n")
     return code or (1 if misses else 0)
+
+
+def failures(said: Sequence[str]) -> list[str]:
+    """The lines of pytest's short summary that name a test which failed."""
+    return [line for line in said if line.startswith(("FAILED ", "ERROR "))]
 
 
 def by_package(files: Mapping[str, Covered]) -> dict[str, Covered]:
@@ -123,27 +135,19 @@ def _measure(data: Path) -> coverage.Coverage:
     return measure
 
 
-def _pytest(arguments: Sequence[str]) -> tuple[int, str]:
-    """Run pytest with its output passed on as it comes; its exit code and its closing line."""
-    words = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "no:pytest_cov",
-        "-m",
-        "not soak",
-    ]
-    words += ["-q", f"--color={'yes' if sys.stdout.isatty() else 'no'}", *arguments]
-    tail = b""
+def _pytest(arguments: Sequence[str]) -> tuple[int, list[str]]:
+    """Run pytest with its output passed on as it comes; its exit code and the lines that it wrote."""
+    words = [sys.executable, "-m", "pytest", "-p", "no:pytest_cov", "-m", "not soak", "-q"]
+    words += [f"--color={'yes' if sys.stdout.isatty() else 'no'}", *arguments]
+    said = b""
     with subprocess.Popen(words, stdout=subprocess.PIPE) as run:
         assert run.stdout is not None
         while chunk := os.read(run.stdout.fileno(), 65_536):
             sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
-            tail = (tail + chunk)[-4096:]
-    lines = tail.decode(errors="replace").strip().splitlines()
-    return run.returncode, lines[-1] if lines else ""
+            said += chunk
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", said.decode(errors="replace"))
+    return run.returncode, plain.strip().splitlines()
 
 
 def _files(measure: coverage.Coverage, scratch: Path) -> dict[str, Covered]:

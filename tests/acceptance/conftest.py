@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -292,13 +292,28 @@ class TradingDay:
         self.desks.append(Desk(start, arguments, self.folder))
         return self.desks[-1]
 
-    def rows(self, kind: str = "") -> int:
-        """The number of the journal's last row (of that kind); 0 while there is none."""
-        with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{self.journal}?mode=ro", uri=True)) as reader:
-            where, values = ("WHERE kind = ?", (kind,)) if kind else ("", ())
-            ((last,),) = reader.execute(f"SELECT coalesce(max(seq), 0) FROM journal {where}", values)
-            return int(last)
-        return 0
+    @contextmanager
+    def rows(self) -> Iterator[Callable[..., int]]:
+        """Gives ``last(kind="", after=0)``: the journal's last row (of that kind, after that one); 0 if there is none.
+
+        All looks share one connection, closed at the end: whoever looks all the time takes no time from the desk.
+        """
+        kept: list[sqlite3.Connection] = []
+
+        def last(kind: str = "", after: int = 0) -> int:
+            with suppress(sqlite3.Error):
+                if not kept:
+                    kept.append(sqlite3.connect(f"file:{self.journal}?mode=ro", uri=True))
+                query = "SELECT coalesce(max(seq), 0) FROM journal WHERE seq > ? AND kind = coalesce(?, kind)"
+                ((found,),) = kept[0].execute(query, (after, kind or None))
+                return int(found)
+            return 0
+
+        try:
+            yield last
+        finally:
+            for connection in kept:
+                connection.close()
 
     def books(self) -> Books:
         entries = [entry.event for entry in read_journal(self.journal)] if self.journal.exists() else []

@@ -54,17 +54,17 @@ class Killer:
         if how == "start":
             time.sleep(chance.uniform(0.0, 1.0))
             return bool(desk.running)
-        kind = "OrderSubmitted" if how == "order" else ""
-        first = self.day.rows()
-        if how == "time":
-            self._until(desk, lambda: self.day.rows() > first)
-            time.sleep(chance.uniform(0.0, 0.2))
-            return bool(desk.running)
-        ahead = chance.randint(1, 2 * self._rows)
-        self._until(desk, lambda: self.day.rows() >= first + ahead)
-        if kind:
-            last = self.day.rows()
-            self._until(desk, lambda: self.day.rows(kind) > last)
+        with self.day.rows() as last:
+            first = last()
+            if how == "time":
+                self._until(desk, lambda: last() > first)
+                time.sleep(chance.uniform(0.0, 0.2))
+                return bool(desk.running)
+            ahead = first + chance.randint(1, 2 * self._rows)
+            self._until(desk, lambda: last(after=first) >= ahead)
+            if how == "order":
+                now = last()
+                self._until(desk, lambda: last("OrderSubmitted", now) > now)
         return bool(desk.running)
 
     def _until(self, desk: Any, ready: Callable[[], bool]) -> None:

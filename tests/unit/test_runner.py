@@ -51,3 +51,8 @@ def test_the_table_ends_with_the_two_figures_that_count() -> None:
         "  model to engine     191 of    200   95.50 %",
         "  all                 252 of    301   83.72 %",
     ]
+
+
+def test_what_failed_first_is_named() -> None:
+    said = ["E   assert FAILED", "FAILED tests/a.py::b[x y] - assert 1", "ERROR tests/c.py", "1 failed, 1 error in 2 s"]
+    assert runner.failures(said) == said[1:3]

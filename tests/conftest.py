@@ -1,0 +1,47 @@
+"""For every test: how hypothesis searches, and the mark `unmeasured`.
+
+A test that is marked so runs without coverage, it and every process it starts. Measuring makes Python two to three
+times as slow, and a test that runs the same lines a million times shows nothing that a quick one does not.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples in every run, however slow the machine is. `--hypothesis-profile=default` looks for new ones.
+settings.register_profile("tests", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "unmeasured: without coverage, for its many repetitions; others show its lines")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Fixtures included, which start exchanges."""
+    if item.get_closest_marker("unmeasured") is None:
+        return (yield)
+    with without_coverage():
+        return (yield)
+
+
+@contextmanager
+def without_coverage() -> Iterator[None]:
+    """Stop measuring in this process and in those that are started meanwhile."""
+    kept = {name: os.environ.pop(name) for name in tuple(os.environ) if name.startswith("COVERAGE")}
+    running = sys.modules["coverage"].Coverage.current() if "coverage" in sys.modules else None
+    if running is not None:
+        running.stop()
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+        if running is not None:
+            running.start()
