@@ -1,8 +1,10 @@
 """What the tests of Dhan's account share: a desk with its REST side only, and what it asks for."""
 
 import asyncio
+import json
 
 from tests.contract.conftest import IDEA, NIFTY, RELIANCE
+from tests.scripted import Server
 
 from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
 from saudagar.model import (
@@ -133,3 +135,15 @@ def conversion(**changes) -> Conversion:
         "wanted": Product.DELIVERY,
     }
     return Conversion(**fields | changes)
+
+
+def against(server: Server, work, **options):
+    return on_account(f"http://127.0.0.1:{server.port}/v2", work, **options)
+
+
+def reply(body: object, status: int = 200):
+    return lambda *_: (status, json.dumps(body).encode())
+
+
+def refusal(code: str, message: str, status: int = 400):
+    return reply({"errorType": "Order_Error", "errorCode": code, "errorMessage": message}, status)

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from tests.contract.conftest import IDEA, NIFTY, RELIANCE
+from tests.contract.conftest import NIFTY, RELIANCE
 from tests.contract.dhan_desk import (
     BRACKET,
     ENTRY,
@@ -17,23 +17,18 @@ from tests.contract.dhan_desk import (
     TARGET,
     TOKEN,
     TRAILING,
+    against,
     conversion,
     leg,
     new,
-    on_account,
     order,
+    refusal,
+    reply,
     report,
 )
 from tests.scripted import Server
 
-from saudagar.model import (
-    ClientOrderId,
-    Conversion,
-    OrderTerms,
-    OrderType,
-    Product,
-    Side,
-)
+from saudagar.model import ClientOrderId, Conversion, OrderTerms, OrderType, Product, Side
 from saudagar.model.errors import (
     AuthError,
     BrokerError,
@@ -51,18 +46,6 @@ def server():
     server = Server()
     yield server
     server.close()
-
-
-def against(server: Server, work, **options):
-    return on_account(f"http://127.0.0.1:{server.port}/v2", work, **options)
-
-
-def reply(body: object, status: int = 200):
-    return lambda *_: (status, json.dumps(body).encode())
-
-
-def refusal(code: str, message: str, status: int = 400):
-    return reply({"errorType": "Order_Error", "errorCode": code, "errorMessage": message}, status)
 
 
 BREAKS = [
@@ -242,26 +225,6 @@ def test_a_margin_of_nothing_is_no_answer(server):
         against(server, lambda broker: broker.account.margin([order()]))
 
 
-def test_the_list_of_forever_orders_is_looked_for_in_both_places(server):
-    missing = {"timestamp": 1, "status": 404, "error": "Not Found", "path": "/v2/forever/orders"}
-    server.answer = lambda method, path, body: (
-        (404, json.dumps(missing).encode()) if path == "/v2/forever/orders" else (200, b"[]")
-    )
-    assert against(server, lambda broker: broker.account.conditionals()) == []
-    assert [path for _, path, _ in server.requests] == ["/v2/forever/orders", "/v2/forever/all", "/v2/super/orders"]
-    server.answer = refusal("DH-905", "what is it")
-    with pytest.raises(RejectedByBroker, match="what is it"):
-        against(server, lambda broker: broker.account.find_conditional(new()))
-
-
-def test_none_is_said_only_by_the_broker(server):
-    for answer in (lambda *_: (200, b'{"a": 1}'), lambda *_: (200, b"[1]"), lambda *_: (502, b""), lambda *_: "reset"):
-        server.answer = answer
-        for kind in (SINGLE, BRACKET):
-            with pytest.raises(BrokerError):
-                against(server, lambda broker, kind=kind: broker.account.find_conditional(new(kind)))
-
-
 def test_the_history_of_trades_is_read_to_its_end(server, monkeypatch):
     row = {
         "orderId": "1",
@@ -315,17 +278,6 @@ def test_what_may_be_sold_of_nothing_and_a_form_that_is_none(server):
             against(server, lambda broker: broker.account.sale_form(RELIANCE, 1))
 
 
-def test_a_super_order_of_another_day_is_not_touched(server):
-    server.answer = reply([])
-    for write in (
-        lambda broker: broker.account.cancel_conditional(report(BRACKET)),
-        lambda broker: broker.account.modify_conditional(report(BRACKET), new(BRACKET)),
-    ):
-        with pytest.raises(RejectedByBroker, match="no super order 52 today"):
-            against(server, write)
-    assert {method for method, _, _ in server.requests} == {"GET"}
-
-
 def test_the_margin_of_no_orders_is_not_asked_for(server):
     with pytest.raises(DataError, match="at least one order"):
         against(server, lambda broker: broker.account.margin([]))
@@ -365,16 +317,6 @@ def test_bad_input_costs_nothing(server, asked, kind, words):
         write = broker.account.convert if isinstance(asked, Conversion) else broker.account.place_conditional
         with pytest.raises(kind, match=words):
             await write(asked)
-
-    against(server, work)
-    assert server.requests == []
-
-
-def test_what_a_change_cannot_change(server):
-    async def work(broker):
-        for wrong in ({"side": Side.SELL}, {"instrument": IDEA.id}, {"product": Product.MTF}):
-            with pytest.raises(DataError, match="cannot be changed"):
-                await broker.account.modify_conditional(report(), new(**wrong))
 
     against(server, work)
     assert server.requests == []

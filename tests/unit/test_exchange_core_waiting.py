@@ -81,6 +81,7 @@ def test_one_that_waits_is_changed_and_withdrawn_while_the_market_is_open(core):
     tick(core, "09:45", 80_300)
     assert (gone.status, gone.filled) == (CANCELLED, 0)
     assert (changed.status, changed.filled) == (FILLED, 5)
+    assert core._waiting._due == {}
     assert core.funds().used == changed.value // 5  # five times leverage, and nothing of the other
 
 
