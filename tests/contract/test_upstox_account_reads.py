@@ -77,6 +77,27 @@ def test_margins_are_netted_and_charges_added_where_they_can_be_known(server):
     assert [method for method, *_ in server.requests] == ["POST"]
 
 
+@pytest.mark.parametrize(
+    "margins",
+    [
+        None, [], {"margins": []}, {"margins": [1], "final_margin": 1}, {"final_margin": 1},
+        {"margins": [{"span_margin": "dear"}], "final_margin": 1}, {"margins": [], "final_margin": 1e20},
+    ],
+)  # fmt: skip
+def test_margins_that_make_no_sense(server, margins):
+    server.answer = reply(margins)
+    with pytest.raises(BrokerError, match="Upstox"):
+        on_server(server, lambda account: account.margin([order(0, kind=OrderType.MARKET)]))
+
+
+@pytest.mark.parametrize("charges", [None, {}, {"charges": 7}, {"charges": {"total": "dear"}}])
+def test_charges_that_make_no_sense(server, charges):
+    margins = {"margins": [], "final_margin": 1}
+    server.answer = lambda method, *_: reply(margins if method == "POST" else charges)()
+    with pytest.raises(BrokerError, match="Upstox"):
+        on_server(server, lambda account: account.margin([order()]))
+
+
 TRADE = {
     "exchange": "NSE", "product": "I", "trading_symbol": "RELIANCE", "instrument_token": RELIANCE.upstox_id,
     "order_type": "MARKET", "transaction_type": "BUY", "quantity": 3, "order_id": "52", "trade_id": "7",
@@ -142,6 +163,13 @@ def test_trades_of_earlier_days_page_by_page_and_segment_by_segment(server):
     assert (found[0].symbol, found[0].instrument) == ("NIFTY 2026-03-26 24000.0 CE", "")
     assert (found[1].instrument, found[1].product, found[1].price) == (RELIANCE.id, None, 2_252_35)
     assert found[1].ts == midnight(date(2026, 3, 27))
+
+
+@pytest.mark.parametrize("wrong", [{"trade_date": "soon"}, {"trade_date": None}, {"price": 0}, {"quantity": 0.5}])
+def test_an_execution_of_an_earlier_day_that_cannot_be(server, wrong):
+    server.answer = reply([PAST | wrong], meta_data={"page": {"total_pages": 1}})
+    with pytest.raises(BrokerError, match="Upstox gave"):
+        on_server(server, lambda account: account.trade_history(date(2026, 3, 1), date(2026, 3, 31)))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """`UpstoxAccount`: what a person may ask of an account at Upstox besides plain orders.
 
 Conditional orders are Upstox's GTT (see `gtt`). Upstox has no e-DIS, no ledger and no exit at a profit or loss in its
-API: sales are authorised in its app, once for all with a DDPI.
+API: sales are authorised in its app, once for all with a DDPI. Until that is done it refuses a GTT that sells holdings.
 """
 
 from __future__ import annotations
