@@ -267,12 +267,13 @@ class _BarReplay:
 
     def _begin_day(self, ts: Nanos, opens: list[tuple[_Line, Paise]]) -> None:
         session, broker = self._session, self._broker
-        self._day_end = midnight(ist_day(ts)) + DAY
+        day = ist_day(ts)
+        self._day_end = midnight(day) + DAY
         broker.end_day()
         for line, price in opens:
             broker.on_price(line.name, ts, price)
-        session.begin_day(ist_day(ts), ts, self._analysis)
-        session.engine.screen = TickScreen(self._known, self._calendar, jump_percent=_NO_JUMPS)
+        screen = TickScreen(self._known, self._calendar, jump_percent=_NO_JUMPS)
+        session.begin_day(day, ts, self._analysis, screen=screen)
 
     def _walk(self, start: Nanos, lines: list[_Line]) -> None:
         """The three legs inside the bars, all instruments together; a price that nobody would answer is left out."""

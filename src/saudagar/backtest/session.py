@@ -17,9 +17,11 @@ from saudagar.engine.settings import Settings
 from saudagar.engine.state import State
 from saudagar.execution.effects import Effect
 from saudagar.execution.ports import InstrumentLookup
+from saudagar.market.screen import TickScreen
 from saudagar.market.sessions import Calendar
 from saudagar.model import InstrumentId, Nanos, Paise, PositionId, SetTradingState, Source, TradingState
 from saudagar.model.events import Event
+from saudagar.model.order import TERMINAL
 from saudagar.portfolio import Trade
 
 
@@ -36,7 +38,16 @@ class Session:
     ----------
     on_events
         Told the events of every step, in order; what a journal would hold.
+
+    Attributes
+    ----------
+    engine
+        That of the present day.
+    changes
+        Steps in which something has happened.
     """
+
+    engine: Engine
 
     def __init__(
         self,
@@ -55,16 +66,10 @@ class Session:
         self._costs = costs
         self._broker = broker
         self._on_events = on_events
-        self.changes = 0  # steps in which something has happened
-        self._engine: Engine | None = None
+        self.changes = 0
         self._trades: list[Trade] = []
         limits = settings.limits
         self.day_limits = bool(limits.day_loss or limits.day_profit)
-
-    @property
-    def engine(self) -> Engine:
-        assert self._engine is not None, "no day has begun"
-        return self._engine
 
     def standing(self, position: PositionId) -> Standing:
         """What a strategy may know of its own position."""
@@ -75,14 +80,21 @@ class Session:
         """See `engine.watch`."""
         return self.engine.watch.corridor(instrument)
 
-    def begin_day(self, day: date, now: Nanos, analysis: Analysis, watched: Sequence[InstrumentId] = ()) -> None:
+    def begin_day(
+        self,
+        day: date,
+        now: Nanos,
+        analysis: Analysis,
+        watched: Sequence[InstrumentId] = (),
+        screen: TickScreen | None = None,
+    ) -> None:
         """A new engine on the old state, as on a morning after. What has ended is put away first."""
         self._put_away()
         costs = self._costs if self.day_limits else _nothing
-        self._engine = Engine(
-            self.settings, self._instruments, self._calendar, self.state, costs, watched, analysis=analysis
+        self.engine = Engine(
+            self.settings, self._instruments, self._calendar, self.state, costs, watched, analysis, screen
         )
-        self._settle(self._engine.start(day, now))
+        self._settle(self.engine.start(day, now))
         if self.state.trading is TradingState.REDUCING:  # the limits are of the day: a person resumes in the morning
             command = SetTradingState(ts=now, state=TradingState.ACTIVE, reason="a new day", source=Source.SESSION)
             self.process(command)
@@ -111,7 +123,7 @@ class Session:
         state = self.state
         self._trades += state.trades
         state.trades.clear()
-        state.orders = {order_id: order for order_id, order in state.orders.items() if order.working}
+        state.orders = {name: order for name, order in state.orders.items() if order.status not in TERMINAL}
 
     def result(self, fills: int) -> Result:
         """What has come of it. Ends the session."""

@@ -80,6 +80,8 @@ class Engine:
         Instruments to take prices of beside those of the plans.
     analysis
         What turns ticks into intents; by default bars and graphs made from the plans, cold.
+    screen
+        What lets usable ticks through; by default one for all instruments of the plans and those `watched`.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Engine:
         costs: Callable[[Trade], Paise],
         watched: Sequence[InstrumentId] = (),
         analysis: Analysis | None = None,
+        screen: TickScreen | None = None,
     ) -> None:
         self._core = Core(settings, instruments, calendar, state, costs)
         self.watch = Watch(self._core)
@@ -106,9 +109,7 @@ class Engine:
             settings.bar_grace,
             self._strategy_failed,
         )
-        planned = (i for plan in settings.plans for i in plan.instruments)
-        seen = {i: self._core.instrument(i) for i in (*watched, *planned)}
-        self.screen = TickScreen(seen.values(), calendar)
+        self.screen = screen or self._screen(watched)
         self._halt_when_flat: SetTradingState | None = None
         self._handlers: dict[type, Callable[[Any], None]] = {
             TickFrame: self._frame,
@@ -124,6 +125,12 @@ class Engine:
             LinkReported: self._link,
             DayEnded: self._day_ended,
         }
+
+    def _screen(self, watched: Sequence[InstrumentId]) -> TickScreen:
+        core = self._core
+        planned = (i for plan in core.settings.plans for i in plan.instruments)
+        seen = {i: core.instrument(i) for i in (*watched, *planned)}
+        return TickScreen(seen.values(), core.calendar)
 
     @property
     def state(self) -> State:

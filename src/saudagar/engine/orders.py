@@ -29,7 +29,7 @@ from saudagar.model import (
 )
 from saudagar.model import events as ev
 from saudagar.portfolio import Position
-from saudagar.risk import Denied, PreTrade, Proposal, Throttle, Verdict
+from saudagar.risk import Denied, Proposal, Throttle, Verdict, pre_trade
 
 if TYPE_CHECKING:
     from saudagar.engine.watch import Watch
@@ -65,7 +65,7 @@ class OrderDesk:
         self._core = core
         self._watch = watch
         self._limits = core.settings.limits
-        self._rules = PreTrade(core.settings.limits)
+        self._rules = pre_trade(core.settings.limits)
         self._throttle = Throttle(core.settings.limits.orders_per_second)
         self._hold: dict[PositionId, _Hold] = {}
         self._refusals: dict[PositionId, int] = {}

@@ -5,12 +5,12 @@ from saudagar.risk.rules import (
     Approved,
     Denied,
     Limits,
-    PreTrade,
     Proposal,
     Throttle,
     Verdict,
     check,
     day_limit,
+    pre_trade,
 )
 from saudagar.risk.sizing import size
 
@@ -19,11 +19,11 @@ __all__ = [
     "Approved",
     "Denied",
     "Limits",
-    "PreTrade",
     "Proposal",
     "Throttle",
     "Verdict",
     "check",
     "day_limit",
+    "pre_trade",
     "size",
 ]

@@ -7,6 +7,7 @@ that objects decides. Rules are pure and fail closed: what is not known is not a
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -203,27 +204,51 @@ _BOUND_BY = {
 """The rules that object to nothing where their limit is 0."""
 
 
+_CALM = frozenset({"halted", "reducing", "frozen", "session", "allowed"})
+"""The rules that object to nothing on an ordinary day; see `PreTrade._ordinary`."""
+
+
 class PreTrade:
     """The rules under one set of limits."""
 
     def __init__(self, limits: Limits) -> None:
         idle = {name for name, limit in _BOUND_BY.items() if not getattr(limits, limit)}
+        entry = [(name, rule) for name, rule in ENTRY_RULES if name not in idle]
         self._limits = limits
-        self._entry = tuple(rule for name, rule in ENTRY_RULES if name not in idle)
-        self._exit = tuple(rule for _, rule in EXIT_RULES)
+        self._entry, self._exit = (tuple(rule for _, rule in rows) for rows in (entry, EXIT_RULES))
+        self._calm_entry, self._calm_exit = (
+            tuple(rule for name, rule in rows if name not in _CALM) for rows in (entry, EXIT_RULES)
+        )
+        self._tradable: set[Instrument] = set()
 
     def check(self, proposal: Proposal) -> Verdict:
         """The verdict on one order."""
         limits = self._limits
-        for rule in self._entry if proposal.purpose is _ENTRY else self._exit:
+        if self._ordinary(proposal):
+            rules = self._calm_entry if proposal.purpose is _ENTRY else self._calm_exit
+        else:
+            rules = self._entry if proposal.purpose is _ENTRY else self._exit
+        for rule in rules:
             if objection := rule(proposal, limits):
                 return Denied(_NAMES[rule], objection)
         return APPROVED
 
+    def _ordinary(self, p: Proposal) -> bool:
+        """Whether no switch is turned, the market is open, and the instrument has been found tradable."""
+        if p.trading is not _ACTIVE or p.frozen or not p.session_open:
+            return False
+        if p.instrument not in self._tradable and not _tradable(p, self._limits):
+            self._tradable.add(p.instrument)
+        return p.instrument in self._tradable
+
+
+pre_trade = lru_cache(maxsize=16)(PreTrade)
+"""The rules under `limits`, made once: a replay opens a desk for each of its days."""
+
 
 def check(proposal: Proposal, limits: Limits) -> Verdict:
-    """The verdict on one order; `PreTrade` for many under the same limits."""
-    return PreTrade(limits).check(proposal)
+    """The verdict on one order."""
+    return pre_trade(limits).check(proposal)
 
 
 def day_limit(profit: Paise, limits: Limits) -> str:
