@@ -41,7 +41,7 @@ from saudagar.strategies.ema_cross import EmaCross
 STOCK = msgspec.structs.replace(INSTRUMENTS[0], tick_size=10, lot_size=5)
 NAME = STOCK.id
 LIMIT, SL, MARKET = OrderType.LIMIT, OrderType.SL, OrderType.MARKET
-TOUCH = FillRules(fill=Fill.LIMIT_TOUCH, queue=500_000)
+TOUCH = FillRules(fill=Fill.LIMIT_TOUCH, queue=500_000, rest=3)
 SHARE = FillRules(participation=100_000)
 
 
@@ -108,6 +108,18 @@ def test_an_offer_waits_at_the_high_and_a_queue_moves_once_a_bar() -> None:
         reports = [report for price in (9_950, 10_000, 9_960, 10_000) for report in made.on_price(NAME, 2, price)]
         assert [told(report)[1] for report in reports] == [filled]
     assert reports[0].status is OrderStatus.FILLED
+
+
+def test_what_has_waited_long_enough_is_withdrawn_with_what_has_traded() -> None:
+    made = broker(FillRules(fill=Fill.LIMIT_TOUCH, queue=500_000, rest=2))
+    made.carry_out(SubmitOrder(order(LIMIT, 120, price=10_000)))
+    made.begin_bar(NAME, 10_000, 10_050, 600)
+    assert [told(report)[1] for report in made.on_price(NAME, 2, 10_000)] == [50]
+    made.begin_bar(NAME, 10_020, 10_050, 600)
+    assert made.on_price(NAME, 3, 10_020) == []
+    made.begin_bar(NAME, 9_900, 10_050, 600)
+    assert [told(report)[:2] for report in made.on_price(NAME, 4, 10_050)] == [("EXPIRED", 50)]
+    assert not made.busy(NAME)
 
 
 def test_exits_do_not_queue() -> None:

@@ -9,7 +9,8 @@ The rules
   ticks of its range: ``v = volume // ((high - low) / tick + 1)``. A bar that goes through the limit fills the order
   whole, at the limit. One whose extreme is the limit fills ``v - ceil(v * queue)`` of it, once a bar: what of the
   volume there was beyond the queue ahead. So 100 % never fills at a touch, 0 % with all that traded there.
-- **Rest** (``limit-touch``). What has not filled so many bar lengths after the signal is withdrawn.
+- **Rest** (``limit-touch``). What has not filled in so many of its instrument's bars after the signal is withdrawn;
+  with finer bars as detail those are counted.
 - **Participation.** All orders on an instrument together take at most that share of a bar's volume, in whole lots;
   what is left waits for the next bars, exits and stops too. Entries wait until the day ends or the wish changes.
 
@@ -70,11 +71,8 @@ class FillRules(msgspec.Struct, frozen=True, kw_only=True):
         """`settings` with the orders that these rules are about."""
         tactics = settings.tactics
         if self.fill is Fill.LIMIT_TOUCH:
-            longest = max((plan.interval for plan in settings.plans), default=0)
-            tactics = msgspec.structs.replace(
-                tactics, entry_type=OrderType.LIMIT, entry_ppm=0, entry_rest=self.rest * longest, flip=False
-            )
-        elif self.participation:
+            tactics = msgspec.structs.replace(tactics, entry_type=OrderType.LIMIT, entry_ppm=0, flip=False)
+        if self.counts_volume:  # the broker here tells when it has waited long enough
             tactics = msgspec.structs.replace(tactics, entry_rest=DAY)
         return settings if tactics is settings.tactics else msgspec.structs.replace(settings, tactics=tactics)
 

@@ -6,6 +6,8 @@ range and volume lie before it lets the price walk.
 
 from __future__ import annotations
 
+import msgspec
+
 from saudagar.backtest.fill_rules import PPM, Fill, FillRules
 from saudagar.backtest.fills import Answer, BarBroker, Resting, Slippage, can_trade, touched
 from saudagar.execution.ports import InstrumentLookup
@@ -13,6 +15,7 @@ from saudagar.model import (
     ClientOrderId,
     InstrumentId,
     ModifyAccepted,
+    Nanos,
     NewOrder,
     OrderReport,
     OrderStatus,
@@ -39,9 +42,10 @@ class _Bar:
 class _Part:
     """What has traded of an order that is not done."""
 
-    __slots__ = ("filled", "touched_in", "value")
+    __slots__ = ("filled", "placed_in", "touched_in", "value")
 
-    def __init__(self) -> None:
+    def __init__(self, placed_in: int) -> None:
+        self.placed_in = placed_in  # the number of the bar in which it came
         self.filled = 0
         self.value = 0
         self.touched_in = -1  # the number of the bar in which its queue has moved
@@ -73,6 +77,27 @@ class VolumeBroker(BarBroker):
         left = volume * share // PPM if share else _UNBOUNDED
         self._bars[instrument] = _Bar(before.number + 1 if before else 0, low, high, volume, left)
 
+    def on_price(self, instrument: InstrumentId, ts: Nanos, price: Paise) -> list[OrderReport]:
+        """The market trades at `price` (paise): entries that have waited too long end, what rests there fills."""
+        self._now = ts
+        return [*self._withdrawn(instrument), *super().on_price(instrument, ts, price)]
+
+    def _withdrawn(self, instrument: InstrumentId) -> list[OrderReport]:
+        resting = self._resting.get(instrument)
+        if not resting or self._rules.fill is not Fill.LIMIT_TOUCH:
+            return []
+        last = self._bars[instrument].number - self._rules.rest
+        late = [
+            order.new
+            for order in resting.values()
+            if order.new.purpose is Purpose.ENTRY and self._parts[order.new.order_id].placed_in < last
+        ]
+        for new in late:
+            self._take(new.order_id)
+        return [
+            msgspec.structs.replace(self._report(new, OrderStatus.EXPIRED), reason="not filled in time") for new in late
+        ]
+
     def end_day(self) -> None:
         super().end_day()
         self._parts.clear()
@@ -81,7 +106,7 @@ class VolumeBroker(BarBroker):
         terms, price = new.terms, self._prices[new.instrument]
         asleep = terms.order_type.has_trigger and not touched(new.side, price, terms.trigger_price)
         order = self._rest(new, terms, asleep=asleep)
-        self._parts[new.order_id] = _Part()
+        self._parts[new.order_id] = _Part(self._bars[new.instrument].number)
         if not asleep and not self._joins_queue(new) and can_trade(new.side, price, terms):
             report = self._trade(order, self._worse(new, terms, price), _UNBOUNDED)
             if report is not None:
