@@ -1,5 +1,7 @@
 """`UpstoxAccount` through the real SDK: what goes over the wire, and how every request can end."""
 
+import logging
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from inspect import iscoroutinefunction
@@ -197,6 +199,20 @@ def test_an_answer_that_never_comes_is_an_unknown_outcome_and_not_asked_again(se
 
     on_server(server, work)
     assert len(server.requests) == 2
+
+
+def test_no_secret_is_logged_at_debug_level(server, caplog):
+    """Neither on a good day nor on a bad one, for writes and for reads."""
+    asked = [*WAYS.values(), lambda account: account.conditionals(), lambda account: account.trades()]
+    with caplog.at_level(logging.DEBUG):
+        for answer in (reply({"gtt_order_ids": ["GTT-C1"]}), lambda *_: (200, b"garbled"), lambda *_: "reset"):
+            server.answer = answer
+            for way in asked:
+                with suppress(BrokerError):
+                    on_server(server, way)
+    assert len(server.requests) == 3 * len(asked)
+    assert caplog.records
+    assert TOKEN not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ class UpstoxAccount:
         await self._writes.ask("conversion", convert, api="PortfolioApi", algo=False, doubt=_POSITIONS)
 
     async def place_conditional(self, asked: NewConditional) -> ConditionalReport:
-        """Upstox keeps no id of ours with a GTT."""
+        """Upstox keeps no id of ours with a GTT. A leg with a limit rests there once the price has run past it."""
         fields = self._gtt(asked)
         instrument = self._lookup.get(asked.instrument)
         fields |= {
