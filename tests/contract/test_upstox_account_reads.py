@@ -124,7 +124,7 @@ def test_the_trade_book_in_both_of_upstoxs_ways_to_write_a_time(server):
 @pytest.mark.parametrize(
     "wrong",
     [{"quantity": 0}, {"quantity": -1}, {"average_price": 0}, {"average_price": "dear"}, {"transaction_type": "LEND"},
-     {"order_id": None}, {"product": "X"}],
+     {"order_id": None}],
 )  # fmt: skip
 def test_a_trade_that_cannot_be_is_a_fault_of_the_answer(server, wrong):
     server.answer = reply([TRADE | wrong])
@@ -163,6 +163,11 @@ def test_trades_of_earlier_days_page_by_page_and_segment_by_segment(server):
     assert (found[0].symbol, found[0].instrument) == ("NIFTY 2026-03-26 24000.0 CE", "")
     assert (found[1].instrument, found[1].product, found[1].price) == (RELIANCE.id, None, 2_252_35)
     assert found[1].ts == midnight(date(2026, 3, 27))
+
+
+def test_a_trade_of_a_cover_order_does_not_hide_the_others(server):
+    server.answer = reply([TRADE, TRADE | {"product": "CO", "trade_id": "8"}])
+    assert [each.product for each in on_server(server, lambda account: account.trades())] == [Product.INTRADAY, None]
 
 
 @pytest.mark.parametrize("wrong", [{"trade_date": "soon"}, {"trade_date": None}, {"price": 0}, {"quantity": 0.5}])

@@ -14,7 +14,7 @@ from saudagar.model.errors import DataError
 
 
 def trade(row: parse.Row, lookup: InstrumentLookup) -> AccountTrade:
-    """One row of today's trade book.
+    """One row of today's trade book. Of a product that the desk does not have (a cover order's) it says None.
 
     Raises
     ------
@@ -22,16 +22,13 @@ def trade(row: parse.Row, lookup: InstrumentLookup) -> AccountTrade:
         If it is no execution.
     """
     instrument, name = parse.instrument_of(row, lookup)
-    product = words.product(row.get("product"), parse.derivative(instrument, row))
-    if product is None:
-        raise DataError(f"Upstox gave a trade with an unknown product {row.get('product')!r}.")
     quantity, price = _execution(row, row.get("average_price"))
     return AccountTrade(
         trade_id=parse.text_of(row.get("trade_id")),
         broker_id=parse.broker_id(row.get("order_id")),
         symbol=parse.text_of(row.get("trading_symbol") or row.get("tradingsymbol")),
         side=_side(row),
-        product=product,
+        product=words.product(row.get("product"), parse.derivative(instrument, row)),
         quantity=quantity * parse.units_per_lot(instrument),
         price=price,
         ts=parse.naive_ist(row.get("exchange_timestamp")),
