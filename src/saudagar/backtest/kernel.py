@@ -10,6 +10,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -31,6 +32,7 @@ from saudagar.model import Instrument, Offset, OrderType, SizeBy, TradeSide
 
 Rows = NDArray[np.int64]
 Say: TypeAlias = Callable[[str], None] | None
+Loop: TypeAlias = tuple[Fused, str]
 
 _SIDES = {TradeSide.BOTH: 0, TradeSide.BUY: 1, TradeSide.SELL: -1}
 _SIZES = {
@@ -254,10 +256,27 @@ class Told:
         return int(self.states[:, slots.FILLS].sum())
 
 
-def trade_alone(plan: Plan, bars: BarArrays, row: Rows, say: Say = None, *, at_close: bool = False) -> Told:
-    """One plan on one instrument that no other shares a limit with; its signals act at the next open or their close."""
-    fused, text = _alone(plan, row, at_close)
-    kernel: Callable[..., Rows] = load(text, say).run
+def trade_each(
+    plans: Sequence[Plan], bars: Sequence[BarArrays], rows: Sequence[Rows], say: Say = None, *, at_close: bool = False
+) -> list[Told]:
+    """Plans of one instrument each that share no limit, on one thread per core; the lists run side by side.
+
+    Signals act at the next open or at their close.
+    """
+    loops = _alone(plans, rows, at_close)
+    kernels = [load(text, say).run for _, text in loops]
+    columns = [fused.arrays(each) for (fused, _), each in zip(loops, bars, strict=True)]  # may run a user's functions
+    values = [np.array(fused.values or (0.0,)) for fused, _ in loops]
+    given = kernels, bars, columns, values, rows
+    if len(plans) == 1:
+        return list(map(_trade_alone, *given))
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(_trade_alone, *given))
+
+
+def _trade_alone(
+    kernel: Callable[..., Rows], bars: BarArrays, columns: Sequence[NDArray[Any]], values: NDArray[Any], row: Rows
+) -> Told:
     state = np.zeros(slots.STATE, np.int64)
     shared = np.zeros(slots.SHARED, np.int64)
     out = kernel(
@@ -267,8 +286,8 @@ def trade_alone(plan: Plan, bars: BarArrays, row: Rows, say: Say = None, *, at_c
         bars.end,
         bars.since + bars.session_open,
         mornings(bars),
-        *fused.arrays(bars),
-        np.array(fused.values or (0.0,)),
+        *columns,
+        values,
         row,
         state,
         shared,
@@ -277,20 +296,28 @@ def trade_alone(plan: Plan, bars: BarArrays, row: Rows, say: Say = None, *, at_c
     return Told(out[: shared[slots.TRADES]], state[None, :])
 
 
-def _alone(plan: Plan, row: Rows, at_close: bool) -> tuple[Fused, str]:
-    run = Run(plan, plan.instruments[0])
-    fused = fuse(run.exprs)
-    timed = bool(row[slots.MAX_AGE]) or row[slots.SQUARE_OFF] < DAY
-    hours = timed or row[slots.FROM] > 0 or row[slots.UNTIL] < _DAY_END
-    inside = bool(row[slots.HAS : slots.HAS + 4].any())
-    text = alone(fused, run.names, timed=timed, inside=inside, hours=bool(hours), at_close=at_close)
-    return fused, text
+def _alone(plans: Sequence[Plan], rows: Sequence[Rows], at_close: bool) -> list[Loop]:
+    """The loop of each plan; those that differ by their instrument only share one."""
+    made: dict[tuple[object, ...], Loop] = {}
+    found = []
+    for plan, row in zip(plans, rows, strict=True):
+        timed = bool(row[slots.MAX_AGE]) or bool(row[slots.SQUARE_OFF] < DAY)
+        hours = timed or bool(row[slots.FROM] > 0) or bool(row[slots.UNTIL] < _DAY_END)
+        inside = bool(row[slots.HAS : slots.HAS + 4].any())
+        key = id(plan.strategy), id(plan.exits), plan.interval, timed, hours, inside
+        if key not in made:
+            run = Run(plan, plan.instruments[0])
+            fused = fuse(run.exprs)
+            text = alone(fused, run.names, timed=timed, inside=inside, hours=hours, at_close=at_close)
+            made[key] = fused, text
+        found.append(made[key])
+    return found
 
 
 def texts(plans: Sequence[Plan], rows: Sequence[Rows], *, together: bool, at_close: bool) -> set[str]:
-    """What would have to be compiled to trade `plans` (see `trade_alone`, `trade_together`)."""
+    """What would have to be compiled to trade `plans` (see `trade_each`, `trade_together`)."""
     if not together:
-        return {_alone(plan, row, at_close)[1] for plan, row in zip(plans, rows, strict=True)}
+        return {text for _, text in _alone(plans, rows, at_close)}
     runs = [Run(plan, plan.instruments[0]) for plan in plans]
     return {_TOGETHER, *(signals_only(fuse(run.exprs), run.names) for run in runs)}
 

@@ -262,8 +262,10 @@ def _result(
 ) -> BacktestResult:
     pairs = _pairs(backtest)
     if len(pairs) > 1:
-        order = np.argsort(trades[:, slots.OUT_ROW], kind="stable")  # within a row they stand in their order
-        trades = trades[order[np.argsort(trades[order, slots.OUT_EXIT_TS], kind="stable")]]
+        place = trades[:, slots.OUT_ROW]  # within a place they stand in their order
+        if (place[1:] < place[:-1]).any():
+            trades = trades[np.argsort(place, kind="stable")]
+        trades = trades.take(np.argsort(trades[:, slots.OUT_EXIT_TS], kind="stable"), axis=0)
     cost = charged(backtest.costs, [backtest.market.instruments.get(name) for _, name in pairs], trades, states)
     column = np.ascontiguousarray(trades.T)
     return BacktestResult(
