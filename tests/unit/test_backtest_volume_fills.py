@@ -13,7 +13,7 @@ from saudagar.backtest.fills import NO_SLIPPAGE, Slippage
 from saudagar.backtest.replay import replay_bars
 from saudagar.backtest.run import Backtest, run
 from saudagar.backtest.volume_fills import VolumeBroker
-from saudagar.execution.effects import CancelOrder, FindOrder, ModifyOrder, SubmitOrder
+from saudagar.execution.effects import CancelOrder, FetchTrades, FindOrder, ModifyOrder, SubmitOrder
 from saudagar.indicators import BarArrays
 from saudagar.market.master import Master
 from saudagar.model import (
@@ -150,6 +150,8 @@ def test_what_is_cancelled_keeps_what_has_traded() -> None:
     made.carry_out(SubmitOrder(order(MARKET, 250)))
     (answer,) = made.carry_out(CancelOrder(ClientOrderId("BT1")))
     assert told(answer)[:2] == ("CANCELLED", 100)
+    (again,) = made.carry_out(FetchTrades(answer))
+    assert [(trade.quantity, trade.price) for trade in again.trades] == [(100, 10_000)]
     (failed,) = made.carry_out(ModifyOrder(ClientOrderId("BT1"), OrderTerms(quantity=5, order_type=MARKET)))
     assert isinstance(failed, RequestFailed)
 

@@ -81,6 +81,12 @@ class Calls:
         self._look()
         return sum([position.quantity for position in self._positions])
 
+    @property
+    def under_way(self) -> bool:
+        """Whether an order works or a position is not where it should be."""
+        self._look()
+        return not self._high
+
     def first(self) -> int:
         """The first bar to visit; the number of bars if there is none."""
         return 0 if self._every_bar else self._acts.reach(0)

@@ -229,9 +229,19 @@ class _BarReplay:
             while heap and heap[0][0] == ts:
                 due.append(lines[heapq.heappop(heap)[1]])
             self._visit(ts, due)
+            if self._waiting:
+                due = lines
+                heap.clear()
+                for line in lines:
+                    line.at = min(line.at, int(np.searchsorted(line.bars.start, ts, side="right")))
             for line in due:
                 if line.at < len(line.bars):
                     heapq.heappush(heap, (line.starts[line.at], line.number))
+
+    @property
+    def _waiting(self) -> bool:
+        """Whether an order waits for volume: the desk looks after it by the clock, which every instrument moves."""
+        return self._volumes is not None and any(line.calls.under_way for line in self._lines)
 
     def _visit(self, ts: Nanos, lines: list[_Line]) -> None:
         """The bars that begin at `ts`: their opens, then the way to their closes where it matters. Moves on."""
@@ -246,7 +256,7 @@ class _BarReplay:
             self._hear(lines)
         self._trade(ts, opens)
         following = [line.calls.after_open(line.at) for line in lines]
-        inside = [line for line, at in zip(lines, following, strict=True) if at == line.at]
+        inside = [line for line, at in zip(lines, following, strict=True) if at == line.at or self._waiting]
         if inside:
             self._walk(ts, inside)
         if self._at_close and (heard := self._hear(lines)):
@@ -280,7 +290,7 @@ class _BarReplay:
         paths = [(line, line.path()) for line in lines]
         end = max([line.ends[line.at] for line in lines])
         for leg, ts in ((1, start + (end - start) // 4), (2, start + (end - start) // 2), (3, end - 1)):
-            stirred = [each for each in paths if each[0].stirs(ts, each[1], leg)]
+            stirred = paths if self._waiting else [each for each in paths if each[0].stirs(ts, each[1], leg)]
             for line, path in stirred:
                 self._to_levels(line, ts, path[leg - 1], path[leg])
             if stirred:

@@ -10,6 +10,7 @@ import msgspec
 
 from saudagar.backtest.fill_rules import PPM, Fill, FillRules
 from saudagar.backtest.fills import Answer, BarBroker, Resting, Slippage, can_trade, touched
+from saudagar.execution.effects import Effect, FetchTrades
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
     ClientOrderId,
@@ -23,6 +24,7 @@ from saudagar.model import (
     Paise,
     Purpose,
     Side,
+    TradeReport,
 )
 
 
@@ -40,14 +42,15 @@ class _Bar:
 
 
 class _Part:
-    """What has traded of an order that is not done."""
+    """What has traded of an order."""
 
-    __slots__ = ("filled", "placed_in", "touched_in", "value")
+    __slots__ = ("filled", "placed_in", "touched_in", "trades", "value")
 
     def __init__(self, placed_in: int) -> None:
         self.placed_in = placed_in  # the number of the bar in which it came
         self.filled = 0
         self.value = 0
+        self.trades: list[TradeReport] = []
         self.touched_in = -1  # the number of the bar in which its queue has moved
 
 
@@ -76,6 +79,13 @@ class VolumeBroker(BarBroker):
         share = self._rules.participation
         left = volume * share // PPM if share else _UNBOUNDED
         self._bars[instrument] = _Bar(before.number + 1 if before else 0, low, high, volume, left)
+
+    def carry_out(self, effect: Effect) -> list[Answer]:
+        """Do what the engine asks; the answers, in order. A cancel may be answered before the fill it crosses."""
+        if isinstance(effect, FetchTrades):
+            part = self._parts.get(effect.report.order_id)
+            return [] if part is None else [msgspec.structs.replace(effect.report, trades=tuple(part.trades))]
+        return super().carry_out(effect)
 
     def on_price(self, instrument: InstrumentId, ts: Nanos, price: Paise) -> list[OrderReport]:
         """The market trades at `price` (paise): entries that have waited too long end, what rests there fills."""
@@ -170,11 +180,11 @@ class VolumeBroker(BarBroker):
         bar.left -= units
         part.filled += units
         part.value += units * price
+        part.trades.append(TradeReport(str(len(part.trades) + 1), units, price, self._now))
         self.book(new, units)
         done = units == remaining
         if done:
             self._take(new.order_id)
-            del self._parts[new.order_id]
         return OrderReport(
             order_id=new.order_id,
             status=OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED,
