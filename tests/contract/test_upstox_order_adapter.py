@@ -1,7 +1,6 @@
 """`UpstoxBroker` through the real SDK against a small scripted server: every way a request can end."""
 
 import asyncio
-import json
 import logging
 import socket
 import threading
@@ -11,26 +10,31 @@ from decimal import Decimal
 import numpy as np
 import pytest
 import upstox_client
+from tests.contract.upstox_orders import (
+    ACCEPTED,
+    FUTURE,
+    GOLD,
+    INDEX,
+    NAMELESS,
+    SHARE,
+    TOKEN,
+    live_order,
+    new_order,
+    on_broker,
+    refusal,
+    reply,
+)
 from tests.scripted import Server
 
 from saudagar.brokers.governor import Governor, Window
-from saudagar.brokers.upstox.broker import UpstoxBroker, UpstoxOrderSettings
+from saudagar.brokers.upstox.broker import UpstoxOrderSettings
 from saudagar.model import (
     SECOND,
-    BrokerOrderId,
     ClientOrderId,
-    Instrument,
-    InstrumentKind,
-    NewOrder,
-    Order,
     OrderStatus,
     OrderTerms,
     OrderType,
-    PositionId,
     Product,
-    Purpose,
-    Segment,
-    Side,
     Validity,
 )
 from saudagar.model.errors import (
@@ -44,103 +48,12 @@ from saudagar.model.errors import (
     Unsupported,
 )
 
-TOKEN = "CANARY-TOKEN"
-INDEX = Instrument(segment=Segment.NSE_INDEX, symbol="NIFTY", kind=InstrumentKind.INDEX, tick_size=5, upstox_id="I|N")
-SHARE = Instrument(
-    segment=Segment.NSE_EQ, symbol="SBIN", kind=InstrumentKind.EQUITY, tick_size=5, upstox_id="NSE_EQ|INE062A01020"
-)
-NAMELESS = Instrument(segment=Segment.NSE_EQ, symbol="NEW", kind=InstrumentKind.EQUITY, tick_size=5)
-FUTURE = Instrument(
-    segment=Segment.NSE_FNO, symbol="F", kind=InstrumentKind.FUTURE, tick_size=5, upstox_id="NSE_FO|9", lot_size=75
-)
-GOLD = Instrument(
-    segment=Segment.MCX_COMM,
-    symbol="GOLDM",
-    kind=InstrumentKind.FUTURE,
-    tick_size=100,
-    lot_size=10,
-    upstox_id="MCX_FO|1",
-)
-
-
-class Lookup:
-    all = (INDEX, SHARE, NAMELESS, FUTURE, GOLD)
-
-    def get(self, instrument):
-        for each in self.all:
-            if each.id == instrument:
-                return each
-        raise UnknownInstrument(f"{instrument} is not known.")
-
-    def by_dhan(self, segment, security_id):
-        return None
-
-    def by_upstox(self, instrument_key):
-        return next((each for each in self.all if each.upstox_id == instrument_key), None)
-
-    def __iter__(self):
-        return iter(self.all)
-
 
 @pytest.fixture
 def server():
     server = Server()
     yield server
     server.close()
-
-
-def on_broker(server: Server, work, timeout=(1.0, 0.4), governor=None, **settings):
-    """Run `work(broker)` with the REST side only: the order stream has no address and is never started."""
-
-    async def main():
-        broker = UpstoxBroker(
-            UpstoxOrderSettings(token=TOKEN, rest_host=f"http://127.0.0.1:{server.port}", timeout=timeout, **settings),
-            Lookup(),
-            clock=lambda: 77,
-            governor=governor,
-        )
-        await broker.open()
-        try:
-            return await work(broker)
-        finally:
-            await broker.stop()
-
-    return asyncio.run(main())
-
-
-def new_order(**changes) -> NewOrder:
-    fields = {
-        "order_id": ClientOrderId("DEMO26112000001"),
-        "instrument": SHARE.id,
-        "side": Side.BUY,
-        "terms": OrderTerms(quantity=10, order_type=OrderType.LIMIT, price=81_235),
-        "product": Product.INTRADAY,
-        "purpose": Purpose.ENTRY,
-        "position": PositionId("ema@NSE_EQ:SBIN"),
-    }
-    return NewOrder(**(fields | changes))
-
-
-def live_order(broker_id: str = "52", **changes) -> Order:
-    new = new_order(**changes)
-    return Order(new=new, terms=new.terms, broker_id=BrokerOrderId(broker_id))
-
-
-def reply(data: object, status: int = 200):
-    return lambda *_: (status, json.dumps({"status": "success", "data": data}).encode())
-
-
-def refusal(code: str, message: str, status: int = 400):
-    body = {"status": "error", "errors": [{"errorCode": code, "message": message}]}
-    return lambda *_: (status, json.dumps(body).encode())
-
-
-ACCEPTED = reply({"order_ids": ["52"]})
-ROW = {
-    "order_id": "52", "tag": "DEMO26112000001", "status": "open", "order_type": "LIMIT", "quantity": 10,
-    "filled_quantity": 0, "price": 812.35, "product": "I", "transaction_type": "BUY", "average_price": 0.0,
-    "instrument_token": SHARE.upstox_id, "order_timestamp": "2026-11-20 09:15:00", "validity": "DAY",
-}  # fmt: skip
 
 
 def test_an_order_on_the_wire(server):
@@ -377,90 +290,6 @@ def test_writes_go_out_in_order_over_one_connection_and_reads_do_not_wait_for_th
     assert time.monotonic() - started < 1
     assert [body["tag"] for method, _, body in server.requests if method == "POST"] == ["T0", "T1", "T2"]
     assert server.connections == 2
-
-
-def test_the_book_is_read_although_the_sdks_models_would_refuse_it(server):  # U4
-    server.answer = reply([ROW | {"validity": "TTL", "new_field": 1}, ROW | {"order_id": "53", "tag": None}])
-    ours, foreign = on_broker(server, lambda broker: broker.orders())
-    assert (ours.order_id, ours.status, foreign.order_id, foreign.broker_id) == (
-        "DEMO26112000001",
-        OrderStatus.OPEN,
-        "",
-        "53",
-    )
-
-
-def test_find_by_tag_takes_the_orders_latest_word_and_not_a_step_of_its_history(server):
-    def answer(method, path, body):
-        if path == "/v2/order/history?tag=DEMO26112000001":
-            return reply([ROW | {"status": "open pending"}, ROW | {"status": "put order req received"}])()
-        assert path == "/v2/order/details?order_id=52"
-        return reply(ROW | {"status": "complete", "filled_quantity": 10, "average_price": 812.3})()
-
-    server.answer = answer
-    found = on_broker(server, lambda broker: broker.find(ClientOrderId("DEMO26112000001")))
-    assert (found.status, found.filled) == (OrderStatus.FILLED, 10)
-
-
-@pytest.mark.parametrize("history", [reply([]), refusal("UDAPI100010", "Order not found", 404), refusal("X", "what")])
-@pytest.mark.parametrize("book", [[], [ROW | {"tag": "OTHER"}], [ROW]])
-def test_none_is_said_only_when_the_book_does_not_have_it_either(server, history, book):
-    server.answer = lambda method, path, body: history() if "history" in path else reply(book)()
-    found = on_broker(server, lambda broker: broker.find(ClientOrderId("DEMO26112000001")))
-    assert (found is not None) == (book == [ROW])
-
-
-@pytest.mark.parametrize(
-    "answer", [lambda *_: None, lambda *_: "reset", refusal("", "busy", 500), refusal("", "x", 429)]
-)
-def test_a_look_up_that_fails_is_no_answer(server, answer):
-    server.answer = answer
-    with pytest.raises(BrokerError) as told:
-        on_broker(server, lambda broker: broker.find(ClientOrderId("DEMO26112000001")))
-    assert not isinstance(told.value, OutcomeUnknown | RejectedByBroker)
-
-
-def test_two_orders_of_one_id_are_a_fault_of_the_answer(server):
-    server.answer = lambda method, path, body: reply([] if "history" in path else [ROW, ROW | {"order_id": "53"}])()
-    with pytest.raises(BrokerError, match="answered the look-up"):
-        on_broker(server, lambda broker: broker.find(ClientOrderId("DEMO26112000001")))
-
-
-def test_the_account_in_whole(server):
-    position = {"instrument_token": SHARE.upstox_id, "product": "I", "quantity": 10, "day_buy_quantity": 10}
-    cash = {"cash": {"opening_balance": 100.0}, "margin_used": {"total": 25.5}}
-    answers = {
-        "/v2/portfolio/short-term-positions": [position],
-        "/v3/portfolio/mtf-positions": [position | {"product": "MTF", "quantity": 3}],
-        "/v2/portfolio/long-term-holdings": [{"instrument_token": SHARE.upstox_id, "quantity": 4}],
-        "/v3/user/get-funds-and-margin": {"available_to_trade": {"total": 74.5, "cash_available_to_trade": cash}},
-        "/v2/order/trades?order_id=52": [
-            {"order_id": "52", "trade_id": "1", "quantity": 10, "average_price": 812.35},
-            {"order_id": "99", "trade_id": "2", "quantity": 10, "average_price": 812.35},
-        ],
-    }
-    server.answer = lambda method, path, body: reply(answers[path])()
-
-    async def work(broker):
-        day, funded = await broker.positions()
-        assert (day.quantity, day.product, funded.quantity, funded.product) == (10, Product.INTRADAY, 3, Product.MTF)
-        [held] = await broker.holdings()
-        assert (held.instrument, held.quantity) == (SHARE.id, 4)
-        assert (await broker.funds()).available == 7_450
-        [trade] = await broker.trades_of(live_order())
-        assert (trade.quantity, trade.price) == (10, 81_235)
-
-    on_broker(server, work)
-
-
-@pytest.mark.parametrize("data", [{"a": 1}, [1], "text"])
-def test_a_list_that_is_none_is_a_fault_and_nothing_is_taken_from_it(server, data):
-    server.answer = reply(data)
-    for work in (lambda b: b.orders(), lambda b: b.positions(), lambda b: b.holdings(), lambda b: b.funds()):
-        with pytest.raises(BrokerError):
-            on_broker(server, work)
-    with pytest.raises(BrokerError):
-        on_broker(server, lambda broker: broker.trades_of(live_order()))
 
 
 def test_an_order_without_upstoxs_id_cannot_be_touched_yet(server):
