@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from random import Random
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from tests.backtests import CALENDAR, INSTRUMENTS, MASTER, bars, draw, in_detail, plan
 
+from saudagar.app import research_commands
 from saudagar.app.research_record import record_of
 from saudagar.backtest import choice, kernel
 from saudagar.backtest.choice import chosen, sooner
@@ -218,6 +220,18 @@ def test_a_run_without_trades_is_explained() -> None:
     closed = msgspec.structs.replace(base, settings=late)
     (said,) = remarks(closed, run(closed))
     assert "outside the hours" in said
+
+
+def test_the_engine_tells_how_far_it_is() -> None:
+    shares: list[float] = []
+    run(simple(90), "engine", progress=shares.append)
+    assert len(shares) == 2
+    assert 0 <= shares[0] < 0.1 < shares[1] < 1
+    said: list[str] = []
+    told = research_commands._left(time.perf_counter() - 10, said.append)
+    told(0.0)
+    told(0.25)
+    assert said == ["trading: 25% of the time, 30 s left"]
 
 
 def test_an_unknown_driver_or_fill_is_refused() -> None:

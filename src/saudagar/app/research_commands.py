@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -271,9 +272,20 @@ def _reported(asked: Asked, driver: Driver) -> Report:
         prepared = prepare(asked)
         status.update("trading")
         begin = time.perf_counter()
-        result = run(prepared.backtest, driver, say=console.print)
+        result = run(prepared.backtest, driver, say=console.print, progress=_left(begin, status.update))
         seconds = time.perf_counter() - begin
     return _report(asked, prepared, result, seconds)
+
+
+def _left(begin: float, show: Callable[[str], None]) -> Callable[[float], None]:
+    """Shows how much is done and, after the first second, how long it takes yet."""
+
+    def told_share(share: float) -> None:
+        seconds = time.perf_counter() - begin
+        if share > 0 and seconds > 1:
+            show(f"trading: {share:.0%} of the time, {seconds / share - seconds:.0f} s left")
+
+    return told_share
 
 
 def _on_ticks(asked: Asked, files: list[Path]) -> Report:

@@ -81,6 +81,7 @@ def replay_bars(
     slippage: Slippage = NO_SLIPPAGE,
     fills: FillRules = _NEXT_OPEN,
     detail: Mapping[InstrumentId, BarArrays] | None = None,
+    on_day: Callable[[Nanos], None] | None = None,
 ) -> Result:
     """Trade `bars` with the plans of `settings`.
 
@@ -100,6 +101,8 @@ def replay_bars(
         When and how much orders fill.
     detail
         Finer bars inside `bars`, for any of the instruments.
+    on_day
+        Told of each day that begins, at its first bar visited.
 
     Raises
     ------
@@ -111,7 +114,7 @@ def replay_bars(
     _check(settings, bars)
     settings = msgspec.structs.replace(fills.applied(settings), reconcile=0, bar_grace=_NEVER)
     return _BarReplay(
-        settings, bars, instruments, calendar, costs, every_bar, on_events, slippage, fills, detail or {}
+        settings, bars, instruments, calendar, costs, every_bar, on_events, slippage, fills, detail or {}, on_day
     ).run()
 
 
@@ -176,7 +179,9 @@ class _BarReplay:
         slippage: Slippage,
         fills: FillRules,
         detail: Mapping[InstrumentId, BarArrays],
+        on_day: Callable[[Nanos], None] | None,
     ) -> None:
+        self._on_day = on_day
         self._volumes = VolumeBroker(fills, slippage, instruments) if fills.counts_volume else None
         self._broker = self._volumes or BarBroker(slippage, instruments)
         self._at_close = fills.at_close
@@ -277,6 +282,8 @@ class _BarReplay:
 
     def _begin_day(self, ts: Nanos, opens: list[tuple[_Line, Paise]]) -> None:
         session, broker = self._session, self._broker
+        if self._on_day is not None:
+            self._on_day(ts)
         day = ist_day(ts)
         self._day_end = midnight(day) + DAY
         broker.end_day()

@@ -25,7 +25,7 @@ from saudagar.backtest.outcome import BacktestResult
 from saudagar.backtest.replay import replay_bars
 from saudagar.backtest.result import Result
 from saudagar.engine.settings import Plan, Settings
-from saudagar.model import InstrumentId, Paise, PositionId, position_id
+from saudagar.model import InstrumentId, Nanos, Paise, PositionId, position_id
 from saudagar.model.errors import ConfigError
 from saudagar.portfolio import Trade
 from saudagar.strategies import Strategy
@@ -73,7 +73,13 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return blake2b(msgspec.json.encode([*told, limits], order="deterministic"), digest_size=16).hexdigest()
 
 
-def run(backtest: Backtest, driver: Driver = "kernel", *, say: Callable[[str], None] | None = None) -> BacktestResult:
+def run(
+    backtest: Backtest,
+    driver: Driver = "kernel",
+    *,
+    say: Callable[[str], None] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> BacktestResult:
     """Trade it.
 
     Parameters
@@ -82,6 +88,8 @@ def run(backtest: Backtest, driver: Driver = "kernel", *, say: Callable[[str], N
         ``auto`` takes the one that is done sooner; see `choice.chosen`.
     say
         Told what takes long (the first compilation of a strategy), and with ``auto`` why the engine runs.
+    progress
+        Told by the engine how much of the time has been traded, 0 to 1, as days go by.
 
     Raises
     ------
@@ -102,7 +110,7 @@ def run(backtest: Backtest, driver: Driver = "kernel", *, say: Callable[[str], N
         driver = choice.driver
         if say is not None and choice.why:
             say(choice.why)
-    return _by_engine(backtest, made) if driver == "engine" else _by_kernel(backtest, made, say)
+    return _by_engine(backtest, made, progress) if driver == "engine" else _by_kernel(backtest, made, say)
 
 
 def objection(backtest: Backtest) -> str:
@@ -196,7 +204,7 @@ def _by_kernel(asked: Backtest, backtest: Backtest, say: Callable[[str], None] |
     return _result(asked, "kernel", trades, states, sum(each.fills for each in told), {})
 
 
-def _by_engine(asked: Backtest, backtest: Backtest) -> BacktestResult:
+def _by_engine(asked: Backtest, backtest: Backtest, progress: Callable[[float], None] | None = None) -> BacktestResult:
     market = backtest.market
     told = replay_bars(
         backtest.settings,
@@ -207,8 +215,16 @@ def _by_engine(asked: Backtest, backtest: Backtest) -> BacktestResult:
         slippage=backtest.slippage,
         fills=backtest.fills,
         detail=market.detail,
+        on_day=None if progress is None else _share_of(market, progress),
     )
     return told_of(asked, told, "engine")
+
+
+def _share_of(market: Market, progress: Callable[[float], None]) -> Callable[[Nanos], None]:
+    """From a moment of the bars to how much of them lies behind it."""
+    spans = [(int(bars.start[0]), int(bars.end[-1])) for bars in market.bars.values() if len(bars)]
+    first, last = min(start for start, _ in spans), max(end for _, end in spans)
+    return lambda ts: progress((ts - first) / (last - first))
 
 
 def told_of(backtest: Backtest, told: Result, driver: str) -> BacktestResult:
