@@ -11,15 +11,18 @@ from tests.contract.suite.stage import ALL, PaperStage, Stage, WiredStage
 
 from saudagar.model import OrderStatus
 
+PATIENT, QUICK = (10.0, 10.0), (2.0, 0.4)
+"""Seconds to connect, and for a reply: only where replies are lost on purpose may one be given up soon."""
 
-def _open(name: str) -> Iterator[Stage]:
+
+def _open(name: str, timeout: tuple[float, float]) -> Iterator[Stage]:
     if name == "paper":
         stage: Stage = PaperStage()
         yield stage
         stage.close()
         return
     floor = Floor(names=(name,))
-    stage = WiredStage(name, floor, timeout=(2.0, 0.4))
+    stage = WiredStage(name, floor, timeout=timeout)
     yield stage
     stage.close()
     floor.close()
@@ -27,12 +30,12 @@ def _open(name: str) -> Iterator[Stage]:
 
 @pytest.fixture(scope="module", params=ALL)
 def any_stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    yield from _open(request.param)
+    yield from _open(request.param, PATIENT)
 
 
 @pytest.fixture(scope="module", params=WIRED)
 def any_wired(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    yield from _open(request.param)
+    yield from _open(request.param, QUICK)
 
 
 @pytest.fixture
