@@ -126,8 +126,9 @@ class Calls:
         if self._seen == session.changes:
             return
         self._seen, self._levels = session.changes, None
-        known = session.state.positions
-        self._positions = [known[plan] for plan in self._plans if plan in known]
+        if len(self._positions) < len(self._plans):
+            known = session.state.positions
+            self._positions = [known[plan] for plan in self._plans if plan in known]
         under_way = self._every_bar or self._broker.busy(self._id) or self._unsettled()
         self._low, self._high, self._due = _NOWHERE if under_way else session.corridor(self._id)
 

@@ -126,11 +126,12 @@ class _Line:
         self.name = name
         self.bars = bars
         self.calls = calls
-        self.at = calls.first()
+        self.at = self.following = calls.first()
+        self.end = len(bars)
         # a view gives one plain number four times as fast as an array
         self.starts, self.ends, self.heard = bars.start.data, bars.end.data, heard.data
         self._prices = [column.data for column in (bars.open, bars.low, bars.high, bars.close)]
-        self._volumes = _volumes_of_day(bars).data
+        self.volumes = _volumes_of_day(bars).data
 
     @property
     def open(self) -> Paise:
@@ -145,9 +146,6 @@ class _Line:
         """Low, high and volume."""
         _, low, high, _ = self.prices()
         return low, high, int(self.bars.volume.item(self.at))
-
-    def tick(self, ts: Nanos, price: Paise) -> Tick:
-        return Tick(self.name, ts, price, self._volumes[self.at])
 
     def prices(self) -> list[Paise]:
         """Open, low, high, close."""
@@ -229,24 +227,24 @@ class _BarReplay:
         heap = [(line.starts[line.at], line.number) for line in lines if line.at < len(line.bars)]
         heapq.heapify(heap)
         while heap:
-            ts = heap[0][0]
-            due: list[_Line] = []
+            ts, number = heapq.heappop(heap)
+            due = [lines[number]]
             while heap and heap[0][0] == ts:
                 due.append(lines[heapq.heappop(heap)[1]])
             self._visit(ts, due)
-            if self._waiting:
+            if self._volumes is not None and self._waiting:
                 due = lines
                 heap.clear()
                 for line in lines:
                     line.at = min(line.at, int(np.searchsorted(line.bars.start, ts, side="right")))
             for line in due:
-                if line.at < len(line.bars):
+                if line.at < line.end:
                     heapq.heappush(heap, (line.starts[line.at], line.number))
 
     @property
     def _waiting(self) -> bool:
         """Whether an order waits for volume: the desk looks after it by the clock, which every instrument moves."""
-        return self._volumes is not None and any(line.calls.under_way for line in self._lines)
+        return any(line.calls.under_way for line in self._lines)
 
     def _visit(self, ts: Nanos, lines: list[_Line]) -> None:
         """The bars that begin at `ts`: their opens, then the way to their closes where it matters. Moves on."""
@@ -260,15 +258,20 @@ class _BarReplay:
         if not self._at_close:
             self._hear(lines)
         self._trade(ts, opens)
-        following = [line.calls.after_open(line.at) for line in lines]
-        inside = [line for line, at in zip(lines, following, strict=True) if at == line.at or self._waiting]
+        inside: list[_Line] = []
+        for line in lines:
+            line.following = line.calls.after_open(line.at)
+            if line.following == line.at or (self._volumes is not None and self._waiting):
+                inside.append(line)
         if inside:
             self._walk(ts, inside)
         if self._at_close and (heard := self._hear(lines)):
             self._trade(max(line.ends[line.at] for line in heard) - 1, [(line, line.close) for line in heard])
             inside = lines
-        for line, at in zip(lines, following, strict=True):
-            line.at = line.calls.after(line.at) if line in inside else at
+        for line in inside:
+            line.following = line.calls.after(line.at)
+        for line in lines:
+            line.at = line.following
 
     def _hear(self, lines: list[_Line]) -> list[_Line]:
         """Let the next prices of `lines` bring the signals that act there; of which lines there are any."""
@@ -297,7 +300,11 @@ class _BarReplay:
         paths = [(line, line.path()) for line in lines]
         end = max([line.ends[line.at] for line in lines])
         for leg, ts in ((1, start + (end - start) // 4), (2, start + (end - start) // 2), (3, end - 1)):
-            stirred = paths if self._waiting else [each for each in paths if each[0].stirs(ts, each[1], leg)]
+            stirred = (
+                paths
+                if self._volumes is not None and self._waiting
+                else [each for each in paths if each[0].stirs(ts, each[1], leg)]
+            )
             for line, path in stirred:
                 self._to_levels(line, ts, path[leg - 1], path[leg])
             if stirred:
@@ -313,14 +320,16 @@ class _BarReplay:
         """The market stands at `prices`: the broker's orders trade first, then the desk sees it."""
         session, on_price = self._session, self._broker.on_price
         reports: list[OrderReport] = []
+        ticks: list[Tick] = []
         for line, price in prices:
             reports += on_price(line.name, ts, price)
+            ticks.append(Tick(line.name, ts, price, line.volumes[line.at]))
         if reports:
             session.changes += 1
             session.process(TimeAdvanced(ts))  # the visit before may lie far back
             for report in reports:
                 session.process(report)
-        session.process(TickFrame(ts, [line.tick(ts, price) for line, price in prices]))
+        session.process(TickFrame(ts, ticks))
 
 
 def _volumes_of_day(bars: BarArrays) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import date
 
 from saudagar.engine.settings import Settings
-from saudagar.engine.state import State
+from saudagar.engine.state import APPLY, State
 from saudagar.execution.effects import Effect
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.market.sessions import Calendar
@@ -54,13 +54,12 @@ class Core:
         self.blocked: dict[str, str] = {}  # by link: why nothing new may be opened, e.g. a refused token
         self.broker_holds: dict[InstrumentId, int] = {}  # signed units, where the broker's book differs from ours
         self.touched: dict[PositionId, None] = {}  # to be steered at the end of this step, in order
-        self._apply = state.apply
         self._deadlines: list[tuple[Nanos, int, Callable[[], None]]] = []
         self._counter = 0
 
     def emit(self, event: ev.Event) -> None:
         """Let `event` have happened."""
-        self._apply(event)
+        APPLY[type(event)](self.state, event)
         self.events.append(event)
 
     def alert(self, level: str, message: str) -> None:

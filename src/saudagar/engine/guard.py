@@ -16,15 +16,12 @@ _STEPS_PER_TRAIL = 10
 NEVER = 1 << 62
 """A price and a time that never come."""
 
-_NO_PROTECTION = Protection()
-
 
 class Guard:
     """Follows one open position tick by tick."""
 
     __slots__ = (
         "average",
-        "base",
         "best",
         "break_even",
         "ceiling",
@@ -36,8 +33,6 @@ class Guard:
         "max_age",
         "opened",
         "position",
-        "profit",
-        "quantity",
         "sign",
         "stop",
         "target",
@@ -58,12 +53,7 @@ class Guard:
         self.due: Nanos = self.opened + self.max_age if self.max_age else NEVER
         self.hit_since: Nanos = 0
         self.trailed = position.trailed
-        self.stop = self.target = self.trail = self.trail_step = self.break_even = 0
-        self.floor, self.ceiling = 0, NEVER
-        if plan != _NO_PROTECTION:
-            self._arm(plan, tick)
-        self.profit: Paise = 0  # gross, of the open round trip at the last price
-        self.count()
+        self._arm(plan, tick)
 
     def _arm(self, plan: Protection, tick: Paise) -> None:
         entry = self.entry
@@ -79,12 +69,6 @@ class Guard:
         if self.trailed:
             self.stop, self.best = self.position.stop, self.position.best
         self._draw_corridor()
-
-    def count(self) -> None:
-        """Take the quantity and what has been paid and received from the position."""
-        position = self.position
-        self.quantity = position.quantity
-        self.base = self.sign * (position.exit_value - position.entry_value)
 
     def _draw_corridor(self) -> None:
         """The prices between which nothing can happen: no exit, and no better price that moves the stop."""
@@ -116,8 +100,9 @@ class Guard:
             price,
             price,
         )
-        self.trailed |= self.stop != before
-        self._draw_corridor()
+        if self.stop != before:
+            self.trailed = True
+            self._draw_corridor()
         if decision == protection.HOLD and protection.aged(now, self.opened, self.max_age):
             return protection.AGED
         return decision

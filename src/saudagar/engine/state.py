@@ -62,7 +62,7 @@ class State:
 
     def apply(self, event: ev.Event) -> None:
         """Change the state by what `event` says has happened."""
-        _APPLY[type(event)](self, event)
+        APPLY[type(event)](self, event)
 
     def position(self, position: PositionId) -> Position:
         """The position of that id; where there never was any, a flat one that is not kept: reading changes nothing."""
@@ -228,7 +228,7 @@ class State:
         pass
 
 
-_APPLY: dict[type, Callable[[State, Any], None]] = {
+APPLY: dict[type, Callable[[State, Any], None]] = {
     ev.DayOpened: State._day_opened,
     ev.TargetSet: State._target_set,
     ev.IntentDenied: State._intent_denied,
@@ -247,3 +247,4 @@ _APPLY: dict[type, Callable[[State, Any], None]] = {
     ev.Alerted: State._alerted,
     ev.DayClosed: State._day_closed,
 }
+"""What each kind of event changes: the whole of `State.apply`."""

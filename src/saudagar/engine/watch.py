@@ -8,23 +8,26 @@ from __future__ import annotations
 from saudagar.engine.core import Core
 from saudagar.engine.guard import NEVER, Guard
 from saudagar.execution import protection
-from saudagar.model import InstrumentId, Nanos, Paise, PositionId, Source, Tick, TradingState
+from saudagar.model import InstrumentId, Nanos, Paise, PositionId, Protection, Source, Tick, TradingState
 from saudagar.model import events as ev
 from saudagar.portfolio import Position
 from saudagar.risk import day_limit
 
+_NO_PROTECTION = Protection()
 _REASONS = {protection.TARGETED: "target", protection.AGED: "time"}
 
 
 class _Held:
-    """The guards of one instrument, and the corridor that is common to them."""
+    """The open positions of one instrument, their guards, and the corridor that is common to these."""
 
-    __slots__ = ("ceiling", "due", "floor", "guards", "waiting")
+    __slots__ = ("ceiling", "due", "floor", "guards", "positions", "profit", "waiting")
 
     def __init__(self) -> None:
+        self.positions: dict[PositionId, Position] = {}
         self.guards: dict[PositionId, Guard] = {}
+        self.profit: Paise = 0  # gross, of the open round trips when they were last marked
         self.waiting = False  # whether a guard waits for the broker's stop
-        self.narrow()
+        self.floor, self.ceiling, self.due = 0, NEVER, NEVER
 
     def narrow(self) -> None:
         """Take the corridor anew from the guards."""
@@ -45,7 +48,7 @@ class Watch:
         self._seen_trades = 0
         limits = core.settings.limits
         self._limited = bool(limits.day_loss or limits.day_profit)
-        self._open: Paise = 0  # gross, of the open round trips at the prices they were last marked at
+        self._open: Paise = 0  # the sum of what was last marked
         self.realised: Paise = 0  # gross, today
         self.charges: Paise = 0  # of today's closed round trips
         self.trades = 0  # today's closed round trips
@@ -90,29 +93,34 @@ class Watch:
 
     def filled(self, position: Position) -> None:
         """The quantity of `position` has changed."""
-        core, name, quantity = self._core, position.instrument, position.quantity
+        core, name = self._core, position.instrument
         if len(core.state.trades) != self._seen_trades:
             self._count_trades()
         held = self._held.get(name)
         if held is None:
             held = self._held[name] = _Held()
-        guard = held.guards.get(position.id)
-        if guard is not None and (guard.average != position.average_price or guard.sign * quantity <= 0):
-            self._open -= guard.profit
-            del held.guards[position.id]
-            guard = None
-        if guard is not None:
-            guard.count()
-        elif quantity:
-            guard = held.guards[position.id] = Guard(position, core.instrument(name))
-            self._record(guard)
-        if held.guards:
-            held.narrow()
+        if position.quantity:
+            held.positions[position.id] = position
         else:
+            held.positions.pop(position.id, None)
+        if held.guards or position.protection != _NO_PROTECTION or position.stop:
+            self._guard(held, position)
+        if not held.positions:
             del self._held[name]
-        if self._limited:
+        if self._limited or not held.positions:
             self._mark(held, core.last(name))
             self._check_day()
+
+    def _guard(self, held: _Held, position: Position) -> None:
+        guards, name = held.guards, position.id
+        guard = guards.get(name)
+        if guard is not None and (guard.average != position.average_price or guard.sign * position.quantity <= 0):
+            del guards[name]
+            guard = None
+        if guard is None and position.quantity:
+            guard = guards[name] = Guard(position, self._core.instrument(position.instrument))
+            self._record(guard)
+        held.narrow()
 
     def stop_reason(self, position: Position) -> str:
         """Why a stop order of `position` filled, for the report."""
@@ -131,13 +139,13 @@ class Watch:
             if guard.stop != before:
                 self._record(guard)
                 self._core.touch(guard.position.id)
+                held.narrow()
             if decision == protection.HOLD:
                 guard.hit_since = 0
             elif guard.position.target * guard.sign > 0:
                 self._leave(guard, decision)
             waiting |= guard.hit_since > 0
         held.waiting = waiting
-        held.narrow()
 
     def _forget(self, held: _Held) -> None:
         held.waiting = False
@@ -174,10 +182,11 @@ class Watch:
             )
 
     def _mark(self, held: _Held, price: Paise) -> None:
-        for guard in held.guards.values():
-            profit = guard.quantity * (price or guard.average) + guard.base
-            self._open += profit - guard.profit
-            guard.profit = profit
+        profit = 0
+        for position in held.positions.values():
+            profit += position.profit(price or position.average_price)
+        self._open += profit - held.profit
+        held.profit = profit
 
     def _count_trades(self) -> None:
         trades = self._core.state.trades
@@ -191,7 +200,7 @@ class Watch:
 
     def _check_day(self) -> None:
         core = self._core
-        if core.state.trading is not TradingState.ACTIVE:
+        if not self._limited or core.state.trading is not TradingState.ACTIVE:
             return
         reason = day_limit(self.realised - self.charges + self._open, core.settings.limits)
         if not reason:
