@@ -39,12 +39,39 @@ class Reverse(Strategy):
             self.sell(size=10)
 
 
+class Bracket(Reverse):
+    """Stop 1 %, target 2 %, trail 0.5 %: its stops are prices known at the signal, and trail the closes."""
+
+    def next(self) -> None:
+        close = self.data.Close[-1]
+        for trade in self.trades:
+            if trade.is_long:
+                trade.sl = max(trade.sl, close * 0.995)
+            else:
+                trade.sl = min(trade.sl, close * 1.005)
+        super().next()
+
+    def buy(self, size: int) -> None:
+        close = self.data.Close[-1]
+        super().buy(size=size, sl=close * 0.99, tp=close * 1.02)
+
+    def sell(self, size: int) -> None:
+        close = self.data.Close[-1]
+        super().sell(size=size, sl=close * 1.01, tp=close * 0.98)
+
+
+CASES = {"plain": Reverse, "bracket": Bracket}
+
+
 def main() -> None:
+    """Columns of prices in, seconds and results as JSON out."""
     columns = np.load(sys.argv[1])
     frame = pd.DataFrame(dict(zip(("Open", "High", "Low", "Close", "Volume"), columns, strict=True)))
     seconds = []
     for _ in range(int(sys.argv[2])):
-        test = Backtest(frame, Reverse, cash=1e9, commission=0.0003, exclusive_orders=True, finalize_trades=False)
+        test = Backtest(
+            frame, CASES[sys.argv[3]], cash=1e9, commission=0.0003, exclusive_orders=True, finalize_trades=False
+        )
         begin = time.perf_counter()
         told = test.run()
         seconds.append(time.perf_counter() - begin)

@@ -1,4 +1,4 @@
-"""Bars per second on the standard task: EMA 9/21 reverse, 0.03 % a side, fill at the next open.
+"""Bars per second on the standard task, EMA 9/21 reverse, 0.03 % a side, fill at the next open: plain, with a bracket.
 
 Beside the desk's own engine: a plain Python loop that does this task and nothing else (the limit of the language), and
 backtesting.py, installed into an environment of its own and run on the same bars.
@@ -6,17 +6,14 @@ backtesting.py, installed into an environment of its own and run on the same bar
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
-import venv
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks.measure import SCRATCH, Figure, rate, timed
+from benchmarks.peers import BACKTESTING, absent, ask, times
 from saudagar.backtest.replay import replay_bars
 from saudagar.backtest.result import Result, flat_costs
 from saudagar.engine.settings import Plan, Settings
@@ -27,13 +24,14 @@ from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
 from saudagar.model import MINUTE, OrderType, Segment, SizeBy, Sizing, StrategyId
 from saudagar.risk import Limits
+from saudagar.strategies import Exits
 from saudagar.strategies.ema_cross import EmaCross
 
 GROUP = "Research: 1-minute bars, EMA 9/21 reverse, 0.03 % a side, fill at next open"
-_PEER = "backtesting==0.6.6"
 _STOCK = universe(2)[1]
 _SESSION = 375
 _COST_PPM = 300
+CASES = {"plain": Exits(), "bracket": Exits(stop="1%", target="2%", trail="0.5%")}
 
 
 def walk(count: int, seed: int = 7) -> BarArrays:
@@ -60,13 +58,15 @@ def walk(count: int, seed: int = 7) -> BarArrays:
     )
 
 
-def settings() -> Settings:
+def settings(exits: Exits | None = None) -> Settings:
+    """The task's desk."""
     plan = Plan(
         id=StrategyId("ema"),
         strategy=EmaCross(),
         instruments=(_STOCK.id,),
         interval=MINUTE,
         sizing=Sizing(SizeBy.QUANTITY, 10),
+        exits=exits or Exits(),
     )
     return Settings(
         desk="BENCH",
@@ -76,10 +76,11 @@ def settings() -> Settings:
     )
 
 
-def engine(bars: BarArrays, *, every_bar: bool = False) -> Result:
+def engine(bars: BarArrays, exits: Exits | None = None, *, every_bar: bool = False) -> Result:
     """The task by the desk's engine."""
     master = Master(date(2015, 1, 1), (_STOCK,))
-    return replay_bars(settings(), {_STOCK.id: bars}, master, Calendar(), flat_costs(_COST_PPM), every_bar=every_bar)
+    desk = settings(exits)
+    return replay_bars(desk, {_STOCK.id: bars}, master, Calendar(), flat_costs(_COST_PPM), every_bar=every_bar)
 
 
 def loop(bars: BarArrays) -> tuple[int, float]:
@@ -106,12 +107,17 @@ def figures(count: int, rounds: int) -> Iterator[Figure]:
     """All figures of this file; `count` bars."""
     bars = walk(count)
     engine(walk(5_000))  # imports
-    results: list[Result] = []
-    ours = timed(rounds, lambda: results.append(engine(bars)))
-    told = results[0]
-    counts = f"{told.fills:,} fills of {told.orders:,} orders (a reversal is two), {len(told.trades):,} trades, "
-    money = f"net {told.net / 100:,.2f}"
-    yield rate(GROUP, f"saudagar engine, {count:,} bars", count, ours, "bars/s", counts + money)
+    data = SCRATCH / "bars.npy"
+    np.save(data, np.stack([bars.open, bars.high, bars.low, bars.close, bars.volume]))
+    for name, exits in CASES.items():
+        results: list[Result] = []
+        seconds = timed(rounds, lambda exits=exits, results=results: results.append(engine(bars, exits)))  # type: ignore[misc]
+        told = results[0]
+        counts = f"{told.fills:,} fills of {told.orders:,} orders (a reversal is two), {len(told.trades):,} trades, "
+        note = f"{counts}net {told.net / 100:,.2f}"
+        ours = rate(GROUP, f"saudagar engine, {name}, {count:,} bars", count, seconds, "bars/s", note)
+        yield ours
+        yield from _peer(str(data), name, count, rounds, ours)
     some = walk(count // 20)
     plain = timed(1, lambda: engine(some, every_bar=True))
     yield rate(GROUP, f"saudagar engine, called at every bar, {len(some):,}", len(some), plain, "bars/s")
@@ -120,52 +126,21 @@ def figures(count: int, rounds: int) -> Iterator[Figure]:
     fills, net = answers[0]
     note = f"{fills:,} fills (a reversal is one), net {net / 100:,.2f}"
     yield rate(GROUP, "plain Python loop, nothing but the task", count, hand, "bars/s", note)
-    yield from _peer(bars, rounds, rate(GROUP, "", count, ours, "").middle)
 
 
-def _peer(bars: BarArrays, rounds: int, ours: float) -> Iterator[Figure]:
-    python = _peer_python()
-    if python is None:
-        yield Figure(
-            group=GROUP, what=_PEER, unit="", best=0, middle=0, rounds=0, note="skipped: no package index is reachable"
-        )
+def _peer(data: str, name: str, count: int, rounds: int, ours: Figure) -> Iterator[Figure]:
+    told = ask(BACKTESTING, "peer_backtesting.py", data, str(min(rounds, 2)), name)
+    if isinstance(told, str):
+        yield absent(GROUP, f"{BACKTESTING}, {name}", told)
         return
-    data = SCRATCH / "bars.npy"
-    np.save(data, np.stack([bars.open, bars.high, bars.low, bars.close, bars.volume]))
-    script = Path(__file__).with_name("peer_backtesting.py")
-    done = subprocess.run(
-        [python, str(script), str(data), str(min(rounds, 2))], capture_output=True, text=True, timeout=120, check=False
-    )
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:]
-        yield Figure(group=GROUP, what=_PEER, unit="", best=0, middle=0, rounds=0, note=f"failed: {last}")
-        return
-    told = json.loads(done.stdout)
     note = f"{told['trades']:,} trades, net {told['net'] / 100:,.2f}"
-    theirs = rate(GROUP, f"{_PEER}, the same bars", len(bars), told["seconds"], "bars/s", note)
+    theirs = rate(GROUP, f"{BACKTESTING}, {name}, the same bars", count, told["seconds"], "bars/s", note)
     yield theirs
-    ratio = ours / theirs.middle
-    yield Figure(group=GROUP, what="saudagar engine / backtesting.py", unit="times", best=ratio, middle=ratio, rounds=1)
-
-
-def _peer_python() -> str | None:
-    """The interpreter of an environment that holds the peer; None if it cannot be installed."""
-    home = SCRATCH / "peer"
-    python = home / "bin" / "python"
-    if not (home / "ready").exists():
-        venv.create(home, with_pip=True, clear=True)
-        command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--retries", "1", _PEER]
-        try:
-            done = subprocess.run(command, capture_output=True, timeout=120, check=False)
-        except subprocess.TimeoutExpired:
-            return None
-        if done.returncode:
-            return None
-        (home / "ready").touch()
-    return str(python)
+    yield times(GROUP, f"saudagar engine / backtesting.py, {name}", ours, theirs)
 
 
 if __name__ == "__main__":
     from benchmarks.measure import table
 
+    SCRATCH.mkdir(parents=True, exist_ok=True)
     print(table(figures(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000, 3)))

@@ -97,6 +97,20 @@ def _sweep(short: bool) -> Iterator[Figure]:
     return figures(50_000 if short else 250_000, 3)
 
 
+@_section("portfolio")
+def _portfolio(short: bool) -> Iterator[Figure]:
+    from benchmarks.portfolio import figures
+
+    return figures(10_000 if short else 100_000, 3)
+
+
+@_section("cluster")
+def _cluster(short: bool) -> Iterator[Figure]:
+    from benchmarks.cluster import figures
+
+    return figures(20_000 if short else 100_000, 1 if short else 3)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the sections that were asked for, print the table, write the JSON."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)

@@ -93,7 +93,7 @@ def swept(asked: Asked, search: Search, console: Console, prepared: Prepared | N
         raise ConfigError(f"--measure is one of {', '.join(MEASURES)}, got {search.measure!r}.")
     if search.trials < 0:
         raise ConfigError(f"--trials is a whole number from 0 on, got {search.trials}.")
-    runner = on_cluster(search.cluster) if search.cluster else None
+    runner = on_cluster(search.cluster, driver=search.driver) if search.cluster else None
     if prepared is None:
         with console.status("reading bars"):
             prepared = prepare(asked)

@@ -29,13 +29,15 @@ _BATCHES = 8  # per worker and sweep, that a slow one does not keep the others w
 _LARGEST = 64  # sets
 
 
-def on_cluster(address: str, *, timeout: float = 10.0) -> Runner:
+def on_cluster(address: str, *, timeout: float = 10.0, driver: str = "auto") -> Runner:
     """A `Runner` for `sweep` that works on the scheduler at `address`, e.g. ``tcp://10.0.0.5:8786``.
 
     Parameters
     ----------
     timeout
         Seconds to wait for the scheduler, and for its first worker.
+    driver
+        Of the workers, as of `sweep`.
 
     Raises
     ------
@@ -43,10 +45,12 @@ def on_cluster(address: str, *, timeout: float = 10.0) -> Runner:
         Dask is not installed; later, when it runs: nobody answers, no worker, or workers of another version.
     """
     _distributed()
-    return partial(_run, address, timeout)
+    return partial(_run, address, timeout, driver)
 
 
-def _run(address: str, timeout: float, backtest: Backtest, sets: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
+def _run(
+    address: str, timeout: float, driver: str, backtest: Backtest, sets: Sequence[Params]
+) -> Iterator[tuple[int, Outcome]]:
     distributed = _distributed()
     try:
         client = distributed.Client(address, timeout=timeout, set_as_default=False)
@@ -61,7 +65,7 @@ def _run(address: str, timeout: float, backtest: Backtest, sets: Sequence[Params
         packed = pack(backtest)
         for _ in range(_ATTEMPTS):
             client.wait_for_workers(1, timeout=_RESTART)
-            for first, outcomes in _round(distributed, client, packed, batches):
+            for first, outcomes in _round(distributed, client, driver, packed, batches):
                 del batches[first]
                 yield from ((first + k, outcome) for k, outcome in enumerate(outcomes))
             if not batches:
@@ -72,13 +76,13 @@ def _run(address: str, timeout: float, backtest: Backtest, sets: Sequence[Params
 
 
 def _round(
-    distributed: Any, client: Any, packed: bytes, batches: dict[int, list[Params]]
+    distributed: Any, client: Any, driver: str, packed: bytes, batches: dict[int, list[Params]]
 ) -> Iterator[tuple[int, list[Outcome]]]:
     """Hand out all batches; those that come back. What was lost with its worker is left for the next round."""
     lost = (distributed.KilledWorker, distributed.client.FutureCancelledError, TimeoutError)
     name = hashlib.blake2b(packed, digest_size=16).hexdigest()
     data = client.scatter(packed, broadcast=True, hash=False)
-    waiting = {client.submit(work, name, data, sets, pure=False): first for first, sets in batches.items()}
+    waiting = {client.submit(work, name, data, sets, driver, pure=False): first for first, sets in batches.items()}
     for future in distributed.as_completed(waiting, loop=client.loop):
         try:
             outcomes = future.result()
@@ -90,7 +94,7 @@ def _round(
 _backtests: dict[str, Backtest] = {}
 
 
-def work(name: str, packed: bytes, sets: Sequence[Params]) -> list[Outcome]:
+def work(name: str, packed: bytes, sets: Sequence[Params], driver: str = "auto") -> list[Outcome]:
     """One batch, in a worker; `name` is the hash of `packed`, which is unpacked once."""
     if name not in _backtests:
         _backtests.clear()
@@ -102,7 +106,7 @@ def work(name: str, packed: bytes, sets: Sequence[Params]) -> list[Outcome]:
                 hint="Name it by its file (path/to/file.py:ClassName), which is sent along.",
             ) from None
     backtest = _backtests[name]
-    found = dict(driver_of(backtest, sets, workers=1)(backtest, sets))
+    found = dict(driver_of(backtest, sets, driver, workers=1)(backtest, sets))
     return [found[place] for place in range(len(sets))]
 
 
