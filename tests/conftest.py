@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -32,11 +33,23 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
+def pytest_sessionfinish() -> None:
+    """Save what was measured while there is time: a worker that is slow to end is killed, and its measure with it."""
+    if (running := measuring()) is not None:
+        running.stop()
+        running.save()
+
+
+def measuring() -> Any:
+    """The `coverage.Coverage` at work in this process, if there is one."""
+    return sys.modules["coverage"].Coverage.current() if "coverage" in sys.modules else None
+
+
 @contextmanager
 def without_coverage() -> Iterator[None]:
     """Stop measuring in this process and in those that are started meanwhile."""
     kept = {name: os.environ.pop(name) for name in tuple(os.environ) if name.startswith("COVERAGE")}
-    running = sys.modules["coverage"].Coverage.current() if "coverage" in sys.modules else None
+    running = measuring()
     if running is not None:
         running.stop()
     try:

@@ -112,7 +112,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait(ready: Any, seconds: float = 10.0) -> None:
+def wait(ready: Any, seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline, "waited in vain"

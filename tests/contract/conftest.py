@@ -118,7 +118,7 @@ class Market:
     def call(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
-    def wait(self, ready: Any, seconds: float = 5.0) -> None:
+    def wait(self, ready: Any, seconds: float = 30.0) -> None:
         deadline = time.monotonic() + seconds
         while not ready():
             assert time.monotonic() < deadline, "waited in vain"

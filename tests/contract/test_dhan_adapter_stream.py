@@ -60,7 +60,7 @@ class Desk:
         self.reports, self.links, self.counts = [], [], []
         broker.on_update_count = self.counts.append
 
-    async def until(self, condition, seconds: float = 8.0) -> None:
+    async def until(self, condition, seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110  conditions on lists have no event
                 await asyncio.sleep(0.01)

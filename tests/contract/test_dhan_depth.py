@@ -61,7 +61,7 @@ class Desk:
     def states(self):
         return [link.state for link in self.links]
 
-    async def until(self, ready, seconds: float = 20.0) -> None:
+    async def until(self, ready, seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while not ready():
                 self._changed.clear()

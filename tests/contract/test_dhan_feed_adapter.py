@@ -53,7 +53,7 @@ class Desk:
     def states(self):
         return [link.state for link in self.links]
 
-    async def until(self, condition, seconds: float = 20.0) -> None:
+    async def until(self, condition, seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110  conditions on lists have no event
                 await asyncio.sleep(0.01)

@@ -66,7 +66,7 @@ class Child:
         for line in self._child.stdout:
             self._lines.put(json.loads(line))
 
-    def next(self, kind: str, seconds: float = 15.0) -> Any:
+    def next(self, kind: str, seconds: float = 30.0) -> Any:
         """The value of the next line of `kind`."""
         while True:
             said, value = self._lines.get(timeout=seconds)

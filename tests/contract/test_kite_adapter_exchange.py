@@ -74,7 +74,7 @@ class Desk:
         self.links.append(link)
         self.changed.set()
 
-    async def until(self, condition, seconds: float = 10.0) -> None:
+    async def until(self, condition, seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
                 self.changed.clear()

@@ -89,7 +89,7 @@ class Desk:
     def times(self, state: LinkState) -> int:
         return [each for each, _ in self.links].count(state)
 
-    async def until(self, condition, seconds: float = 10.0) -> None:
+    async def until(self, condition, seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110  conditions on lists have no event
                 await asyncio.sleep(0.01)

@@ -53,7 +53,7 @@ class Desk:
     async def start(self, instruments=SHARES) -> None:
         await self.feed.start(instruments, self.frames.append, lambda s: self.links.append((s.state, s.detail)))
 
-    async def until(self, condition, seconds: float = 8.0) -> None:
+    async def until(self, condition, seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110  conditions on lists have no event
                 await asyncio.sleep(0.01)

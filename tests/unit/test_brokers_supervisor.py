@@ -52,7 +52,7 @@ class Desk:
             secrets=secrets,
         )
 
-    async def until(self, condition, seconds: float = 5.0) -> None:
+    async def until(self, condition, seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110  conditions on lists have no event
                 await asyncio.sleep(0.01)

@@ -65,7 +65,7 @@ class Floor:
 
         self._wait(moved)
 
-    def _wait(self, ready: Callable[[], bool], seconds: float = 5.0) -> None:
+    def _wait(self, ready: Callable[[], bool], seconds: float = 30.0) -> None:
         deadline = time.monotonic() + seconds
         while not ready():
             assert time.monotonic() < deadline, "the market does not move"

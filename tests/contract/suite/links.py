@@ -86,7 +86,7 @@ class Ticks:
     def times(self, state: LinkState) -> int:
         return sum(link.state is state for link in self.links)
 
-    async def until(self, ready: Callable[[], object], seconds: float = 8.0) -> None:
+    async def until(self, ready: Callable[[], object], seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while not ready():  # noqa: ASYNC110  conditions on lists have no event
                 await asyncio.sleep(0.01)

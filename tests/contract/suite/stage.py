@@ -118,7 +118,7 @@ class Stage:
     def said(self, order_id: str) -> list[OrderReport]:
         return [report for report in self.reports if report.order_id == order_id]
 
-    async def until(self, ready: Callable[[], object], seconds: float = 8.0) -> None:
+    async def until(self, ready: Callable[[], object], seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while not ready():
                 self._told.clear()
