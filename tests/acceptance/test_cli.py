@@ -334,6 +334,7 @@ def test_paper_is_the_default_mode(saudagar: Run, tmp_path: Path) -> None:
     assert "mode paper needs SAUDAGAR_UPSTOX_TOKEN" in saudagar("run", str(file)).err
 
 
+@pytest.mark.unmeasured
 def test_a_day_in_process_from_order_to_journal(saudagar: Run, tmp_path: Path) -> None:
     """Two runs of one file give the same trades; then every command that reads a journal."""
     file = desk_file(tmp_path)
@@ -360,6 +361,7 @@ def test_the_report_of_a_demo_for_people(saudagar: Run) -> None:
     assert Path("var/demo/report-2026-11-20.html").exists()
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "environment", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1", "COLUMNS": "60"}, {"TERM": "dumb"}]
 )
@@ -374,6 +376,7 @@ def test_any_terminal_will_do(process: Callable[..., Any], tmp_path: Path, envir
     assert process("journal", "show", "var/demo/journal.db", **environment).wait(30) == 0
 
 
+@pytest.mark.unmeasured
 def test_a_listener_that_goes_away_stops_nothing(process: Callable[..., Any], tmp_path: Path) -> None:
     child = process("demo", "--in-process", "--symbols", "1")
     child.stdout.readline()
@@ -383,6 +386,7 @@ def test_a_listener_that_goes_away_stops_nothing(process: Callable[..., Any], tm
     assert (tmp_path / "var" / "demo" / "report-2026-11-20.html").exists()
 
 
+@pytest.mark.unmeasured
 def test_no_room_for_the_output_is_told_and_the_report_kept(tmp_path: Path) -> None:
     for more in ([], ["--json"]):
         with open("/dev/full", "w") as full:

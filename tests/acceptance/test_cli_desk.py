@@ -19,6 +19,8 @@ from saudagar.exchange.process import Account, ExchangeConfig, ExchangeProcess, 
 from saudagar.model import events as ev
 from saudagar.storage.journal import read_journal, verify_journal
 
+pytestmark = pytest.mark.unmeasured
+
 SAUDAGAR = str(Path(sys.executable).with_name("saudagar"))
 DESK = """
 [desk]

@@ -15,6 +15,8 @@ from saudagar.engine.state import State
 from saudagar.model import OrderStatus
 from saudagar.storage.journal import read_journal, verify_journal
 
+pytestmark = pytest.mark.unmeasured
+
 AS_TYPED = 10
 """Every tenth desk is started by the command, as a user does; the others are forked from a process that has loaded it,
 which saves most of a second each. They die alike."""

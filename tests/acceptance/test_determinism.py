@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.unmeasured
+
 HARMLESS = """
 faults = {{ seed = {seed}, rules = [
   {{ kind = "duplicate", endpoint = "dhan.updates", probability = 0.3 }},

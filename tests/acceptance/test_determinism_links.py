@@ -7,8 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from saudagar.model.events import Alerted
 from saudagar.storage.journal import read_journal
+
+pytestmark = pytest.mark.unmeasured
 
 CUTS = 4
 PART = {"end": "09:25", "last_entry": "09:22", "square_off": "09:23"}

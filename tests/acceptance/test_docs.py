@@ -50,6 +50,7 @@ def blocks(page: Path) -> list[Block]:
     ]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples_run(page: Path, tmp_path: Path) -> None:
     assert source_fences(page) == 2 * len(blocks(page)), "a fence without a language, or one that never closes"

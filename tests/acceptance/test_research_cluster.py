@@ -65,6 +65,7 @@ def test_a_cluster_gives_the_same_numbers(cluster: Any) -> None:
         assert alike(sweep(plain, GRID, runner=runner), sweep(plain, GRID, driver="engine", workers=1))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("count", [1, 2], ids=["one of two", "all at once"])
 def test_a_killed_worker_loses_nothing(cluster: Any, undisturbed: Sweep, tmp_path: Path, count: int) -> None:
     braced = study(Hooked(), exits=BRACKET, columns=bars(30))
@@ -100,6 +101,7 @@ def test_nobody_at_the_address() -> None:
         sweep(study(), {"fast": [2]}, runner=on_cluster("tcp://127.0.0.1:9", timeout=0.5))
 
 
+@pytest.mark.unmeasured
 def test_a_sweep_killed_with_minus_nine_is_finished_by_the_next(undisturbed: Sweep, tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(

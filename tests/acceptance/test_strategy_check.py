@@ -164,6 +164,7 @@ def test_a_strategy_that_looks_ahead_is_caught(source: str, tmp_path: Path) -> N
     assert refused or "look-ahead" in failed["causality"]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_a_built_in_strategy_passes(name: str) -> None:
     code, findings = checked(name)
@@ -171,6 +172,7 @@ def test_a_built_in_strategy_passes(name: str) -> None:
     assert findings["causality"]["verdict"] == findings["determinism"]["verdict"] == "pass"
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("source", CLEAN.values(), ids=CLEAN)
 def test_a_clean_strategy_passes(source: str, tmp_path: Path) -> None:
     code, findings = checked(written(tmp_path, source))

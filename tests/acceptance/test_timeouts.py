@@ -18,7 +18,7 @@ import pytest
 
 from saudagar.app.config import parse
 from saudagar.app.venues import wired
-from saudagar.brokers.dhan import broker
+from saudagar.brokers.dhan import client
 from saudagar.engine.clock import wall_clock
 from saudagar.engine.engine import Engine
 from saudagar.engine.runner import Runner
@@ -29,6 +29,8 @@ from saudagar.model import ClientOrderId, CloseAll, Direction, Intent, OrderStat
 from saudagar.model.events import OrderMoved
 from saudagar.risk import Limits
 from saudagar.storage.journal import SqliteJournal, read_journal
+
+pytestmark = pytest.mark.unmeasured
 
 TIMEOUT = (1.0, 0.25)  # seconds to connect, seconds for a reply
 LATE = 0.4  # an answer after the time-out
@@ -130,7 +132,7 @@ class Desk:
 
 
 def trade(folder: Path, monkeypatch: pytest.MonkeyPatch, rules: list[dict[str, Any]], orders: int) -> State:
-    monkeypatch.setattr(broker, "DhanSettings", partial(broker.DhanSettings, timeout=TIMEOUT))
+    monkeypatch.setattr(client, "DhanSettings", partial(client.DhanSettings, timeout=TIMEOUT))
     config = ExchangeConfig(
         source=SyntheticSource(seed=11, instruments=SHARES + 1, start="09:30", end="15:00"),
         lockstep=True,

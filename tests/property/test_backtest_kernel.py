@@ -45,6 +45,7 @@ def _kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAUDAGAR_CACHE", str(KERNELS))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("count", "most"), [(1_400, 1), (700, 3)], ids=["alone", "together"])
 def test_kernel_and_engine_tell_the_same_round_trips(count: int, most: int) -> None:
     wrong, trips = differences(range(count), most)

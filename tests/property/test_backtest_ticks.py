@@ -115,6 +115,7 @@ async def on_paper(seed: int, wanted: Settings) -> tuple[list[Trade], list[Event
     return engine.state.trades, journal.events
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize(
     "exits", [Exits(), Exits(stop="0.3%", target="0.5%"), Exits(trail="0.3%")], ids=["none", "bracket", "trail"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -21,6 +22,7 @@ DESKS = st.sampled_from(
 )
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=2_000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(ACTIONS, DESKS)
 def test_whatever_the_broker_does_the_book_stays_true_and_comes_to_rest(actions, desk):

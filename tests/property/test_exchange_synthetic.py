@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saudagar.exchange.synthetic import SyntheticDay
 from saudagar.exchange.universe import universe
+
+pytestmark = pytest.mark.unmeasured
 
 seeds = st.integers(0, 2**63)
 

@@ -147,6 +147,7 @@ def market(instrument: Instrument, seed: int, days: int, wildness: float, holes:
     )
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("case", CASES)
 @settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]

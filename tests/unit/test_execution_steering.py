@@ -194,6 +194,7 @@ def test_how_orders_are_written():
     assert plain == OrderTerms(quantity=50, order_type=OrderType.SL_M, trigger_price=81_000)
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=10_000, deadline=None, derandomize=True)
 @given(
     tick=st.sampled_from([1, 5, 10, 25, 100]),
