@@ -111,6 +111,13 @@ def _cluster(short: bool) -> Iterator[Figure]:
     return figures(20_000 if short else 100_000, 1 if short else 3)
 
 
+@_section("command")
+def _command(short: bool) -> Iterator[Figure]:
+    from benchmarks.command import figures
+
+    return figures(2 if short else 5)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the sections that were asked for, print the table, write the JSON."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
