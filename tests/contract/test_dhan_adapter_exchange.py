@@ -29,7 +29,6 @@ from saudagar.model import (
 )
 from saudagar.model.errors import (
     AuthError,
-    OutcomeUnknown,
     RateLimited,
     RejectedByBroker,
     UnknownInstrument,
@@ -215,60 +214,6 @@ def test_an_orders_life_through_both_wires_in_lock_step(exchange):
             assert {o["tag"] for o in state["orders"]} == set(book)
 
     asyncio.run(main())
-
-
-def test_a_thousand_submits_that_time_out_or_break_leave_no_duplicate_and_no_doubt(exchange):
-    rules = [
-        {"kind": "drop_after_accept", "endpoint": "dhan.orders.place", "probability": 0.4},
-        {"kind": "drop_before_accept", "endpoint": "dhan.orders.place", "probability": 0.2},
-        {"kind": "garbled", "endpoint": "dhan.orders.place", "probability": 0.2},
-        {"kind": "429", "endpoint": "dhan.orders.place", "probability": 0.2},
-        {"kind": "drop_before_accept", "endpoint": "dhan.orders.find", "probability": 0.1},
-        {"kind": "garbled", "endpoint": "dhan.orders.find", "probability": 0.1},
-        {"kind": "429", "endpoint": "dhan.orders.find", "probability": 0.1},
-    ]
-    ends: Counter[str] = Counter()
-    known: dict[str, bool] = {}
-
-    async def settle(broker: DhanBroker, order_id: ClientOrderId) -> bool:
-        for _ in range(20):
-            try:
-                return await broker.find(order_id) is not None
-            except AuthError:
-                raise
-            except Exception as error:
-                ends[f"look-up: {type(error).__name__}"] += 1
-        raise AssertionError("never known")
-
-    async def main():
-        async with desk_at(exchange) as desk:
-            await asyncio.to_thread(exchange.set_faults, {"seed": 5, "rules": rules})
-            for number in range(1000):
-                new = order(number, price=BELOW)
-                try:
-                    await desk.broker.submit(new)
-                except OutcomeUnknown:
-                    ends["unknown"] += 1
-                    known[new.order_id] = await settle(desk.broker, new.order_id)
-                except RateLimited:
-                    ends["refused"] += 1
-                    known[new.order_id] = False
-                except RejectedByBroker:
-                    ends["rejected"] += 1
-                    known[new.order_id] = False
-                else:
-                    ends["accepted"] += 1
-                    known[new.order_id] = True
-
-    asyncio.run(main())
-    there = Counter(each["tag"] for each in exchange.state()["orders"])
-    assert len(known) == 1000
-    assert set(there.values()) <= {1}, "an order was placed twice"
-    assert set(there) == {order_id for order_id, placed in known.items() if placed}
-    assert ends["unknown"] > 500
-    assert ends["rejected"] == 0
-    assert exchange.state()["calls"]["dhan.orders.place"] == 1000
-    assert any(name.startswith("look-up") for name in ends)
 
 
 def test_the_exchange_says_429_and_401_in_dhans_words():

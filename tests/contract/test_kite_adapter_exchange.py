@@ -32,7 +32,7 @@ from saudagar.model import (
     Purpose,
     Side,
 )
-from saudagar.model.errors import AuthError, OutcomeUnknown, RateLimited, RejectedByBroker
+from saudagar.model.errors import AuthError, RejectedByBroker
 
 ALL = universe(6)
 LOOKUP = Master(date(2026, 11, 20), tuple(ALL))
@@ -218,66 +218,6 @@ def test_no_tick_before_the_first_trade(exchange):
             await pace.close()
 
     asyncio.run(main())
-
-
-def test_a_thousand_submits_that_time_out_or_break_leave_no_duplicate_and_no_doubt(exchange):
-    rules = [
-        {"kind": "drop_after_accept", "endpoint": "kite.orders.place", "probability": 0.3},
-        {"kind": "drop_before_accept", "endpoint": "kite.orders.place", "probability": 0.2},
-        {"kind": "garbled", "endpoint": "kite.orders.place", "probability": 0.2},
-        {"kind": "5xx", "endpoint": "kite.orders.place", "probability": 0.2},
-        {"kind": "429", "endpoint": "kite.orders.place", "probability": 0.3},
-        {"kind": "drop_before_accept", "endpoint": "kite.orders.list", "probability": 0.1},
-        {"kind": "garbled", "endpoint": "kite.orders.list", "probability": 0.1},
-    ]
-    ends: Counter[str] = Counter()
-    placed: dict[str, bool] = {}
-
-    async def main():
-        async with desk_at(exchange, feed=False) as desk:
-            await asyncio.to_thread(exchange.set_faults, {"seed": 5, "rules": rules})
-            for number in range(1000):
-                new = order(number, price=BELOW)
-                try:
-                    await desk.broker.submit(new)
-                except OutcomeUnknown:
-                    ends["unknown"] += 1  # settled below: a look-up reads the whole book, one serves them all
-                except RateLimited:
-                    ends["refused"] += 1
-                    placed[new.order_id] = False
-                except RejectedByBroker:
-                    ends["rejected"] += 1
-                    placed[new.order_id] = False
-                else:
-                    ends["accepted"] += 1
-                    placed[new.order_id] = True
-            for number in range(1000):
-                order_id = ClientOrderId(f"T{number:05}")
-                if order_id not in placed and len(placed) % 40 == 0:  # by itself, broken answers and all
-                    placed[order_id] = await settle(desk.broker, order_id)
-            await asyncio.to_thread(exchange.set_faults, {"seed": 5, "rules": []})
-            there = {report.order_id for report in await desk.broker.orders()}
-            for number in range(1000):
-                placed.setdefault(f"T{number:05}", f"T{number:05}" in there)
-
-    async def settle(broker: KiteBroker, order_id: ClientOrderId) -> bool:
-        for _ in range(20):
-            try:
-                return await broker.find(order_id) is not None
-            except Exception as error:
-                ends[f"look-up: {type(error).__name__}"] += 1
-        raise AssertionError("never known")
-
-    asyncio.run(main())
-    state = exchange.state()
-    there = Counter(each["tag"] for each in state["orders"])
-    assert len(placed) == 1000
-    assert set(there.values()) == {1}, "an order was placed twice"
-    assert set(there) == {order_id for order_id, is_there in placed.items() if is_there}
-    assert ends["unknown"] > 500
-    assert ends["refused"] > 30
-    assert ends["rejected"] == 0
-    assert state["calls"]["kite.orders.place"] == 1000
 
 
 def test_limits_in_kites_words_and_how_the_governor_keeps_them():

@@ -31,9 +31,6 @@ from saudagar.model import (
 )
 from saudagar.model.errors import (
     AuthError,
-    BrokerError,
-    OutcomeUnknown,
-    RateLimited,
     RejectedByBroker,
     UnknownInstrument,
 )
@@ -253,59 +250,6 @@ def test_both_feeds_tell_the_same_ticks_and_the_same_bars(exchange):
             await pace.close()
 
     asyncio.run(main())
-
-
-def test_a_thousand_submits_that_time_out_or_break_leave_no_duplicate_and_no_doubt(exchange):
-    rules = [
-        {"kind": "drop_after_accept", "endpoint": "upstox.orders.place", "probability": 0.4},
-        {"kind": "drop_before_accept", "endpoint": "upstox.orders.place", "probability": 0.2},
-        {"kind": "garbled", "endpoint": "upstox.orders.place", "probability": 0.2},
-        {"kind": "429", "endpoint": "upstox.orders.place", "probability": 0.2},
-        {"kind": "drop_before_accept", "endpoint": "upstox.orders.history", "probability": 0.1},
-        {"kind": "garbled", "endpoint": "upstox.orders.history", "probability": 0.1},
-        {"kind": "429", "endpoint": "upstox.orders.get", "probability": 0.1},
-        {"kind": "garbled", "endpoint": "upstox.orders.list", "probability": 0.1},
-    ]
-    ends: Counter[str] = Counter()
-    known: dict[str, bool] = {}
-
-    async def settle(broker: UpstoxBroker, order_id: ClientOrderId) -> bool:
-        for _ in range(20):
-            try:
-                return await broker.find(order_id) is not None
-            except AuthError:
-                raise
-            except BrokerError as error:
-                ends[f"look-up: {type(error).__name__}"] += 1
-        raise AssertionError("never known")
-
-    async def main():
-        async with desk_at(exchange) as desk:
-            await asyncio.to_thread(exchange.set_faults, {"seed": 5, "rules": rules})
-            for number in range(1000):
-                new = order(number, price=BELOW)
-                try:
-                    await desk.broker.submit(new)
-                except OutcomeUnknown:
-                    ends["unknown"] += 1
-                    known[new.order_id] = await settle(desk.broker, new.order_id)
-                except (RateLimited, RejectedByBroker) as error:
-                    ends[type(error).__name__] += 1
-                    known[new.order_id] = False
-                else:
-                    ends["accepted"] += 1
-                    known[new.order_id] = True
-
-    asyncio.run(main())
-    state = exchange.state()
-    there = Counter(each["tag"] for each in state["orders"])
-    assert len(known) == 1000
-    assert set(there.values()) <= {1}, "an order was placed twice"
-    assert set(there) == {order_id for order_id, placed in known.items() if placed}
-    assert ends["unknown"] > 500
-    assert ends["RejectedByBroker"] == 0
-    assert state["calls"]["upstox.orders.place"] == 1000
-    assert any(name.startswith("look-up") for name in ends)
 
 
 async def nothing(step: int) -> None:
