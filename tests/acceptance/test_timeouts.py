@@ -60,7 +60,7 @@ MIXED = [
     {"kind": "429", "endpoint": PLACE, "probability": 0.1},
     {"kind": "garbled", "endpoint": "dhan.orders.find", "probability": 0.1},
     {"kind": "429", "endpoint": "dhan.*", "probability": 0.02},
-    {"kind": "stale_feed", "endpoint": "dhan.updates", "probability": 0.3},
+    {"kind": "stale_feed", "endpoint": "dhan.updates", "probability": 0.7},
     {"kind": "duplicate", "endpoint": "dhan.updates", "probability": 0.1},
     {"kind": "garbled", "endpoint": "dhan.updates", "probability": 0.02},
 ]
