@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saudagar.brokers.dhan import parse, words
+from saudagar.brokers.fields import naive_ist
 from saudagar.model import (
     Instrument,
     InstrumentKind,
@@ -241,7 +242,7 @@ def test_trades_come_oldest_first_and_once():
     "text", ["0001-01-01 00:00:00", "NA", "", None, "1970-01-01 00:00:00", "yesterday", 12, "2026-13-40 00:00:00"]
 )
 def test_times_that_are_none(text):
-    assert parse.ist(text) == 0
+    assert naive_ist(text) == 0
 
 
 @pytest.mark.parametrize(

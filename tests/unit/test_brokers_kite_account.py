@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from saudagar.brokers.kite import fields, parse_account, request, words
+from saudagar.brokers.fields import naive_ist
+from saudagar.brokers.kite import parse_account, request, words
 from saudagar.brokers.kite.account import KiteAccount
 from saudagar.brokers.kite.client import KiteSettings
 from saudagar.brokers.kite.quotes import KiteQuotes, quote
@@ -262,7 +263,7 @@ def test_recorded_quotes():
         1_389_65,
     )
     assert (found.bid, found.ask, found.volume, found.open_interest) == (0, 1_412_95, 7_360_198, 0)
-    assert found.ts == fields.naive_ist("2021-06-08 15:45:52")
+    assert found.ts == naive_ist("2021-06-08 15:45:52")
 
 
 @pytest.mark.parametrize(

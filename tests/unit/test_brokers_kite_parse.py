@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from saudagar.brokers.kite import fields, parse, words
+from saudagar.brokers import fields
+from saudagar.brokers.kite import parse, words
 from saudagar.brokers.kite.capabilities import CAPABILITIES
 from saudagar.market.master import Master
 from saudagar.model import (

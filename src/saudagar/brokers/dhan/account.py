@@ -14,6 +14,7 @@ from typing import Any
 from saudagar.brokers.dhan import checks, conditional, conditional_calls, parse, statements, words
 from saudagar.brokers.dhan.capabilities import CAPABILITIES
 from saudagar.brokers.dhan.lane import Lanes
+from saudagar.brokers.fields import text
 from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.lane import Call
 from saudagar.model import (
@@ -109,7 +110,7 @@ class DhanAccount:
             product=asked.product,
             legs=asked.legs,
             order_id=asked.order_id,
-            reason=parse.text(body.get("omsErrorDescription")) if status is ConditionalStatus.REJECTED else "",
+            reason=text(body.get("omsErrorDescription")) if status is ConditionalStatus.REJECTED else "",
             ts=self._clock(),
         )
 
@@ -289,7 +290,7 @@ class DhanAccount:
 
     async def _super_row(self, number: str) -> dict[str, Any]:
         for row in await self._super_rows():
-            if parse.text(row.get("orderId")) == number:
+            if text(row.get("orderId")) == number:
                 return row
         raise RejectedByBroker(f"Dhan has no super order {number} today.")
 
@@ -300,7 +301,7 @@ class DhanAccount:
             return []
         if not conditional.entered(row):
             return [words.LEG[LegName.ENTRY]]
-        waiting = [parse.text(leg.get("legName")) for leg in conditional.exits_of(row) if conditional.live(leg)]
+        waiting = [text(leg.get("legName")) for leg in conditional.exits_of(row) if conditional.live(leg)]
         return sorted(waiting, key=lambda leg: leg == words.LEG[LegName.STOP])
 
     async def _one_by_one(self, request: str, calls: Sequence[Call]) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from saudagar.brokers.dhan import words
-from saudagar.brokers.dhan.parse import Row, amount, broker_id, count, instrument_id, ist, ours, text
+from saudagar.brokers.dhan.parse import FIELDS, broker_id, count, instrument_id, ours, paise
+from saudagar.brokers.fields import Row, naive_ist, text
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
     ConditionalKind,
@@ -21,7 +22,6 @@ from saudagar.model import (
     NewConditional,
     Product,
     Side,
-    to_paise,
 )
 from saudagar.model.errors import DataError
 
@@ -63,13 +63,13 @@ def _forever(rows: list[Row], lookup: InstrumentLookup) -> ConditionalReport:
         legs=tuple(
             ConditionalLeg(
                 name=_leg_name(each) if oco else LegName.ENTRY,
-                trigger=to_paise(amount(each.get("triggerPrice"))),
-                price=to_paise(amount(each.get("price"))),
+                trigger=paise(each.get("triggerPrice")),
+                price=paise(each.get("price")),
             )
             for each in rows
         ),
         order_id=ours(row.get("correlationId")),  # not in the documentation
-        ts=max(ist(each.get("updateTime")) or ist(each.get("createTime")) for each in rows),
+        ts=max(naive_ist(each.get("updateTime")) or naive_ist(each.get("createTime")) for each in rows),
     )
 
 
@@ -89,8 +89,8 @@ def super_report(row: Row, lookup: InstrumentLookup) -> ConditionalReport:
     """
     exits = exits_of(row)
     stop = next((each for each in exits if _leg_name(each) is LegName.STOP), {})
-    trail = to_paise(amount(stop.get("trailingJump")))
-    entry_price = to_paise(amount(row.get("price"))) if text(row.get("orderType")) == "LIMIT" else 0
+    trail = paise(stop.get("trailingJump"))
+    entry_price = paise(row.get("price")) if text(row.get("orderType")) == "LIMIT" else 0
     instrument, side, product = _what(row, lookup)
     status = _super_status(row, exits)
     return ConditionalReport(
@@ -104,7 +104,7 @@ def super_report(row: Row, lookup: InstrumentLookup) -> ConditionalReport:
         legs=(ConditionalLeg(name=LegName.ENTRY, price=entry_price), *map(_exit, exits)),
         order_id=ours(row.get("correlationId")),
         reason=text(row.get("omsErrorDescription")) if status in _ENDED_BADLY else "",
-        ts=ist(row.get("updateTime")) or ist(row.get("createTime")),
+        ts=naive_ist(row.get("updateTime")) or naive_ist(row.get("createTime")),
     )
 
 
@@ -138,10 +138,10 @@ def live(leg: Row) -> bool:
 
 def _exit(leg: Row) -> ConditionalLeg:
     """The target is a limit at its own price, the stop goes out at the market."""
-    name, price = _leg_name(leg), to_paise(amount(leg.get("price")))
+    name, price = _leg_name(leg), paise(leg.get("price"))
     if name is LegName.TARGET:
         return ConditionalLeg(name=name, trigger=price, price=price)
-    return ConditionalLeg(name=name, trigger=price, trail=to_paise(amount(leg.get("trailingJump"))))
+    return ConditionalLeg(name=name, trigger=price, trail=paise(leg.get("trailingJump")))
 
 
 def same(asked: NewConditional, told: ConditionalReport) -> bool:
@@ -160,10 +160,7 @@ def same(asked: NewConditional, told: ConditionalReport) -> bool:
 
 def state(table: dict[str, T], word: object) -> T:
     """What `table` makes of a status word. Raises `DataError`."""
-    known = table.get(text(word).upper().replace(" ", "_"))
-    if known is None:
-        raise DataError(f"Dhan gave an unknown status {word!r} of a conditional order; known are {', '.join(table)}.")
-    return known
+    return FIELDS.known(table, text(word).upper().replace(" ", "_"), "status of a conditional order")
 
 
 def _what(row: Row, lookup: InstrumentLookup) -> tuple[InstrumentId, Side, Product]:
@@ -178,7 +175,4 @@ def _what(row: Row, lookup: InstrumentLookup) -> tuple[InstrumentId, Side, Produ
 
 
 def _leg_name(row: Row) -> LegName:
-    name = words.LEG_READ.get(text(row.get("legName")))
-    if name is None:
-        raise DataError(f"Dhan gave an unknown leg {row.get('legName')!r} of a conditional order.")
-    return name
+    return FIELDS.known(words.LEG_READ, row.get("legName"), "leg of a conditional order")

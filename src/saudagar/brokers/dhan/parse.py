@@ -6,14 +6,12 @@ keys, and in PascalCase by its documentation but camelCase by its SDK: its keys 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from collections.abc import Sequence
 
 from saudagar.brokers.dhan import words
+from saudagar.brokers.fields import Fields, Row, naive_ist, text
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
-    BrokerOrderId,
     BrokerPosition,
     ClientOrderId,
     Funds,
@@ -26,27 +24,15 @@ from saudagar.model import (
     OrderTerms,
     Paise,
     TradeReport,
-    to_paise,
 )
 from saudagar.model.errors import DataError
 
-_IST = timezone(timedelta(hours=5, minutes=30))
 _ENDED_BADLY = frozenset({OrderStatus.REJECTED, OrderStatus.CANCELLED, OrderStatus.EXPIRED})
 NONE = ("", "NA", "0")
 """How Dhan writes that there is no id."""
 
-_MOST = 1e13  # rupees or units: beyond any account, and far from where floats lose the paisa
-
-Row = Mapping[str, Any]
-
-
-def ist(moment_text: object) -> Nanos:
-    """A time of Dhan in UTC ns; 0 where it is missing, a sentinel, or no time at all."""
-    try:
-        moment = datetime.fromisoformat(str(moment_text))
-    except ValueError:
-        return 0
-    return int(moment.replace(tzinfo=_IST).timestamp()) * 1_000_000_000 if moment.year > 1970 else 0
+FIELDS = Fields("Dhan", missing=("", "NA"), nameless=NONE)
+number, paise, count, broker_id = FIELDS.number, FIELDS.paise, FIELDS.count, FIELDS.broker_id
 
 
 def status(word: object, order_type: object, filled: int) -> OrderStatus:
@@ -57,9 +43,7 @@ def status(word: object, order_type: object, filled: int) -> OrderStatus:
     DataError
         For a word that is not in the table.
     """
-    known = words.STATUS.get(str(word).strip().upper().replace(" ", "_"))
-    if known is None:
-        raise DataError(f"Dhan gave an unknown order status {word!r}; known are {', '.join(words.STATUS)}.")
+    known = FIELDS.known(words.STATUS, text(word).upper().replace(" ", "_"), "order status")
     kind = words.ORDER_TYPE_READ.get(str(order_type))
     if known is OrderStatus.OPEN and kind is not None and kind.has_trigger and not filled:
         return OrderStatus.TRIGGER_PENDING
@@ -80,10 +64,10 @@ def book_report(row: Row, lookup: InstrumentLookup) -> OrderReport:
     return OrderReport(
         order_id=ours(row.get("correlationId")),
         status=state,
-        ts=ist(row.get("updateTime")) or ist(row.get("exchangeTime")) or ist(row.get("createTime")),
+        ts=naive_ist(row.get("updateTime")) or naive_ist(row.get("exchangeTime")) or naive_ist(row.get("createTime")),
         broker_id=broker_id(row.get("orderId")),
         filled=filled,
-        average_price=amount(row.get("averageTradedPrice")) * 100,
+        average_price=number(row.get("averageTradedPrice")) * 100,
         terms=_terms(row, kind),
         reason=text(row.get("omsErrorDescription")) if state in _ENDED_BADLY else "",
         instrument=instrument_id(lookup, segment, security, str(row.get("tradingSymbol"))),
@@ -103,17 +87,17 @@ def stream_report(message: Row, lookup: InstrumentLookup) -> OrderReport:
     filled, kind = count(message, "tradedqty"), message.get("ordertype")
     state = status(message.get("status"), kind, filled)
     place = (str(message.get("exchange")), str(message.get("segment")))
-    last = to_paise(amount(message.get("tradedprice")))
+    last = paise(message.get("tradedprice"))
     return OrderReport(
         order_id=ours(message.get("correlationid")),
         status=state,
-        ts=ist(message.get("lastupdatedtime"))
-        or ist(message.get("exchordertime"))
-        or ist(message.get("orderdatetime")),
+        ts=naive_ist(message.get("lastupdatedtime"))
+        or naive_ist(message.get("exchordertime"))
+        or naive_ist(message.get("orderdatetime")),
         broker_id=broker_id(message.get("orderno")),
         filled=filled,
         last_price=last if filled else 0,
-        average_price=amount(message.get("avgtradedprice")) * 100,
+        average_price=number(message.get("avgtradedprice")) * 100,
         terms=_terms(message, kind, lower=True),
         reason=text(message.get("reasondescription")) if state in _ENDED_BADLY else "",
         instrument=instrument_id(
@@ -150,21 +134,17 @@ def reply_report(order: NewOrder, body: object, ts: Nanos) -> OrderReport:
 
 def trades(rows: Sequence[Row]) -> tuple[TradeReport, ...]:
     """The executions of one order, oldest first, each once."""
-    found: dict[object, TradeReport] = {}
-    for number, row in enumerate(rows):
-        name = text(row.get("exchangeTradeId"))
-        quantity, price = count(row, "tradedQuantity"), to_paise(amount(row.get("tradedPrice")))
-        if quantity <= 0 or price <= 0:
-            raise DataError(f"Dhan gave a trade of {quantity} at {price} paise.")
-        found[name if name not in NONE else number] = TradeReport(name, quantity, price, ist(row.get("exchangeTime")))
-    return tuple(sorted(found.values(), key=lambda trade: trade.ts))
+    return FIELDS.executions(map(_execution, rows))
+
+
+def _execution(row: Row) -> TradeReport:
+    quantity, price = FIELDS.execution(count(row, "tradedQuantity"), paise(row.get("tradedPrice")))
+    return TradeReport(text(row.get("exchangeTradeId")), quantity, price, naive_ist(row.get("exchangeTime")))
 
 
 def position(row: Row, lookup: InstrumentLookup) -> BrokerPosition:
     """One row of the positions."""
-    product = words.PRODUCT_READ.get(str(row.get("productType")))
-    if product is None:
-        raise DataError(f"Dhan gave a position with an unknown product {row.get('productType')!r}.")
+    product = FIELDS.known(words.PRODUCT_READ, row.get("productType"), "product")
     bought, sold = count(row, "buyQty"), count(row, "sellQty")
     return BrokerPosition(
         instrument=instrument_id(
@@ -176,8 +156,8 @@ def position(row: Row, lookup: InstrumentLookup) -> BrokerPosition:
         buy_value=_value(bought, row.get("buyAvg")),
         sell_quantity=sold,
         sell_value=_value(sold, row.get("sellAvg")),
-        realised=to_paise(amount(row.get("realizedProfit"))),
-        unrealised=to_paise(amount(row.get("unrealizedProfit"))),
+        realised=paise(row.get("realizedProfit")),
+        unrealised=paise(row.get("unrealizedProfit")),
     )
 
 
@@ -189,7 +169,7 @@ def holding(row: Row, lookup: InstrumentLookup) -> Holding:
         instrument=known.id if known else InstrumentId(f"NSE_EQ:{row.get('tradingSymbol')}"),
         quantity=count(row, "totalQty"),
         sellable=count(row, "availableQty"),
-        average_price=to_paise(amount(row.get("avgCostPrice"))),
+        average_price=paise(row.get("avgCostPrice")),
         t1_quantity=count(row, "t1Qty"),
     )
 
@@ -199,7 +179,7 @@ def funds(row: Row) -> Funds:
     if "availabelBalance" not in row:
         raise DataError("Dhan's fund limit holds no 'availabelBalance'.")
     names = ("availabelBalance", "utilizedAmount", "sodLimit")
-    available, used, opening = (to_paise(amount(row.get(name))) for name in names)
+    available, used, opening = (paise(row.get(name)) for name in names)
     return Funds(available=available, used=used, opening=opening)
 
 
@@ -213,8 +193,8 @@ def _terms(row: Row, kind: object, *, lower: bool = False) -> OrderTerms | None:
     quantity = count(row, "quantity")
     if known is None or not quantity:
         return None
-    price = to_paise(amount(row.get("price")))
-    trigger = to_paise(amount(row.get("triggerprice" if lower else "triggerPrice")))
+    price = paise(row.get("price"))
+    trigger = paise(row.get("triggerprice" if lower else "triggerPrice"))
     return OrderTerms(quantity=quantity, order_type=known, price=price, trigger_price=trigger)
 
 
@@ -229,36 +209,5 @@ def ours(value: object) -> ClientOrderId:
     return ClientOrderId(text(value) if text(value) != "NA" else "")
 
 
-def broker_id(value: object) -> BrokerOrderId:
-    """Raises `DataError` where there is none."""
-    if text(value) in NONE:
-        raise DataError("Dhan gave an order without an order id.")
-    return BrokerOrderId(text(value))
-
-
-def text(value: object) -> str:
-    """Without blanks around it; empty for null."""
-    return "" if value is None else str(value).strip()
-
-
-def amount(value: object) -> float:
-    """Rupees (or units) out of a number or a text; 0 for what is missing. Raises `DataError`."""
-    try:
-        number = float(str(value)) if value not in (None, "", "NA") else 0.0
-    except ValueError:
-        number = float("nan")
-    if not -_MOST < number < _MOST:  # false for NaN as well
-        raise DataError(f"Dhan gave {value!r} for an amount.")
-    return number
-
-
-def count(row: Row, key: str, *, signed: bool = False) -> int:
-    """Whole units. Raises `DataError`, also for a negative number unless `signed`."""
-    number = amount(row.get(key))
-    if number != int(number) or (number < 0 and not signed):
-        raise DataError(f"Dhan gave {row.get(key)!r} for {key}.")
-    return int(number)
-
-
 def _value(quantity: int, average: object) -> Paise:
-    return round(quantity * amount(average) * 100)
+    return round(quantity * number(average) * 100)

@@ -15,7 +15,8 @@ from typing import Any
 from saudagar.brokers.dhan import outcome, words
 from saudagar.brokers.dhan.client import DhanFeedSettings
 from saudagar.brokers.dhan.lane import connect
-from saudagar.brokers.dhan.parse import Row, amount, count, ist, text
+from saudagar.brokers.dhan.parse import count, number, paise
+from saudagar.brokers.fields import Row, naive_ist, text
 from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.lane import Call, Lane
 from saudagar.execution.ports import InstrumentLookup
@@ -136,7 +137,7 @@ class DhanQuotes:
                 for word, right in _RIGHTS.items()
                 if isinstance(sides, dict) and isinstance(sides.get(word), dict)
             ]
-            spot = to_paise(amount(told.get("last_price")))
+            spot = paise(told.get("last_price"))
         except DataError as error:
             raise BrokerError(f"Dhan, option chain: {error}") from None
         rows.sort(key=lambda row: (row.strike, row.right))
@@ -185,7 +186,7 @@ def quote(name: InstrumentId, row: Row) -> Quote:
     if not isinstance(day, dict):
         raise DataError("Dhan gave a quote without the day's prices.")
     ltp, first, high, low, close = (
-        to_paise(amount(value)) for value in (row.get("last_price"), *map(day.get, ("open", "high", "low", "close")))
+        paise(value) for value in (row.get("last_price"), *map(day.get, ("open", "high", "low", "close")))
     )
     if min(ltp, first, high, low, close) < 0:
         raise DataError(f"Dhan gave negative prices for {name}.")
@@ -207,18 +208,18 @@ def quote(name: InstrumentId, row: Row) -> Quote:
 def option(strike: Paise, right: Right, row: Row, contracts: Contracts) -> OptionQuote:
     """One side of a strike of the chain. Raises `DataError`."""
     told = row.get("greeks")
-    greeks = [amount(value) for value in map(told.get, _GREEKS)] if isinstance(told, dict) else [0.0] * len(_GREEKS)
+    greeks = [number(value) for value in map(told.get, _GREEKS)] if isinstance(told, dict) else [0.0] * len(_GREEKS)
     known = any(greeks)
     delta, theta, gamma, vega = (greek if known else None for greek in greeks)
     return OptionQuote(
         strike=strike,
         right=right,
-        ltp=to_paise(amount(row.get("last_price"))),
-        bid=to_paise(amount(row.get("top_bid_price"))),
-        ask=to_paise(amount(row.get("top_ask_price"))),
+        ltp=paise(row.get("last_price")),
+        bid=paise(row.get("top_bid_price")),
+        ask=paise(row.get("top_ask_price")),
         volume=count(row, "volume"),
         open_interest=count(row, "oi"),
-        iv=amount(row.get("implied_volatility")) or None,
+        iv=number(row.get("implied_volatility")) or None,
         delta=delta,
         theta=theta,
         gamma=gamma,
@@ -242,7 +243,7 @@ def _best(row: Row, side: str) -> Paise:
     depth = row.get("depth")
     levels = depth.get(side) if isinstance(depth, dict) else None
     first = levels[0] if isinstance(levels, list) and levels else None
-    return to_paise(amount(first.get("price"))) if isinstance(first, dict) else 0
+    return paise(first.get("price")) if isinstance(first, dict) else 0
 
 
 def _traded(value: object) -> Nanos:
@@ -251,7 +252,7 @@ def _traded(value: object) -> Nanos:
         moment = datetime.strptime(text(value), "%d/%m/%Y %H:%M:%S")  # noqa: DTZ007  # `ist` gives it its zone
     except ValueError:
         return 0
-    return ist(moment) if moment.year > 1980 else 0
+    return naive_ist(moment) if moment.year > 1980 else 0
 
 
 def _key(instrument: Instrument) -> tuple[str, str]:

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from datetime import date, datetime
 
 from saudagar.brokers.dhan import words
-from saudagar.brokers.dhan.parse import NONE, Row, amount, broker_id, count, ist, text
+from saudagar.brokers.dhan.parse import NONE, broker_id, count, number, paise
+from saudagar.brokers.fields import Row, naive_ist, text
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import AccountTrade, InstrumentId, LedgerEntry, Margin, Paise, SaleAuthority, to_paise
 from saudagar.model.errors import DataError
@@ -46,9 +47,9 @@ def trade(row: Row, lookup: InstrumentLookup) -> AccountTrade:
         product=product,
         quantity=quantity,
         price=price,
-        ts=ist(row.get("exchangeTime")) or ist(row.get("createTime")),
+        ts=naive_ist(row.get("exchangeTime")) or naive_ist(row.get("createTime")),
         instrument=known.id if known else InstrumentId(""),
-        charges=to_paise(sum(amount(row.get(name)) for name in _CHARGES)) if _CHARGES[0] in row else None,
+        charges=to_paise(sum(number(row.get(name)) for name in _CHARGES)) if _CHARGES[0] in row else None,
     )
 
 
@@ -124,4 +125,4 @@ def money(row: Row, key: str, *, needed: bool = False) -> Paise:
     """An amount of `row`. Raises `DataError`, also for one that is missing and `needed`."""
     if needed and row.get(key) is None:
         raise DataError(f"Dhan's answer holds no {key!r}.")
-    return to_paise(amount(row.get(key)))
+    return paise(row.get(key))

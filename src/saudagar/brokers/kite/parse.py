@@ -7,21 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from saudagar.brokers.fields import Row, naive_ist, order_status, part, text, units_per_lot
 from saudagar.brokers.kite import words
 from saudagar.brokers.kite.client import KiteLookup
-from saudagar.brokers.kite.fields import (
-    Row,
-    amount,
-    broker_id,
-    count,
-    instrument_of,
-    naive_ist,
-    number,
-    part,
-    product_of,
-    text,
-    units_per_lot,
-)
+from saudagar.brokers.kite.fields import FIELDS, broker_id, count, instrument_of, number, paise, product_of
 from saudagar.model import (
     BrokerPosition,
     ClientOrderId,
@@ -48,17 +37,8 @@ def status(word: object, kind: object, filled: int, quantity: int) -> OrderStatu
         For a word that is not in the table.
     """
     said = str(word).strip().upper()
-    known = words.STATUS.get(said)
-    if known is None:
-        raise DataError(f"Kite gave an unknown order status {word!r}; known are {', '.join(words.STATUS)}.")
-    if known is not OrderStatus.OPEN:
-        return known
-    if 0 < filled < quantity:
-        return OrderStatus.PARTIALLY_FILLED
-    order_type = words.ORDER_TYPE_READ.get(str(kind))
-    if said in words.IN_BETWEEN and order_type is not None and order_type.has_trigger:
-        return OrderStatus.TRIGGER_PENDING
-    return known
+    known, order_type = FIELDS.known(words.STATUS, said, "order status"), words.ORDER_TYPE_READ.get(str(kind))
+    return order_status(known, said in words.IN_BETWEEN, order_type, filled, quantity)
 
 
 def order_report(row: Row, lookup: KiteLookup) -> OrderReport:
@@ -110,16 +90,14 @@ def trades(rows: Sequence[Row], lookup: KiteLookup) -> tuple[TradeReport, ...]:
     DataError
         If one of them is no execution.
     """
-    found: dict[object, TradeReport] = {}
-    for place, row in enumerate(rows):
-        name = text(row.get("trade_id"))
-        quantity = count(row, "quantity") * units_per_lot(instrument_of(row, lookup)[0])
-        price = amount(row.get("average_price"))
-        if quantity <= 0 or price <= 0:
-            raise DataError(f"Kite gave a trade of {quantity} at {price} paise.")
-        ts = naive_ist(row.get("fill_timestamp")) or naive_ist(row.get("exchange_timestamp"))
-        found[name or place] = TradeReport(name, quantity, price, ts)
-    return tuple(sorted(found.values(), key=lambda trade: trade.ts))
+    return FIELDS.executions(_execution(row, lookup) for row in rows)
+
+
+def _execution(row: Row, lookup: KiteLookup) -> TradeReport:
+    units = count(row, "quantity") * units_per_lot(instrument_of(row, lookup)[0])
+    quantity, price = FIELDS.execution(units, paise(row.get("average_price")))
+    ts = naive_ist(row.get("fill_timestamp")) or naive_ist(row.get("exchange_timestamp"))
+    return TradeReport(text(row.get("trade_id")), quantity, price, ts)
 
 
 def position(row: Row, lookup: KiteLookup) -> BrokerPosition:
@@ -137,11 +115,11 @@ def position(row: Row, lookup: KiteLookup) -> BrokerPosition:
         product=product_of(row),
         quantity=count(row, "quantity", signed=True) * scale,
         buy_quantity=count(row, "buy_quantity") * scale,
-        buy_value=amount(row.get("buy_value")),
+        buy_value=paise(row.get("buy_value")),
         sell_quantity=count(row, "sell_quantity") * scale,
-        sell_value=amount(row.get("sell_value")),
-        realised=amount(row.get("realised")),
-        unrealised=amount(row.get("unrealised")),
+        sell_value=paise(row.get("sell_value")),
+        realised=paise(row.get("realised")),
+        unrealised=paise(row.get("unrealised")),
     )
 
 
@@ -159,7 +137,7 @@ def holding(row: Row, lookup: KiteLookup) -> Holding:
         instrument=instrument_of(row, lookup)[1],
         quantity=sellable + coming,
         sellable=sellable,
-        average_price=amount(row.get("average_price")),
+        average_price=paise(row.get("average_price")),
         t1_quantity=coming,
     )
 
@@ -176,9 +154,9 @@ def funds(body: Row) -> Funds:
     if not segments:
         raise DataError("Kite's margins hold neither 'equity' nor 'commodity'.")
     return Funds(
-        available=sum(amount(each.get("net")) for each in segments),
-        used=sum(amount(part(each, "utilised").get("debits")) for each in segments),
-        opening=sum(amount(part(each, "available").get("opening_balance")) for each in segments),
+        available=sum(paise(each.get("net")) for each in segments),
+        used=sum(paise(part(each, "utilised").get("debits")) for each in segments),
+        opening=sum(paise(part(each, "available").get("opening_balance")) for each in segments),
     )
 
 
@@ -186,7 +164,7 @@ def _terms(row: Row, quantity: int) -> OrderTerms | None:
     kind = words.ORDER_TYPE_READ.get(str(row.get("order_type")))
     if kind is None or not quantity:
         return None
-    price, trigger = amount(row.get("price")), amount(row.get("trigger_price"))
+    price, trigger = paise(row.get("price")), paise(row.get("trigger_price"))
     return OrderTerms(quantity=quantity, order_type=kind, price=price, trigger_price=trigger)
 
 

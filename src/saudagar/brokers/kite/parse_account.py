@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from saudagar.brokers.fields import Row, naive_ist, part, text, units_per_lot
 from saudagar.brokers.kite import words
 from saudagar.brokers.kite.client import KiteLookup
 from saudagar.brokers.kite.fields import (
-    Row,
-    amount,
+    FIELDS,
     broker_id,
     count,
     instrument_of,
-    naive_ist,
     objects,
-    part,
+    paise,
     product_of,
     side_of,
-    text,
-    units_per_lot,
 )
 from saudagar.model import (
     AccountTrade,
@@ -78,9 +75,8 @@ def trade(tags: Mapping[str, str], row: Row, lookup: KiteLookup) -> AccountTrade
     """
     instrument, _ = instrument_of(row, lookup)
     number = broker_id(row.get("order_id"))
-    quantity, price = count(row, "quantity") * units_per_lot(instrument), amount(row.get("average_price"))
-    if quantity <= 0 or price <= 0:
-        raise DataError(f"Kite gave a trade of {quantity} at {price} paise.")
+    units = count(row, "quantity") * units_per_lot(instrument)
+    quantity, price = FIELDS.execution(units, paise(row.get("average_price")))
     return AccountTrade(
         trade_id=text(row.get("trade_id")),
         broker_id=number,
@@ -108,10 +104,10 @@ def margin(body: Row) -> Margin:
         raise DataError("Kite's margin calculator gave no total.")
     charges = [part(order, "charges") for order in objects(body, "orders")]
     return Margin(
-        required=amount(final["total"]),
-        span=amount(final.get("span")),
-        exposure=amount(final.get("exposure")),
-        charges=sum(amount(each.get("total")) for each in charges),
+        required=paise(final["total"]),
+        span=paise(final.get("span")),
+        exposure=paise(final.get("exposure")),
+        charges=sum(paise(each.get("total")) for each in charges),
     )
 
 
@@ -124,7 +120,7 @@ def _legs(kind: ConditionalKind, side: Side, values: object, orders: Sequence[Ro
     if not isinstance(values, list) or len(values) != len(names) or len(orders) != len(names):
         raise DataError(f"Kite gave a {kind} trigger with values {values!r} and {len(orders)} orders.")
     pairs = sorted(
-        ((amount(value), amount(order.get("price"))) for value, order in zip(values, orders, strict=True)),
+        ((paise(value), paise(order.get("price"))) for value, order in zip(values, orders, strict=True)),
         key=lambda pair: pair[0],
     )
     return tuple(

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
+from saudagar.brokers.fields import Row, naive_ist, part
 from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.kite import outcome, words
 from saudagar.brokers.kite.client import KiteLookup, KiteSettings, connect
-from saudagar.brokers.kite.fields import Row, amount, count, naive_ist, part
+from saudagar.brokers.kite.fields import count, paise
 from saudagar.brokers.lane import Lane
 from saudagar.model import (
     SECOND,
@@ -150,11 +151,11 @@ def quote(instrument: Instrument, row: Row) -> Quote:
     day = part(row, "ohlc")
     found = Quote(
         instrument=instrument.id,
-        ltp=amount(row.get("last_price")),
-        open=amount(day.get("open")),
-        high=amount(day.get("high")),
-        low=amount(day.get("low")),
-        previous_close=amount(day.get("close")),
+        ltp=paise(row.get("last_price")),
+        open=paise(day.get("open")),
+        high=paise(day.get("high")),
+        low=paise(day.get("low")),
+        previous_close=paise(day.get("close")),
         volume=count(row, "volume"),
         bid=_best(row, "buy"),
         ask=_best(row, "sell"),
@@ -169,7 +170,7 @@ def quote(instrument: Instrument, row: Row) -> Quote:
 def _best(row: Row, side: str) -> Paise:
     levels = part(row, "depth").get(side)
     best = levels[0] if isinstance(levels, list) and levels else {}
-    return amount(best.get("price")) if isinstance(best, dict) else 0
+    return paise(best.get("price")) if isinstance(best, dict) else 0
 
 
 def _option(contract: Instrument, told: Quote | None) -> OptionQuote:

@@ -10,10 +10,11 @@ import operator
 import re
 from typing import Any
 
+from saudagar.brokers.fields import units_per_lot
 from saudagar.brokers.kite import words
 from saudagar.brokers.kite.capabilities import CAPABILITIES
 from saudagar.brokers.kite.client import KiteLookup
-from saudagar.brokers.kite.fields import rupees, units_per_lot
+from saudagar.brokers.kite.fields import rupees
 from saudagar.model import (
     ConditionalLeg,
     Conversion,

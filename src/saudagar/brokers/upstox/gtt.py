@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
+from saudagar.brokers.fields import Row, text, units_per_lot
 from saudagar.brokers.upstox import parse, words
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
@@ -111,7 +112,7 @@ def _side(trigger: Paise, last_price: Paise) -> str:
     return "ABOVE" if trigger > last_price else "BELOW"
 
 
-def report(row: parse.Row, lookup: InstrumentLookup) -> ConditionalReport:
+def report(row: Row, lookup: InstrumentLookup) -> ConditionalReport:
     """One row of the GTT details or of the stream. Its time is that of the placement; limits are not told.
 
     Raises
@@ -134,11 +135,11 @@ def report(row: parse.Row, lookup: InstrumentLookup) -> ConditionalReport:
         status=status(rules),
         instrument=name,
         side=sides[0],
-        quantity=parse.count_of(row, "quantity") * parse.units_per_lot(instrument),
+        quantity=parse.count(row, "quantity") * units_per_lot(instrument),
         product=product,
         legs=tuple(_leg(rule, kind) for rule in rules),
         orders=tuple(BrokerOrderId(str(rule["order_id"])) for rule in rules if rule.get("order_id")),
-        reason=next((text for rule in rules if (text := parse.text_of(rule.get("message")))), ""),
+        reason=next((said for rule in rules if (said := text(rule.get("message")))), ""),
         ts=_created(row.get("created_at")),
     )
 
@@ -177,10 +178,7 @@ def _seen(leg: ConditionalLeg, asked: NewConditional) -> tuple[LegName, Paise, P
 
 
 def _state(rule: Mapping[str, Any]) -> str:
-    known = RULE_STATUS.get(str(rule.get("status")).strip().upper())
-    if known is None:
-        raise DataError(f"Upstox gave an unknown status of a GTT rule {rule.get('status')!r}.")
-    return known
+    return parse.FIELDS.known(RULE_STATUS, text(rule.get("status")).upper(), "status of a GTT rule")
 
 
 def _created(value: object) -> Nanos:
@@ -192,17 +190,15 @@ def _kind(word: object, rules: list[dict[str, Any]]) -> ConditionalKind:
         return ConditionalKind.SINGLE
     if word != "MULTIPLE":
         raise DataError(f"Upstox gave an unknown type of GTT order {word!r}.")
-    trails = any(parse.paise_of(rule.get("trailing_gap")) for rule in rules)
+    trails = any(parse.paise(rule.get("trailing_gap")) for rule in rules)
     return ConditionalKind.TRAILING if trails else ConditionalKind.BRACKET
 
 
 def _leg(rule: Mapping[str, Any], kind: ConditionalKind) -> ConditionalLeg:
-    name = _LEG.get(str(rule.get("strategy")))
-    if name is None:
-        raise DataError(f"Upstox gave an unknown strategy of a GTT rule {rule.get('strategy')!r}.")
+    name = parse.FIELDS.known(_LEG, rule.get("strategy"), "strategy of a GTT rule")
     at_once = name is LegName.ENTRY and kind in _BRACKETS and rule.get("trigger_type") == "IMMEDIATE"
     return ConditionalLeg(
         name=name,
-        trigger=0 if at_once else parse.paise_of(rule.get("trigger_price")),
-        trail=parse.paise_of(rule.get("trailing_gap")),
+        trigger=0 if at_once else parse.paise(rule.get("trigger_price")),
+        trail=parse.paise(rule.get("trailing_gap")),
     )

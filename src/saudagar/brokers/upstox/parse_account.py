@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from saudagar.brokers.fields import Row, text, units_per_lot
 from saudagar.brokers.upstox import parse, words
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.market.ist import midnight
@@ -13,7 +14,7 @@ from saudagar.model import AccountTrade, BrokerOrderId, InstrumentId, Margin, Na
 from saudagar.model.errors import DataError
 
 
-def trade(row: parse.Row, lookup: InstrumentLookup) -> AccountTrade:
+def trade(row: Row, lookup: InstrumentLookup) -> AccountTrade:
     """One row of today's trade book. Of a product that the desk does not have (a cover order's) it says None.
 
     Raises
@@ -24,19 +25,19 @@ def trade(row: parse.Row, lookup: InstrumentLookup) -> AccountTrade:
     instrument, name = parse.instrument_of(row, lookup)
     quantity, price = _execution(row, row.get("average_price"))
     return AccountTrade(
-        trade_id=parse.text_of(row.get("trade_id")),
+        trade_id=text(row.get("trade_id")),
         broker_id=parse.broker_id(row.get("order_id")),
-        symbol=parse.text_of(row.get("trading_symbol") or row.get("tradingsymbol")),
+        symbol=text(row.get("trading_symbol") or row.get("tradingsymbol")),
         side=_side(row),
         product=words.product(row.get("product"), parse.derivative(instrument, row)),
-        quantity=quantity * parse.units_per_lot(instrument),
+        quantity=quantity * units_per_lot(instrument),
         price=price,
         ts=parse.naive_ist(row.get("exchange_timestamp")),
         instrument=name if instrument is not None else InstrumentId(""),
     )
 
 
-def past_trade(row: parse.Row, lookup: InstrumentLookup) -> AccountTrade:
+def past_trade(row: Row, lookup: InstrumentLookup) -> AccountTrade:
     """One execution of an earlier day. Upstox keeps its date only, and neither order nor product.
 
     Raises
@@ -47,28 +48,28 @@ def past_trade(row: parse.Row, lookup: InstrumentLookup) -> AccountTrade:
     instrument, name = parse.instrument_of(row, lookup)
     quantity, price = _execution(row, row.get("price"))
     return AccountTrade(
-        trade_id=parse.text_of(row.get("trade_id")),
+        trade_id=text(row.get("trade_id")),
         broker_id=BrokerOrderId(""),
         symbol=_contract(row),
         side=_side(row),
         product=None,
-        quantity=quantity * parse.units_per_lot(instrument),
+        quantity=quantity * units_per_lot(instrument),
         price=price,
         ts=_day(row.get("trade_date")),
         instrument=name if instrument is not None else InstrumentId(""),
     )
 
 
-def pages(body: parse.Row) -> int:
+def pages(body: Row) -> int:
     """How many pages the answer has in all; raises `DataError` if it does not say."""
     meta = body.get("meta_data") or body.get("metaData")
     page = meta.get("page") if isinstance(meta, dict) else None
     if not isinstance(page, dict) or "total_pages" not in page:
         raise DataError("Upstox gave a page of trades without the number of pages.")
-    return parse.count_of(page, "total_pages")
+    return parse.count(page, "total_pages")
 
 
-def margin(data: parse.Row, charges: Paise | None) -> Margin:
+def margin(data: Row, charges: Paise | None) -> Margin:
     """What a basket takes, netted; `charges` are asked for apart.
 
     Raises
@@ -80,25 +81,25 @@ def margin(data: parse.Row, charges: Paise | None) -> Margin:
     if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines) or "final_margin" not in data:
         raise DataError("Upstox's margins are not as documented.")
     return Margin(
-        required=parse.paise_of(data["final_margin"]),
+        required=parse.paise(data["final_margin"]),
         span=_sum(lines, "span_margin"),
         exposure=_sum(lines, "exposure_margin"),
         charges=charges,
     )
 
 
-def charge(data: parse.Row) -> Paise:
+def charge(data: Row) -> Paise:
     """All charges of one order; raises `DataError`."""
     charges = data.get("charges")
     if not isinstance(charges, dict) or "total" not in charges:
         raise DataError("Upstox's charges are not as documented.")
-    return parse.paise_of(charges["total"])
+    return parse.paise(charges["total"])
 
 
-def switches(rows: Sequence[parse.Row]) -> dict[str, tuple[bool, bool]]:
+def switches(rows: Sequence[Row]) -> dict[str, tuple[bool, bool]]:
     """Segment -> whether the account trades there at all, and whether the kill switch is on."""
     return {
-        parse.text_of(row.get("segment")): (
+        text(row.get("segment")): (
             row.get("segment_status") == "ACTIVE",
             row.get("kill_switch_enabled") is True,
         )
@@ -106,26 +107,20 @@ def switches(rows: Sequence[parse.Row]) -> dict[str, tuple[bool, bool]]:
     }
 
 
-def _execution(row: parse.Row, price: object) -> tuple[int, Paise]:
-    quantity, paid = parse.count_of(row, "quantity"), parse.paise_of(price)
-    if quantity <= 0 or paid <= 0:
-        raise DataError(f"Upstox gave a trade of {quantity} at {paid} paise.")
-    return quantity, paid
+def _execution(row: Row, price: object) -> tuple[int, Paise]:
+    return parse.FIELDS.execution(parse.count(row, "quantity"), parse.paise(price))
 
 
-def _side(row: parse.Row) -> Side:
-    side = words.SIDE.get(str(row.get("transaction_type")))
-    if side is None:
-        raise DataError(f"Upstox gave a trade that is neither bought nor sold: {row.get('transaction_type')!r}.")
-    return side
+def _side(row: Row) -> Side:
+    return parse.FIELDS.known(words.SIDE, row.get("transaction_type"), "side of a trade")
 
 
-def _contract(row: parse.Row) -> str:
+def _contract(row: Row) -> str:
     """The symbol; of a derivative, which goes by its underlying there, with expiry, strike and right."""
-    symbol = parse.text_of(row.get("symbol") or row.get("scrip_name"))
-    right = parse.text_of(row.get("option_type"))
-    strike = parse.text_of(row.get("strike_price")) if right else ""
-    return " ".join(part for part in (symbol, parse.text_of(row.get("expiry")), strike, right) if part)
+    symbol = text(row.get("symbol") or row.get("scrip_name"))
+    right = text(row.get("option_type"))
+    strike = text(row.get("strike_price")) if right else ""
+    return " ".join(part for part in (symbol, text(row.get("expiry")), strike, right) if part)
 
 
 def _day(value: object) -> Nanos:
@@ -136,4 +131,4 @@ def _day(value: object) -> Nanos:
 
 
 def _sum(lines: Sequence[dict[str, Any]], key: str) -> Paise:
-    return sum(parse.paise_of(line.get(key)) for line in lines)
+    return sum(parse.paise(line.get(key)) for line in lines)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
+from saudagar.brokers.fields import Row, text
 from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.upstox import parse
 from saudagar.brokers.upstox.broker import UpstoxOrderSettings
@@ -120,7 +121,7 @@ class UpstoxQuotes:
         if not rows:
             known = ", ".join(map(str, await self.expiries(underlying))) or "none"
             raise DataError(f"{underlying.id} has no options that expire on {expiry}; known expiries: {known}.")
-        spot = parse.paise_of(rows[0].get("underlying_spot_price"))
+        spot = parse.paise(rows[0].get("underlying_spot_price"))
         options = [option for row in rows for option in self._options(row)]
         options.sort(key=lambda each: (each.strike, each.right))
         return OptionChain(underlying=underlying.id, expiry=expiry, spot=spot, rows=tuple(options))
@@ -155,7 +156,7 @@ class UpstoxQuotes:
         self.refusals[kind] = self.refusals.get(kind, 0) + 1
 
 
-def quote(instrument: Instrument, row: parse.Row) -> Quote:
+def quote(instrument: Instrument, row: Row) -> Quote:
     """One instrument of an answer; the rows are keyed by symbol there, and told apart by `instrument_token`.
 
     Raises
@@ -171,15 +172,15 @@ def quote(instrument: Instrument, row: parse.Row) -> Quote:
         high=_price(day.get("high")),
         low=_price(day.get("low")),
         previous_close=_price(row.get("prev_close_price")),
-        volume=parse.count_of(row, "volume"),
+        volume=parse.count(row, "volume"),
         bid=_best(depth.get("buy")),
         ask=_best(depth.get("sell")),
-        open_interest=parse.count_of(row, "oi"),
+        open_interest=parse.count(row, "oi"),
         ts=_moment(row.get("last_trade_time")),
     )
 
 
-def option(row: parse.Row, side: str, right: Right, lookup: InstrumentLookup) -> OptionQuote:
+def option(row: Row, side: str, right: Right, lookup: InstrumentLookup) -> OptionQuote:
     """One side of one strike of a chain. Upstox writes zeros where it could not solve for the volatility.
 
     Raises
@@ -192,7 +193,7 @@ def option(row: parse.Row, side: str, right: Right, lookup: InstrumentLookup) ->
     strike = _price(row.get("strike_price"))
     if not strike:
         raise DataError("Upstox gave an option without a strike.")
-    known = lookup.by_upstox(parse.text_of(half.get("instrument_key")))
+    known = lookup.by_upstox(text(half.get("instrument_key")))
     solved = bool(model.get("iv"))
 
     def greek(name: str) -> float | None:
@@ -205,8 +206,8 @@ def option(row: parse.Row, side: str, right: Right, lookup: InstrumentLookup) ->
         ltp=_price(market.get("ltp")),
         bid=_price(market.get("bid_price")),
         ask=_price(market.get("ask_price")),
-        volume=parse.count_of(market, "volume"),
-        open_interest=parse.count_of(market, "oi"),
+        volume=parse.count(market, "volume"),
+        open_interest=parse.count(market, "oi"),
         iv=greek("iv"),
         delta=greek("delta"),
         theta=greek("theta"),
@@ -222,14 +223,14 @@ def _key(instrument: Instrument) -> str:
     return instrument.upstox_id
 
 
-def _expiry(row: parse.Row, _: InstrumentLookup) -> date:
+def _expiry(row: Row, _: InstrumentLookup) -> date:
     try:
         return date.fromisoformat(str(row.get("expiry"))[:10])
     except ValueError:
         raise DataError(f"Upstox gave {row.get('expiry')!r} for an expiry.") from None
 
 
-def _part(row: parse.Row, name: str) -> parse.Row:
+def _part(row: Row, name: str) -> Row:
     found = row.get(name) or {}
     if not isinstance(found, dict):
         raise DataError(f"Upstox gave {type(found).__name__} for {name}.")
@@ -237,7 +238,7 @@ def _part(row: parse.Row, name: str) -> parse.Row:
 
 
 def _price(value: object) -> Paise:
-    price = parse.paise_of(value)
+    price = parse.paise(value)
     if price < 0:
         raise DataError(f"Upstox gave {value!r} for a price.")
     return price
@@ -250,5 +251,5 @@ def _best(levels: object) -> Paise:
 
 def _moment(value: object) -> Nanos:
     """Milliseconds as text; 0 where there are none."""
-    text = parse.text_of(value)
-    return int(text) * _MS if text.isdecimal() and int(text) < _LATEST else 0
+    told = text(value)
+    return int(told) * _MS if told.isdecimal() and int(told) < _LATEST else 0

@@ -1,0 +1,158 @@
+"""The fields of a broker's JSON, read with care: whatever cannot be true is a `DataError` that names the broker.
+
+Called by the readers in each broker's folder, where that broker's own words and oddities stay. Times are IST without a
+zone at all three; on MCX Kite and Upstox count lots where we count units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from saudagar.market.ist import IST
+from saudagar.model import (
+    SECOND,
+    BrokerOrderId,
+    Instrument,
+    Nanos,
+    OrderStatus,
+    OrderType,
+    Paise,
+    Segment,
+    TradeReport,
+    to_paise,
+)
+from saudagar.model.errors import DataError
+
+Row = Mapping[str, Any]
+T = TypeVar("T")
+
+_MOST = 1e13  # rupees or units: beyond any account, and far from where floats lose the paisa
+
+
+class Fields(msgspec.Struct, frozen=True):
+    """The numbers, words and ids of one broker.
+
+    Parameters
+    ----------
+    broker
+        Its name, for messages.
+    missing
+        What it writes where there is no number, besides null.
+    nameless
+        What it writes where there is no id.
+    """
+
+    broker: str
+    missing: tuple[str, ...] = ("",)
+    nameless: tuple[str, ...] = ("",)
+
+    def number(self, value: object) -> float:
+        """A finite number of rupees or units, out of a number or a text; 0 where there is none. Raises `DataError`."""
+        try:
+            found = float(str(value)) if value is not None and value not in self.missing else 0.0
+        except ValueError:
+            found = float("nan")
+        if not -_MOST < found < _MOST:  # false for NaN as well
+            raise DataError(f"{self.broker} gave {value!r} for an amount.")
+        return found
+
+    def paise(self, value: object) -> Paise:
+        """Rupees, in paise; 0 where there are none. Raises `DataError`."""
+        return to_paise(self.number(value))
+
+    def count(self, row: Row, key: str, *, signed: bool = False) -> int:
+        """Whole units; 0 where there are none. Raises `DataError`, also for a negative number unless `signed`."""
+        found = self.number(row.get(key))
+        if found != int(found) or (found < 0 and not signed):
+            raise DataError(f"{self.broker} gave {row.get(key)!r} for {key}.")
+        return int(found)
+
+    def known(self, table: Mapping[str, T], word: object, what: str) -> T:
+        """What `table` makes of `word`, blanks off. Raises `DataError` for a word that is not in it."""
+        found = table.get(text(word))
+        if found is None:
+            raise DataError(f"{self.broker} gave an unknown {what} {word!r}; known are {', '.join(table)}.")
+        return found
+
+    def broker_id(self, value: object) -> BrokerOrderId:
+        """The broker's id of an order. Raises `DataError` where there is none."""
+        if text(value) in self.nameless:
+            raise DataError(f"{self.broker} gave an order without an order id.")
+        return BrokerOrderId(text(value))
+
+    def execution(self, quantity: int, price: Paise) -> tuple[int, Paise]:
+        """Both as they are. Raises `DataError` unless they are positive."""
+        if quantity <= 0 or price <= 0:
+            raise DataError(f"{self.broker} gave a trade of {quantity} at {price} paise.")
+        return quantity, price
+
+    def executions(self, trades: Iterable[TradeReport]) -> tuple[TradeReport, ...]:
+        """Oldest first, each once; those without an id are all kept."""
+        found: dict[object, TradeReport] = {}
+        for place, trade in enumerate(trades):
+            found[trade.trade_id if trade.trade_id not in self.nameless else place] = trade
+        return tuple(sorted(found.values(), key=lambda trade: trade.ts))
+
+
+def text(value: object) -> str:
+    """`value` as it would be printed, blanks off; empty for null."""
+    return "" if value is None else str(value).strip()
+
+
+def part(row: Row, key: str) -> Row:
+    """An object inside another; empty where there is none."""
+    found = row.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def naive_ist(said: object, *spellings: str) -> Nanos:
+    """A time in UTC ns, cut to seconds, whatever zone this machine is in; 0 where it is missing or no time at all.
+
+    Parameters
+    ----------
+    said
+        The wall clock in India, in ISO's form.
+    spellings
+        Other forms, as `datetime.strptime` has them.
+    """
+    moment = _moment(str(said), spellings)
+    return int(moment.replace(tzinfo=IST).timestamp()) * SECOND if moment and moment.year > 1970 else 0
+
+
+def _moment(said: str, spellings: Iterable[str]) -> datetime | None:
+    try:
+        return datetime.fromisoformat(said)
+    except ValueError:
+        pass
+    for spelling in spellings:
+        try:
+            return datetime.strptime(said, spelling)  # noqa: DTZ007  # `naive_ist` gives it its zone
+        except ValueError:
+            continue
+    return None
+
+
+def units_per_lot(instrument: Instrument | None) -> int:
+    """What a quantity of 1 is in units where lots are counted: a lot on MCX, one elsewhere."""
+    if instrument is None or instrument.segment is not Segment.MCX_COMM:
+        return 1
+    return max(instrument.lot_size, 1)
+
+
+def order_status(said: OrderStatus, between: bool, kind: OrderType | None, filled: int, quantity: int) -> OrderStatus:
+    """`said` with what the words of Kite and Upstox leave out: a part that is filled, a stop that still sleeps.
+
+    Parameters
+    ----------
+    between
+        Whether the word tells of a request for a living order, which hides whether its trigger has been reached.
+    """
+    if said is OrderStatus.OPEN and 0 < filled < quantity:
+        return OrderStatus.PARTIALLY_FILLED
+    if said is OrderStatus.OPEN and between and kind is not None and kind.has_trigger:
+        return OrderStatus.TRIGGER_PENDING
+    return said
