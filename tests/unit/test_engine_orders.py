@@ -292,6 +292,29 @@ def test_a_crossed_report_does_not_end_a_modification_of_unknown_outcome_twice()
     assert known.terms.order_type is OrderType.LIMIT
 
 
+@pytest.mark.parametrize("news", ["none", "another price", "another target"])
+def test_what_is_asked_while_a_stop_moves_is_done_once_it_has_moved(news):
+    world = World(QUIET)
+    stop = held(world)
+    world.at(SBIN, 82_000)
+    assert [effect.order_id for effect in effects(world, ModifyOrder)] == [stop.new.order_id]
+    if news == "another price":
+        world.at(SBIN, 82_500)
+    elif news == "another target":
+        ask(world, FLAT)
+    assert len(effects(world, ModifyOrder)) == 1  # one at a time
+    world.carry("ok")
+    while world.wire:
+        world.hear(0)
+    again = effects(world, ModifyOrder)
+    assert [effect.order_id for effect in again] == ([] if news == "none" else [stop.new.order_id])
+    assert stop.terms.trigger_price == 82_000 - 965
+    world.talk()
+    assert stop.terms.order_type is (OrderType.LIMIT if news == "another target" else OrderType.SL)
+    if news == "another price":
+        assert stop.terms.trigger_price == 82_500 - 965
+
+
 def test_a_modification_that_crosses_the_last_fill():
     world = World(QUIET)
     stop = held(world)

@@ -197,11 +197,11 @@ class Answers:
 
     def modified(self, accepted: ModifyAccepted) -> None:
         """The broker took a modification."""
-        order = self._core.state.orders[accepted.order_id]
+        core, order_id = self._core, accepted.order_id
+        order = core.state.orders[order_id]
         if order.modify_sent is not None:
-            terms = order.modify_sent
-            self._core.emit(ev.ModifyEnded(ts=self._core.now, order_id=order.id, terms=terms))
-        self._core.touch(order.new.position)
+            core.emit(ev.ModifyEnded(ts=core.now, order_id=order_id, terms=order.modify_sent))
+        self._desk.moved(order)
 
     def missed(self, miss: LookUpMissed) -> None:
         """The broker has no such order. Believed only after its slowest answer could have come."""

@@ -71,6 +71,7 @@ class OrderDesk:
         self._refusals: dict[PositionId, int] = {}
         self.look_ups = LookUps(core)
         self._awake: set[PositionId] = set()
+        self._moving: dict[PositionId, ClientOrderId] = {}  # stops whose move was all that a steering asked for
         self._asked: dict[ClientOrderId, Nanos] = {}  # when a silent order was last asked about
         self._books_by: Nanos = 0  # until then nothing is sent
 
@@ -106,6 +107,11 @@ class OrderDesk:
     def may_write(self) -> bool:
         """Use one write of this second, if one is left."""
         return self._throttle.take(self._core.now)
+
+    def moved(self, order: Order) -> None:
+        """A modification of `order` is in force. Where it only moved a stop and nothing was touched since, that is all."""
+        if self._moving.get(order.new.position) != order.new.order_id:
+            self._core.touch(order.new.position)
 
     def forgive(self, position: PositionId) -> None:
         """Something of `position` has traded: earlier refusals no longer count."""
@@ -168,6 +174,7 @@ class OrderDesk:
 
     def _steer(self, position: Position, orders: Sequence[Order]) -> None:
         core, name = self._core, position.id
+        self._moving.pop(name, None)
         hold = self._hold.get(name)
         if hold is not None and hold.until > core.now and hold.target == position.target:
             return
@@ -186,6 +193,9 @@ class OrderDesk:
         for request in requests:
             if not self._make(position, view, request):
                 break
+        else:
+            if len(requests) == 1 and isinstance(request, Modify) and request.terms.order_type in _TRIGGERED:
+                self._moving[name] = request.order.new.order_id
         if name not in self._awake:
             self._keep_awake(name)
 
@@ -227,15 +237,17 @@ class OrderDesk:
         if isinstance(request, Modify):
             own = request.order
             side, purpose = own.new.side, own.new.purpose
-            terms = msgspec.structs.replace(terms, quantity=terms.quantity - own.filled)
+            if own.filled:
+                terms = msgspec.structs.replace(terms, quantity=terms.quantity - own.filled)
         else:
             side, purpose = request.side, request.purpose
         working = whole = 0
         if purpose is _ENTRY:
             whole = abs(_opening(view.quantity, view.target))
         else:
-            orders = self._core.state.working_orders(position.id)
-            working = sum([_claim(o) for o in orders if o.new.side is side and o is not own])
+            for order in self._core.state.working_orders(position.id):
+                if order is not own and order.new.side is side:
+                    working += _claim(order)
         held = view.quantity
         return self.verdict(position, purpose, side, terms, held=held, working=working, whole=whole), purpose
 

@@ -103,16 +103,16 @@ def steer(
         The latest usable price, paise; 0 where there is none, and then nothing new is priced.
     """
     for order in orders:
-        if order.status in IN_FLIGHT or order.cancel_sent or order.modify_sent is not None:
+        if order.modify_sent is not None or order.cancel_sent or order.status in IN_FLIGHT:
             return []
     quantity, target = position.quantity, position.target
+    if target == quantity:
+        return _rest(position, orders, instrument, tactics)
     if tactics.flip and target * quantity < 0 and not position.stop and _only_towards(target, orders):
         return _enter(position, orders, instrument, last, tactics, now)
     if quantity and (target == 0 or target * quantity < 0 or abs(target) < abs(quantity)):
         closing = abs(quantity) if target * quantity <= 0 else abs(quantity) - abs(target)
         return _leave(position, orders, closing, instrument, last, tactics, now)
-    if target == quantity:
-        return _rest(position, orders, instrument, tactics)
     return _enter(position, orders, instrument, last, tactics, now)
 
 
