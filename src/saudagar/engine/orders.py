@@ -109,7 +109,7 @@ class OrderDesk:
         return self._throttle.take(self._core.now)
 
     def moved(self, order: Order) -> None:
-        """A modification of `order` is in force. Where it only moved a stop and nothing was touched since, that is all."""
+        """A modification is in force. Where it only moved a stop and nothing was touched since, nothing follows."""
         if self._moving.get(order.new.position) != order.new.order_id:
             self._core.touch(order.new.position)
 
