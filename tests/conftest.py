@@ -1,4 +1,4 @@
-"""For every test: how hypothesis searches, and the mark `unmeasured`.
+"""For every test: how hypothesis searches, where compiled kernels are kept, and the mark `unmeasured`.
 
 A test that is marked so runs without coverage, it and every process it starts. Measuring makes Python two to three
 times as slow, and a test that runs the same lines a million times shows nothing that a quick one does not.
@@ -10,10 +10,13 @@ import os
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+KERNELS = Path(__file__).resolve().parents[1] / "var" / "kernels"
 
 # The same examples in every run, however slow the machine is. `--hypothesis-profile=default` looks for new ones.
 settings.register_profile("tests", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -21,6 +24,7 @@ settings.load_profile("tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.setdefault("SAUDAGAR_CACHE", str(KERNELS))  # a kernel takes seconds to make: once for all processes
     config.addinivalue_line("markers", "unmeasured: without coverage, for its many repetitions; others show its lines")
 
 
