@@ -237,7 +237,7 @@ def test_every_broker_is_governed_unless_it_is_simulated():
 
     for make in (
         lambda url: DhanBroker(DhanSettings(client_id="1", token="t", rest_url=url), None),
-        lambda url: KiteBroker(KiteSettings(api_key="k", token="t", rest_url=url), None),
+        lambda url: KiteBroker(KiteSettings(api_key="k", token="t", rest_url=url), None)._line,
     ):
         assert make(None)._writes._governor is not None
         assert make(None)._reads._governor is None
@@ -245,3 +245,19 @@ def test_every_broker_is_governed_unless_it_is_simulated():
     for limits in (dhan.LIMITS, kite.LIMITS):
         assert limits[0] == Window(SECOND, 10)
         assert [window.period for window in limits] == sorted(window.period for window in limits)
+
+
+def test_a_write_that_nothing_holds_back_passes_without_a_turn_of_the_loop():
+    governor = Governor(TEN, clock=lambda: SECOND)
+
+    def at_once(step) -> None:
+        with pytest.raises(StopIteration):  # a coroutine that never waited
+            step.send(None)
+
+    for _ in range(8):
+        turn = governor.turn(urgent=False)
+        at_once(turn.__aenter__())
+        at_once(turn.__aexit__(None, None, None))
+    with pytest.raises(RuntimeError, match="no running event loop"):  # entries have had their 8 of 10: this one waits
+        governor.turn(urgent=False).__aenter__().send(None)
+    at_once(governor.turn(urgent=True).__aenter__())

@@ -74,23 +74,37 @@ class Governor:
         RateLimited
             After `patience` without a turn.
         """
+        if self._waiting or self._under_way or self._wait(not urgent) > 0:
+            await self._in_line(urgent)
+        else:
+            self._under_way = True
+        try:
+            yield
+        finally:
+            self._end()
+
+    async def _in_line(self, urgent: bool) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heappush(self._waiting, (not urgent, next(self._numbers), turn))
         self._let_pass()
         try:
-            try:
-                async with asyncio.timeout(self._patience):
-                    await turn
-            except TimeoutError:
+            async with asyncio.timeout(self._patience):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():  # given up in the moment it came
+                self._end()
+            else:
+                self._let_pass()
+            if isinstance(error, TimeoutError):
                 raise RateLimited(
-                    f"too many requests: no room in {self._patience:g} s under the broker's limits. Nothing was sent."
+                    f"too many orders: no room within {self._patience:g} s under the broker's limits. Nothing was sent."
                 ) from None
-            yield
-        finally:
-            if turn.done() and not turn.cancelled():
-                self._past.append(self._clock())
-                self._under_way = False
-            self._let_pass()
+            raise
+
+    def _end(self) -> None:
+        self._past.append(self._clock())
+        self._under_way = False
+        self._let_pass()
 
     def refused(self) -> None:
         """The broker has refused a write for speed: be quiet for a second."""
