@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saudagar.brokers import checks
 from saudagar.brokers.dhan import parse, words
 from saudagar.brokers.fields import naive_ist
 from saudagar.model import (
@@ -138,7 +139,7 @@ def test_every_word_of_ours_has_one_of_dhans_and_comes_back():
     assert set(words.SIDE.values()) == set(Side)
     assert set(words.SEGMENT) == {segment for segment in Segment if segment.tradable}
     assert set(words.STREAM_SEGMENT.values()) == set(words.SEGMENT.values())
-    assert set(words.PRODUCTS_OF) == set(InstrumentKind)
+    assert set(checks.PRODUCTS_OF) == set(InstrumentKind)
 
 
 def test_an_order_of_the_book():
@@ -279,6 +280,6 @@ def test_no_content_breaks_the_parsers_otherwise(damage):
 
 @given(st.integers(0, 10**10))
 def test_prices_survive_the_edge_to_the_paisa(paise):
-    text = json.dumps(parse.rupees(paise))
+    text = json.dumps(checks.rupees(paise))
     assert to_paise(float(text)) == paise
     assert len(text.partition(".")[2]) <= 2

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from saudagar.brokers import fields
+from saudagar.brokers import checks, fields
 from saudagar.brokers.kite import parse, words
 from saudagar.brokers.kite.capabilities import CAPABILITIES
 from saudagar.market.master import Master
@@ -126,7 +126,7 @@ def test_every_word_of_ours_has_one_of_theirs_and_back():
     assert set(words.VALIDITY) == set(Validity)
     assert set(words.SIDE.values()) == set(Side)
     assert set(words.EXCHANGE) == {segment for segment in Segment if segment.tradable}
-    assert set(words.PRODUCTS_OF) == set(InstrumentKind)
+    assert set(checks.PRODUCTS_OF) == set(InstrumentKind)
     assert CAPABILITIES.id_length == 20
 
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
-from saudagar.brokers.dhan import checks, conditional, conditional_calls, parse, statements, words
-from saudagar.brokers.dhan.capabilities import CAPABILITIES
+from saudagar.brokers import checks
+from saudagar.brokers.checks import rupees
+from saudagar.brokers.dhan import conditional, conditional_calls, parse, request, statements, words
 from saudagar.brokers.dhan.lane import Lanes
 from saudagar.brokers.fields import text
 from saudagar.brokers.governor import Governor, Window
@@ -70,12 +71,11 @@ class DhanAccount:
     async def convert(self, asked: Conversion) -> None:
         """Dhan converts positions of the day and those brought over alike: `overnight` makes no difference."""
         instrument = self._lanes.lookup.get(asked.instrument)
-        segment = checks.tradable(instrument, asked.wanted)
-        checks.tradable(instrument, asked.held)
+        segment = request.tradable(instrument, asked.wanted)
+        request.tradable(instrument, asked.held)
         (quantity,) = checks.whole(asked.quantity)
-        checks.on_grid(instrument, quantity)
-        if asked.held is asked.wanted:
-            raise DataError(f"{instrument.id} is held as {asked.held} already.")
+        request.on_grid(instrument, quantity)
+        checks.conversion(asked)
         fields = {
             "from_product_type": words.PRODUCT[asked.held],
             "exchange_segment": segment,
@@ -155,7 +155,7 @@ class DhanAccount:
 
     async def margin(self, orders: Sequence[NewOrder]) -> Margin:
         """Open positions and orders are left out of account: this is what `orders` need by themselves."""
-        lines = [self._line(order) for order in orders]
+        lines = [request.margin(order, self._lanes.lookup) for order in orders]
         if not lines:
             raise DataError("name at least one order whose margin you want to know.")
         if len(lines) == 1:
@@ -219,7 +219,7 @@ class DhanAccount:
             )
         if min(checks.whole(profit, loss)) <= 0:
             raise DataError(f"profit and loss must be positive amounts, got {profit} and {loss} paise.")
-        up, down = parse.rupees(profit), parse.rupees(loss)
+        up, down = rupees(profit), rupees(loss)
         body = await self._lanes.write(
             "profit exit", lambda dhan: dhan.set_pnl_exit(up, down, list(_BOTH)), urgent=True, hint=_SWITCH
         )
@@ -264,11 +264,11 @@ class DhanAccount:
     def _checked(self, asked: NewConditional) -> Instrument:
         asked.check()
         instrument = self._lanes.lookup.get(asked.instrument)
-        checks.tradable(instrument, asked.product)
-        checks.own_id(asked.order_id)
+        request.tradable(instrument, asked.product)
+        request.own_id(asked.order_id)
         prices = [price for leg in asked.legs for price in (leg.trigger, leg.price, leg.trail)]
         quantity, *prices = checks.whole(asked.quantity, *prices)
-        checks.on_grid(instrument, quantity, *prices)
+        request.on_grid(instrument, quantity, *prices)
         conditional_calls.check(asked)
         return instrument
 
@@ -304,45 +304,30 @@ class DhanAccount:
         waiting = [text(leg.get("legName")) for leg in conditional.exits_of(row) if conditional.live(leg)]
         return sorted(waiting, key=lambda leg: leg == words.LEG[LegName.STOP])
 
-    async def _one_by_one(self, request: str, calls: Sequence[Call]) -> None:
+    async def _one_by_one(self, what: str, calls: Sequence[Call]) -> None:
         for number, call in enumerate(calls):
             try:
-                body = await self._lanes.write(request, call, urgent=True, hint=_FIND)
+                body = await self._lanes.write(what, call, urgent=True, hint=_FIND)
                 if not isinstance(body, dict) or not body.get("orderId"):
-                    raise OutcomeUnknown(f"Dhan, {request}: the answer does not name the order.", hint=_FIND)
+                    raise OutcomeUnknown(f"Dhan, {what}: the answer does not name the order.", hint=_FIND)
             except BrokerError as error:
                 if number == 0 or isinstance(error, OutcomeUnknown):
                     raise
                 told = f"{error.message} The leg before this one was taken."
                 raise OutcomeUnknown(told, code=error.code, hint=_FIND) from None
 
-    async def _statement(self, request: str, call: Call) -> list[dict[str, Any]]:
+    async def _statement(self, what: str, call: Call) -> list[dict[str, Any]]:
         """A report's rows; the ledger is documented as one object, and no data as an error."""
         try:
-            body = await self._lanes.read(request, call)
+            body = await self._lanes.read(what, call)
         except RejectedByBroker as error:
             if error.code == _NO_DATA:
                 return []
             raise
         rows = [body] if isinstance(body, dict) else body
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise BrokerError(f"Dhan, {request}: expected a list of objects.")
+            raise BrokerError(f"Dhan, {what}: expected a list of objects.")
         return rows
-
-    def _line(self, order: NewOrder) -> dict[str, Any]:
-        instrument = self._lanes.lookup.get(order.instrument)
-        segment = checks.tradable(instrument, order.product)
-        CAPABILITIES.check(order)
-        quantity, price, trigger = checks.terms_of(order.terms)
-        return {
-            "securityId": instrument.dhan_id,
-            "exchangeSegment": segment,
-            "transactionType": order.side.value,
-            "quantity": quantity,
-            "productType": words.PRODUCT[order.product],
-            "price": price or trigger,
-            "triggerPrice": trigger,
-        }
 
 
 _SEVERAL = "/margincalculator/multi"
@@ -373,12 +358,11 @@ def _page(first: str, last: str, page: int) -> Call:
 
 
 def _days(start: date, end: date) -> tuple[str, str]:
-    if start > end:
-        raise DataError(f"the first day must not be after the last, got {start} and {end}.")
+    checks.days(start, end)
     return start.isoformat(), end.isoformat()
 
 
-def _expect(body: Any, key: str, word: str, request: str, hint: str) -> None:
+def _expect(body: Any, key: str, word: str, what: str, hint: str) -> None:
     told = body.get(key) if isinstance(body, dict) else None
     if not isinstance(told, str) or not told or (word and told.upper() != word):
-        raise OutcomeUnknown(f"Dhan, {request}: the answer does not say that it was done.", hint=hint)
+        raise OutcomeUnknown(f"Dhan, {what}: the answer does not say that it was done.", hint=hint)

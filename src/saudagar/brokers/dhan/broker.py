@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from saudagar.brokers.dhan import checks, outcome, parse, words
+from saudagar.brokers.dhan import outcome, parse, request, words
 from saudagar.brokers.dhan.account import DhanAccount
 from saudagar.brokers.dhan.capabilities import CAPABILITIES
 from saudagar.brokers.dhan.client import DhanSettings
@@ -150,7 +150,7 @@ class DhanBroker:
 
     async def submit(self, order: NewOrder) -> OrderReport:
         """Place `order` with our id as Dhan's ``correlationId``."""
-        fields = self._fields(order)
+        fields = request.order(order, self._lookup)
         body = await self._write(
             order.order_id, "order", lambda dhan: dhan.place_order(**fields), urgent=order.purpose.reduces
         )
@@ -162,7 +162,7 @@ class DhanBroker:
     async def modify(self, order: Order, terms: OrderTerms) -> None:
         """Set all of `terms`; the quantity is the total, filled part included."""
         number = _broker_id(order)
-        quantity, price, trigger = checks.terms_of(terms)
+        quantity, price, trigger = request.terms(terms)
         kind, validity = words.ORDER_TYPE[terms.order_type], words.VALIDITY[order.new.validity]
         body = await self._write(
             order.id,
@@ -222,32 +222,13 @@ class DhanBroker:
         body = await self._lanes.read("funds", lambda dhan: dhan.get_fund_limits())
         return self._lanes.parsed(lambda row, _: parse.funds(row), body)
 
-    def _fields(self, order: NewOrder) -> dict[str, Any]:
-        instrument = self._lookup.get(order.instrument)
-        segment = checks.tradable(instrument, order.product)
-        self.capabilities.check(order)
-        quantity, price, trigger = checks.terms_of(order.terms)
-        return {
-            "security_id": instrument.dhan_id,
-            "exchange_segment": segment,
-            "transaction_type": order.side.value,
-            "quantity": quantity,
-            "order_type": words.ORDER_TYPE[order.terms.order_type],
-            "product_type": words.PRODUCT[order.product],
-            "price": price,
-            "trigger_price": trigger,
-            "after_market_order": order.after_market,
-            "validity": words.VALIDITY[order.validity],
-            "tag": checks.own_id(order.order_id),
-        }
-
-    async def _write(self, order_id: ClientOrderId, request: str, call: Call, *, urgent: bool) -> Any:
+    async def _write(self, order_id: ClientOrderId, what: str, call: Call, *, urgent: bool) -> Any:
         def told(dhan: Any) -> Any:
             if self.on_hand_over is not None:
                 self.on_hand_over(order_id, time.monotonic_ns())
             return call(dhan)
 
-        return await self._lanes.write(request, told, urgent=urgent)
+        return await self._lanes.write(what, told, urgent=urgent)
 
     def _update(self, body: bytes, on_report: Callable[[OrderReport], None]) -> None:
         try:
@@ -268,6 +249,6 @@ def _broker_id(order: Order) -> str:
     return str(order.broker_id)
 
 
-def _confirmed(body: object, request: str) -> None:
+def _confirmed(body: object, what: str) -> None:
     if not isinstance(body, dict) or not body.get("orderId"):
-        raise OutcomeUnknown(f"Dhan, {request}: the answer does not name the order.")
+        raise OutcomeUnknown(f"Dhan, {what}: the answer does not name the order.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from saudagar.brokers.checks import rupees
 from saudagar.brokers.dhan import conditional, parse, words
 from saudagar.brokers.lane import Call
 from saudagar.model import (
@@ -81,15 +82,15 @@ def _forever(asked: NewConditional, instrument: Instrument) -> Call:
         "product_type": words.PRODUCT[asked.product],
         "order_type": _kind(first.price),
         "quantity": asked.quantity,
-        "price": parse.rupees(first.price),
-        "trigger_Price": parse.rupees(first.trigger),
+        "price": rupees(first.price),
+        "trigger_Price": rupees(first.trigger),
         "order_flag": asked.kind.value,
         "tag": asked.order_id,
     }
     if second is not None:
         fields |= {
-            "price1": parse.rupees(second.price),
-            "trigger_Price1": parse.rupees(second.trigger),
+            "price1": rupees(second.price),
+            "trigger_Price1": rupees(second.trigger),
             "quantity1": asked.quantity,
         }
     return lambda dhan: dhan.place_forever(**fields)
@@ -104,10 +105,10 @@ def _super(asked: NewConditional, instrument: Instrument) -> Call:
         "quantity": asked.quantity,
         "order_type": _kind(entry.price),
         "product_type": words.PRODUCT[asked.product],
-        "price": parse.rupees(entry.price or asked.last_price),  # the SDK insists on one, at the market too
-        "targetPrice": parse.rupees(target.trigger),
-        "stopLossPrice": parse.rupees(stop.trigger),
-        "trailingJump": parse.rupees(stop.trail),
+        "price": rupees(entry.price or asked.last_price),  # the SDK insists on one, at the market too
+        "targetPrice": rupees(target.trigger),
+        "stopLossPrice": rupees(stop.trigger),
+        "trailingJump": rupees(stop.trail),
         "tag": asked.order_id,
     }
     return lambda dhan: dhan.place_super_order(**fields)
@@ -118,7 +119,7 @@ def changes_of_forever(number: str, asked: NewConditional) -> list[Call]:
 
     def change(name: LegName) -> Call:
         leg = asked.legs[0] if asked.kind is ConditionalKind.SINGLE else asked.leg(name)
-        price, trigger = parse.rupees(leg.price), parse.rupees(leg.trigger)
+        price, trigger = rupees(leg.price), rupees(leg.trigger)
         flag, kind, word, quantity = asked.kind.value, _kind(leg.price), words.LEG[name], asked.quantity
         return lambda dhan: dhan.modify_forever(number, flag, kind, word, quantity, price, trigger, 0, "DAY")
 
@@ -136,11 +137,11 @@ def changes_of_super(number: str, asked: NewConditional, row: Mapping[str, Any])
     """
     entry, target, stop = (asked.leg(name) for name in LegName)
     exits = {
-        "targetPrice": parse.rupees(target.trigger),
-        "stopLossPrice": parse.rupees(stop.trigger),
-        "trailingJump": parse.rupees(stop.trail),
+        "targetPrice": rupees(target.trigger),
+        "stopLossPrice": rupees(stop.trigger),
+        "trailingJump": rupees(stop.trail),
     }
-    kind, price = _kind(entry.price), parse.rupees(entry.price or asked.last_price)
+    kind, price = _kind(entry.price), rupees(entry.price or asked.last_price)
     if conditional.entered(row):
         if parse.count(row, "quantity") != asked.quantity:
             raise Unsupported("Dhan has no change of quantity once the entry of a super order has traded.")

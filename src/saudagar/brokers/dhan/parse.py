@@ -183,11 +183,6 @@ def funds(row: Row) -> Funds:
     return Funds(available=available, used=used, opening=opening)
 
 
-def rupees(paise: Paise) -> float:
-    """Paise as Dhan wants them. The quotient of a whole number by 100 prints with two digits at most."""
-    return paise / 100
-
-
 def _terms(row: Row, kind: object, *, lower: bool = False) -> OrderTerms | None:
     known = words.ORDER_TYPE_READ.get(str(kind))
     quantity = count(row, "quantity")

@@ -121,14 +121,6 @@ PRODUCT_READ: dict[str, Product] = {word: ours for ours, word in PRODUCT.items()
     "B": Product.INTRADAY,
 }
 
-PRODUCTS_OF: dict[InstrumentKind, frozenset[Product]] = {
-    InstrumentKind.EQUITY: frozenset({Product.INTRADAY, Product.DELIVERY, Product.MTF}),
-    InstrumentKind.FUTURE: frozenset({Product.INTRADAY, Product.MARGIN}),
-    InstrumentKind.OPTION: frozenset({Product.INTRADAY, Product.MARGIN}),
-    InstrumentKind.INDEX: frozenset(),
-}
-"""What may be traded as what."""
-
 VALIDITY: dict[Validity, str] = {Validity.DAY: "DAY", Validity.IOC: "IOC"}
 
 DATA_SEGMENT: dict[Segment, str] = SEGMENT | {Segment.NSE_INDEX: "IDX_I", Segment.BSE_INDEX: "IDX_I"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from saudagar.brokers.fields import Fields, Row, text
 from saudagar.brokers.kite import words
 from saudagar.brokers.kite.client import KiteLookup
-from saudagar.model import Instrument, InstrumentId, Paise, Product, Side
+from saudagar.model import Instrument, InstrumentId, Product, Side
 from saudagar.model.errors import DataError
 
 FIELDS = Fields("Kite")
@@ -36,8 +36,3 @@ def instrument_of(row: Row, lookup: KiteLookup) -> tuple[Instrument | None, Inst
     """What the row is about, None if the master does not hold it; and an id in either case."""
     known = lookup.by_kite(text(row.get("instrument_token")))
     return known, known.id if known else InstrumentId(f"{row.get('exchange')}:{row.get('tradingsymbol')}")
-
-
-def rupees(paise: Paise) -> float:
-    """Paise as Kite wants them. The quotient of a whole number by 100 prints with two digits at most."""
-    return paise / 100

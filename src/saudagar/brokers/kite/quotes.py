@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
+from saudagar.brokers import checks
 from saudagar.brokers.fields import Row, naive_ist, part
 from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.kite import outcome, words
@@ -28,7 +29,7 @@ from saudagar.model import (
     Paise,
     Quote,
 )
-from saudagar.model.errors import BrokerError, DataError, Unsupported
+from saudagar.model.errors import BrokerError, DataError
 
 MOST = 500
 """Instruments of one call."""
@@ -188,7 +189,4 @@ def _option(contract: Instrument, told: Quote | None) -> OptionQuote:
 
 
 def _name(instrument: Instrument) -> str:
-    exchange = words.QUOTED.get(instrument.segment)
-    if exchange is None or not instrument.kite_symbol:
-        raise Unsupported(f"{instrument.id} has no Kite symbol.", hint="Fetch the instrument master again.")
-    return f"{exchange}:{instrument.kite_symbol}"
+    return f"{words.QUOTED[instrument.segment]}:{checks.named(instrument, instrument.kite_symbol, 'Kite symbol')}"

@@ -6,15 +6,14 @@ find: whatever it raises before it sends looks like an outcome that nobody knows
 
 from __future__ import annotations
 
-import operator
 import re
 from typing import Any
 
-from saudagar.brokers.fields import units_per_lot
+from saudagar.brokers import checks
+from saudagar.brokers.checks import in_lots, positive, rupees
 from saudagar.brokers.kite import words
 from saudagar.brokers.kite.capabilities import CAPABILITIES
 from saudagar.brokers.kite.client import KiteLookup
-from saudagar.brokers.kite.fields import rupees
 from saudagar.model import (
     ConditionalLeg,
     Conversion,
@@ -58,15 +57,10 @@ def terms(instrument: Instrument, asked: OrderTerms, protection: float) -> dict[
     ------
     DataError
     """
-    try:
-        quantity, price, trigger = map(operator.index, (asked.quantity, asked.price, asked.trigger_price))
-    except TypeError:
-        raise DataError(f"quantity and prices must be whole numbers, got {asked!r}.") from None
+    quantity, price, trigger = checks.terms_of(asked)
     kind = asked.order_type
-    if quantity <= 0 or (kind.has_price and price <= 0) or (kind.has_trigger and trigger <= 0):
-        raise DataError(f"quantity and the prices of an order of type {kind} must be positive, got {asked!r}.")
     return {
-        "quantity": _kites_quantity(instrument, quantity),
+        "quantity": in_lots(instrument, quantity),
         "order_type": words.ORDER_TYPE[kind],
         "price": rupees(price) if kind.has_price else None,
         "trigger_price": rupees(trigger) if kind.has_trigger else None,
@@ -92,14 +86,13 @@ def conversion(asked: Conversion, lookup: KiteLookup) -> dict[str, Any]:
     instrument = lookup.get(asked.instrument)
     exchange = exchange_of(instrument, asked.held)
     exchange_of(instrument, asked.wanted)
-    if asked.held is asked.wanted:
-        raise DataError(f"{asked.instrument} is held as {asked.held} already.")
+    checks.conversion(asked)
     return {
         "exchange": exchange,
         "tradingsymbol": instrument.kite_symbol,
         "transaction_type": asked.side.value,
         "position_type": "overnight" if asked.overnight else "day",
-        "quantity": _kites_quantity(instrument, _whole(asked.quantity, "quantity")),
+        "quantity": in_lots(instrument, positive(asked.quantity, "quantity")),
         "old_product": words.PRODUCT[asked.held],
         "new_product": words.PRODUCT[asked.wanted],
     }
@@ -118,14 +111,14 @@ def trigger(asked: NewConditional, lookup: KiteLookup) -> dict[str, Any]:
     asked.check()
     instrument = lookup.get(asked.instrument)
     exchange = exchange_of(instrument, asked.product)
-    quantity = _kites_quantity(instrument, _whole(asked.quantity, "quantity"))
+    quantity = in_lots(instrument, positive(asked.quantity, "quantity"))
     legs = sorted(asked.legs, key=lambda leg: leg.trigger)
     return {
         "trigger_type": words.GTT_TYPE[asked.kind],
         "tradingsymbol": instrument.kite_symbol,
         "exchange": exchange,
-        "trigger_values": [rupees(_whole(leg.trigger, f"trigger of {leg.name}")) for leg in legs],
-        "last_price": rupees(_whole(asked.last_price, "last price")),
+        "trigger_values": [rupees(positive(leg.trigger, f"trigger of {leg.name}")) for leg in legs],
+        "last_price": rupees(positive(asked.last_price, "last price")),
         "orders": [
             {
                 "transaction_type": asked.side.value,
@@ -141,19 +134,9 @@ def trigger(asked: NewConditional, lookup: KiteLookup) -> dict[str, Any]:
 
 def exchange_of(instrument: Instrument, product: Product) -> str:
     """Kite's exchange of something that can be traded as `product`; `Unsupported` if it cannot."""
-    exchange = words.EXCHANGE.get(instrument.segment)
-    if exchange is None or product not in words.PRODUCTS_OF[instrument.kind]:
-        raise Unsupported(f"Kite does not trade {instrument.id} as {product}.")
-    if not instrument.kite_symbol:
-        raise Unsupported(f"{instrument.id} has no Kite symbol.", hint="Fetch the instrument master again.")
+    exchange = checks.tradable("Kite", words.EXCHANGE, instrument, product)
+    checks.named(instrument, instrument.kite_symbol, "Kite symbol")
     return exchange
-
-
-def _kites_quantity(instrument: Instrument, units: int) -> int:
-    lots, rest = divmod(units, units_per_lot(instrument))
-    if rest:
-        raise DataError(f"{instrument.id}: {units} units are not whole lots of {instrument.lot_size}.")
-    return lots
 
 
 def _limit(leg: ConditionalLeg) -> int:
@@ -162,14 +145,4 @@ def _limit(leg: ConditionalLeg) -> int:
             f"Kite's conditional orders are limit orders: leg {leg.name} needs a price.",
             hint="Give one beyond the trigger, so that it trades.",
         )
-    return _whole(leg.price, f"price of {leg.name}")
-
-
-def _whole(value: int, name: str) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if number <= 0:
-        raise DataError(f"{name} must be a whole number above 0, got {value!r}.")
-    return number
+    return positive(leg.price, f"price of {leg.name}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from saudagar.model import (
     ConditionalKind,
     ConditionalStatus,
-    InstrumentKind,
     OrderStatus,
     OrderType,
     Product,
@@ -83,14 +82,6 @@ PRODUCT_READ: dict[str, Product] = {word: ours for ours, word in PRODUCT.items()
     "CO": Product.INTRADAY,  # a cover order's, made by hand: recorded in positions
     "BO": Product.INTRADAY,
 }
-
-PRODUCTS_OF: dict[InstrumentKind, frozenset[Product]] = {
-    InstrumentKind.EQUITY: frozenset({Product.INTRADAY, Product.DELIVERY, Product.MTF}),
-    InstrumentKind.FUTURE: frozenset({Product.INTRADAY, Product.MARGIN}),
-    InstrumentKind.OPTION: frozenset({Product.INTRADAY, Product.MARGIN}),
-    InstrumentKind.INDEX: frozenset(),
-}
-"""What may be traded as what."""
 
 VALIDITY: dict[Validity, str] = {Validity.DAY: "DAY", Validity.IOC: "IOC"}
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, NoReturn
 
-from saudagar.brokers.upstox import gtt, parse, parse_account, words
+from saudagar.brokers import checks
+from saudagar.brokers.upstox import gtt, parse_account, words
 from saudagar.brokers.upstox.calls import Asked, Reads, Writes, listed
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
@@ -63,15 +64,14 @@ class UpstoxAccount:
         self._ours: dict[BrokerOrderId, ClientOrderId] = {}  # conditional orders that were plainly taken
 
     async def convert(self, asked: Conversion) -> None:
-        if asked.held is asked.wanted:
-            raise DataError(f"a position in {asked.held} is held as that already.")
+        checks.conversion(asked)
         instrument = self._tradable(asked.instrument, asked.held, asked.wanted)
         body = {
             "instrument_token": instrument.upstox_id,
             "old_product": words.PRODUCT[asked.held],
             "new_product": words.PRODUCT[asked.wanted],
             "transaction_type": asked.side.value,
-            "quantity": parse.in_lots(instrument, asked.quantity),
+            "quantity": checks.in_lots(instrument, checks.positive(asked.quantity, "quantity")),
         }
 
         def convert(api: Any, given: Asked) -> Any:
@@ -189,8 +189,7 @@ class UpstoxAccount:
 
     async def trade_history(self, start: date, end: date) -> list[AccountTrade]:
         """Days before today, of the last three financial years, with the date for a time and without the product."""
-        if start > end:
-            raise DataError(f"the first day must not be after the last, got {start} and {end}.")
+        checks.days(start, end)
         rows = [row for segment in _SEGMENTS for row in await self._past(segment, start, end)]
         return sorted((self._reads.parsed(parse_account.past_trade, row) for row in rows), key=lambda trade: trade.ts)
 
@@ -272,12 +271,12 @@ class UpstoxAccount:
         instrument, terms = self._tradable(order.instrument, order.product), order.terms
         line = {
             "instrument_key": instrument.upstox_id,
-            "quantity": parse.in_lots(instrument, terms.quantity),
+            "quantity": checks.in_lots(instrument, checks.positive(terms.quantity, "quantity")),
             "product": words.PRODUCT[order.product],
             "transaction_type": order.side.value,
         }
         price = terms.price if terms.order_type.has_price else terms.trigger_price
-        return line | ({"price": parse.rupees(price)} if price else {})
+        return line | ({"price": checks.rupees(price)} if price else {})
 
     async def _charge(self, line: dict[str, Any]) -> Paise:
         asked = (line["instrument_key"], line["quantity"], line["product"], line["transaction_type"], line["price"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from saudagar.brokers import checks
 from saudagar.brokers.governor import Governor
 from saudagar.brokers.supervisor import Stream, Watch
 from saudagar.brokers.upstox import parse, words
@@ -284,14 +285,12 @@ class UpstoxBroker:
     def _terms(self, instrument: Instrument, terms: OrderTerms) -> dict[str, Any]:
         """The changeable part as the SDK can send it."""
         kind = terms.order_type
-        price, trigger = parse.whole(terms.price, "a price"), parse.whole(terms.trigger_price, "a trigger price")
-        if (kind.has_price and price <= 0) or (kind.has_trigger and trigger <= 0):
-            raise DataError(f"the prices of an order of type {kind} must be positive, got {terms!r}.")
+        quantity, price, trigger = checks.terms_of(terms)
         fields: dict[str, Any] = {
-            "quantity": parse.in_lots(instrument, terms.quantity),
+            "quantity": checks.in_lots(instrument, quantity),
             "order_type": words.ORDER_TYPE[kind],
-            "price": parse.rupees(price) if kind.has_price else 0.0,
-            "trigger_price": parse.rupees(trigger) if kind.has_trigger else 0.0,
+            "price": checks.rupees(price),
+            "trigger_price": checks.rupees(trigger),
             "disclosed_quantity": 0,
         }
         if kind in (OrderType.MARKET, OrderType.SL_M):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
+from saudagar.brokers.checks import in_lots, positive, rupees
 from saudagar.brokers.fields import Row, text, units_per_lot
 from saudagar.brokers.upstox import parse, words
 from saudagar.execution.ports import InstrumentLookup
@@ -80,14 +81,14 @@ def request(asked: NewConditional, instrument: Instrument, protection: float) ->
         )
     return {
         "type": TYPE[asked.kind],
-        "quantity": parse.in_lots(instrument, asked.quantity),
+        "quantity": in_lots(instrument, positive(asked.quantity, "quantity")),
         "rules": [_rule(asked, leg, ceil(protection)) for leg in asked.legs],
     }
 
 
 def _rule(asked: NewConditional, leg: ConditionalLeg, protection: int) -> dict[str, Any]:
     at_once = leg.name is LegName.ENTRY and not leg.trigger
-    price = parse.whole(leg.trigger or leg.price or asked.last_price, "a price")  # Upstox wants one in any case
+    price = positive(leg.trigger or leg.price or asked.last_price, "price")  # Upstox wants one in any case
     if leg.price and leg.price != price:
         raise Unsupported(
             f"Upstox sends the order of a GTT's {leg.name} at its trigger or at the market, not at a limit of its own.",
@@ -96,12 +97,12 @@ def _rule(asked: NewConditional, leg: ConditionalLeg, protection: int) -> dict[s
     rule: dict[str, Any] = {
         "strategy": STRATEGY[leg.name],
         "trigger_type": "IMMEDIATE" if at_once or leg.name is not LegName.ENTRY else _side(price, asked.last_price),
-        "trigger_price": parse.rupees(price),
+        "trigger_price": rupees(price),
     }
     if not leg.price:
         rule["market_protection"] = protection
     if leg.trail:
-        rule["trailing_gap"] = parse.rupees(parse.whole(leg.trail, "a trail"))
+        rule["trailing_gap"] = rupees(positive(leg.trail, "trail"))
     return rule
 
 

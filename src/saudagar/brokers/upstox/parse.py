@@ -6,9 +6,7 @@ what is read as well). The portfolio stream's messages are the book's rows with 
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
-from typing import Any
 
 from saudagar.brokers import fields
 from saudagar.brokers.fields import Fields, Row, order_status, text, units_per_lot
@@ -27,7 +25,6 @@ from saudagar.model import (
     OrderReport,
     OrderStatus,
     OrderTerms,
-    Paise,
     TradeReport,
     to_paise,
 )
@@ -177,22 +174,6 @@ def funds(data: object) -> Funds:
     return Funds(available=paise(available), used=paise(used) + paise(more), opening=paise(opening))
 
 
-def in_lots(instrument: Instrument, quantity: int) -> int:
-    """`quantity` (units) as Upstox counts it.
-
-    Raises
-    ------
-    DataError
-        If it is not positive and whole, or breaks a lot on MCX.
-    """
-    units, per_lot = whole(quantity, "a quantity"), units_per_lot(instrument)
-    if units <= 0:
-        raise DataError(f"a quantity must be positive, got {units}.")
-    if units % per_lot:
-        raise DataError(f"{instrument.id} trades in lots of {per_lot}, got {units}.")
-    return units // per_lot
-
-
 def derivative(instrument: Instrument | None, row: Row) -> bool:
     """Whether product D means a carried position; an instrument that nobody knows is judged by its key."""
     if instrument is not None:
@@ -226,22 +207,3 @@ def instrument_of(row: Row, lookup: InstrumentLookup) -> tuple[Instrument | None
 
 def _key(row: Row) -> str:
     return text(row.get("instrument_token") or row.get("instrument_key"))
-
-
-def whole(value: Any, what: str) -> int:
-    """`value` as the SDK can send it: it fails on Decimal and on NumPy's numbers.
-
-    Raises
-    ------
-    DataError
-        If it is not a whole number.
-    """
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise DataError(f"{what} must be a whole number, got {value!r}.") from None
-
-
-def rupees(paise: Paise) -> float:
-    """Paise as Upstox wants them. The quotient of a whole number by 100 prints with two digits at most."""
-    return paise / 100

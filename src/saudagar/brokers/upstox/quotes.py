@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
+from saudagar.brokers import checks
 from saudagar.brokers.fields import Row, text
 from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.upstox import parse
@@ -218,9 +219,7 @@ def option(row: Row, side: str, right: Right, lookup: InstrumentLookup) -> Optio
 
 
 def _key(instrument: Instrument) -> str:
-    if not instrument.upstox_id:
-        raise Unsupported(f"{instrument.id} has no Upstox key.", hint="Fetch the instrument master again.")
-    return instrument.upstox_id
+    return checks.named(instrument, instrument.upstox_id, "Upstox key")
 
 
 def _expiry(row: Row, _: InstrumentLookup) -> date:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from saudagar.model import Instrument, InstrumentKind, OrderStatus, OrderType, Product, Segment, Side, Validity
-from saudagar.model.errors import Unsupported
+from saudagar.brokers import checks
+from saudagar.model import Instrument, OrderStatus, OrderType, Product, Segment, Side, Validity
 
 STATUS: dict[str, OrderStatus] = {
     "put order req received": OrderStatus.PENDING,
@@ -58,14 +58,6 @@ PRODUCT: dict[Product, str] = {
 }
 """D is delivery for shares and a carried position for derivatives."""
 
-PRODUCTS_OF: dict[InstrumentKind, frozenset[Product]] = {
-    InstrumentKind.EQUITY: frozenset({Product.INTRADAY, Product.DELIVERY, Product.MTF}),
-    InstrumentKind.FUTURE: frozenset({Product.INTRADAY, Product.MARGIN}),
-    InstrumentKind.OPTION: frozenset({Product.INTRADAY, Product.MARGIN}),
-    InstrumentKind.INDEX: frozenset(),
-}
-"""What may be traded as what."""
-
 VALIDITY: dict[Validity, str] = {Validity.DAY: "DAY", Validity.IOC: "IOC"}
 
 
@@ -78,7 +70,5 @@ def product(word: object, derivative: bool) -> Product | None:
 
 def check_tradable(instrument: Instrument, product: Product) -> None:
     """Refuse what Upstox does not trade; raises `Unsupported`."""
-    if instrument.segment not in SEGMENT or product not in PRODUCTS_OF[instrument.kind]:
-        raise Unsupported(f"Upstox does not trade {instrument.id} as {product}.")
-    if not instrument.upstox_id:
-        raise Unsupported(f"{instrument.id} has no Upstox key.", hint="Fetch the instrument master again.")
+    checks.tradable("Upstox", SEGMENT, instrument, product)
+    checks.named(instrument, instrument.upstox_id, "Upstox key")

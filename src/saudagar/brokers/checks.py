@@ -1,0 +1,99 @@
+"""What is looked at before anything goes to a broker: may it be traded, are its numbers numbers.
+
+Called by the makers of requests in each broker's folder. The SDKs fail on Decimal and on NumPy's numbers in a way that
+looks like an outcome nobody knows; so what they would trip over is refused here, and nothing has been sent.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from saudagar.brokers.fields import units_per_lot
+from saudagar.model import Conversion, Instrument, InstrumentKind, OrderTerms, Paise, Product, Segment
+from saudagar.model.errors import DataError, Unsupported
+
+PRODUCTS_OF: dict[InstrumentKind, frozenset[Product]] = {
+    InstrumentKind.EQUITY: frozenset({Product.INTRADAY, Product.DELIVERY, Product.MTF}),
+    InstrumentKind.FUTURE: frozenset({Product.INTRADAY, Product.MARGIN}),
+    InstrumentKind.OPTION: frozenset({Product.INTRADAY, Product.MARGIN}),
+    InstrumentKind.INDEX: frozenset(),
+}
+"""What may be traded as what, at all three."""
+
+
+def tradable(broker: str, segments: Mapping[Segment, str], instrument: Instrument, product: Product) -> str:
+    """The broker's word, in `segments`, for where `instrument` trades. Raises `Unsupported` if not as `product`."""
+    segment = segments.get(instrument.segment)
+    if segment is None or product not in PRODUCTS_OF[instrument.kind]:
+        raise Unsupported(f"{broker} does not trade {instrument.id} as {product}.")
+    return segment
+
+
+def named(instrument: Instrument, name: str, what: str) -> str:
+    """`name`, the broker's own for `instrument`. Raises `Unsupported` where it is empty."""
+    if not name:
+        raise Unsupported(f"{instrument.id} has no {what}.", hint="Fetch the instrument master again.")
+    return name
+
+
+def whole(*numbers: Any) -> tuple[int, ...]:
+    """Each as Python's own int. Raises `DataError` for what is none."""
+    try:
+        return tuple(map(operator.index, numbers))
+    except TypeError:
+        raise DataError(f"quantities and prices must be whole numbers, got {numbers!r}.") from None
+
+
+def positive(value: Any, what: str) -> int:
+    """`value` as Python's own int, above 0. Raises `DataError`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number <= 0:
+        raise DataError(f"{what} must be a whole number above 0, got {value!r}.")
+    return number
+
+
+def terms_of(terms: OrderTerms) -> tuple[int, Paise, Paise]:
+    """Quantity (units), price and trigger price (paise); a price that the order's type does not have is 0.
+
+    Raises
+    ------
+    DataError
+        For what is no whole number, or not positive.
+    """
+    quantity, price, trigger = whole(terms.quantity, terms.price, terms.trigger_price)
+    kind = terms.order_type
+    if quantity <= 0 or (kind.has_price and price <= 0) or (kind.has_trigger and trigger <= 0):
+        raise DataError(f"quantity and the prices of an order of type {kind} must be positive, got {terms!r}.")
+    return quantity, price if kind.has_price else 0, trigger if kind.has_trigger else 0
+
+
+def in_lots(instrument: Instrument, quantity: int) -> int:
+    """`quantity` (units) as Kite and Upstox count it. Raises `DataError` for a part of a lot, on MCX."""
+    size = units_per_lot(instrument)
+    lots, rest = divmod(quantity, size)
+    if rest:
+        raise DataError(f"{instrument.id} trades in whole lots of {size}, got {quantity}.")
+    return lots
+
+
+def conversion(asked: Conversion) -> None:
+    """Refuse a conversion into what is held already. Raises `DataError`."""
+    if asked.held is asked.wanted:
+        raise DataError(f"{asked.instrument} is held as {asked.held} already.")
+
+
+def days(start: date, end: date) -> None:
+    """Refuse a span that ends before it begins. Raises `DataError`."""
+    if start > end:
+        raise DataError(f"the first day must not be after the last, got {start} and {end}.")
+
+
+def rupees(paise: Paise) -> float:
+    """Paise as all three want them. The quotient of a whole number by 100 prints with two digits at most."""
+    return paise / 100
