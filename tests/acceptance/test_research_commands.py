@@ -293,6 +293,24 @@ def test_sweep_and_resume(saudagar: Run) -> None:
     assert "7 of them from disk" in said.out
     assert "! Few days" in said.out
     assert "odds of overfitting" in said.out
+    assert "Walk-forward: chosen 5 times" in said.out
+    windows = first["walk_forward"]["windows"]
+    assert [each["middle"] for each in windows] == [5, 6, 7, 8, 9]
+    assert first["walk_forward"]["net"] == sum(each["test_net"] for each in windows)
+
+
+def test_a_search_tries_some_sets_and_goes_on(saudagar: Run) -> None:
+    arguments = (
+        *("sweep", "ema_cross", "--synthetic", "7", "-i", "15m", "--grid", "fast=3:20", "--grid", "slow=30:60"),
+        *("--seed", "4", "--resume", "kept", "--json"),
+    )
+    some, more = (report(saudagar(*arguments, "--trials", trials)) for trials in ("4", "9"))
+    assert 1 <= some["sets"] <= 4 < more["sets"] <= 9
+    assert {*zip(some["table"]["fast"], some["table"]["slow"], strict=True)} < {
+        *zip(more["table"]["fast"], more["table"]["slow"], strict=True)
+    }
+    assert more["verdict"]["trials"] == more["sets"]
+    assert saudagar(*arguments, "--trials", "-1").code == 2
 
 
 def test_sweep_agrees_with_backtest(saudagar: Run) -> None:

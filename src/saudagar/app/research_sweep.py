@@ -25,7 +25,7 @@ from saudagar.research.report_input import Facts
 from saudagar.research.search import search as guided
 from saudagar.research.sweep import Progress, Runner, Sweep, sweep
 from saudagar.research.sweep_grid import Condition, Grid, Params, parse_axis
-from saudagar.research.walkforward import MEASURES, Verdict, measured
+from saudagar.research.walkforward import MEASURES, Verdict, Walk, measured
 
 RESULTS = "sweep.sqlite"
 """In the folder that ``--resume`` names."""
@@ -54,6 +54,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts
     sweep: Sweep
     verdict: Verdict
+    walk: Walk
     measure: str
 
 
@@ -115,7 +116,10 @@ def swept(asked: Asked, search: Search, console: Console, prepared: Prepared | N
             raise
     seconds = time.perf_counter() - begin
     told = facts(asked, prepared, driver=search.driver, seconds=seconds)
-    return Found(facts=told, sweep=found, verdict=found.verdict(search.measure), measure=search.measure)
+    measure = search.measure
+    return Found(
+        facts=told, sweep=found, verdict=found.verdict(measure), walk=found.walk(measure=measure), measure=measure
+    )
 
 
 def _run(backtest: Backtest, how: Search, runner: Runner | None, told: Callable[[Progress], None]) -> Sweep:
@@ -161,6 +165,14 @@ def encoded(found: Found) -> bytes:
             "measure": found.measure,
             "best": swept_.sets[found.verdict.best],
             "verdict": found.verdict,
+            "walk_forward": {
+                "windows": [
+                    {"best_set": swept_.sets[each.best], **msgspec.structs.asdict(each)} for each in found.walk.windows
+                ],
+                "net": found.walk.net,
+                "sharpe": found.walk.sharpe,
+                "efficiency": found.walk.efficiency,
+            },
             "table": swept_.table(),
         }
     )
@@ -179,6 +191,7 @@ def print_sweep(found: Found, top: int, console: Console) -> None:
     )
     console.print(_table(done, found.measure, top), highlight=False)
     console.print(Text(_said(done.sets[found.verdict.best], found.verdict)), soft_wrap=True)
+    console.print(Text(_walked(found.walk)), soft_wrap=True)
     for warning in (*found.facts.warnings, *found.verdict.warnings):
         console.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
     console.print(Text(f"data {done.data}  config {done.config}  version {found.facts.version}", style="dim"))
@@ -219,6 +232,17 @@ def _said(best: Params, verdict: Verdict) -> str:
         f"odds of overfitting {_odds(verdict.overfit)}",
     ]
     return "\n".join(lines)
+
+
+def _walked(walk: Walk) -> str:
+    first = walk.windows[0]
+    chosen = len({each.best for each in walk.windows})
+    kept = f"; a day brought {walk.efficiency:.0%} of one of the days that chose" if isfinite(walk.efficiency) else ""
+    return (
+        f"Walk-forward: chosen {len(walk.windows)} times on the {first.middle - first.first} days before, {chosen} "
+        f"different sets\n  net {inr(walk.net, sign=True)} on the {len(walk.daily)} days that judge, Sharpe ratio "
+        f"{_figure(walk.sharpe, 'sharpe')}{kept}"
+    )
 
 
 def _odds(share: float) -> str:

@@ -34,7 +34,7 @@ from saudagar.research.report_metrics import MEASURES, Measure, drawdown_curve
 from saudagar.research.report_text import print_report
 from saudagar.research.sweep import Sweep
 from saudagar.research.sweep_grid import Params
-from saudagar.research.walkforward import Verdict
+from saudagar.research.walkforward import Verdict, Walk
 from saudagar.storage.catalog import interval_name
 
 _HEADLINES = ("net_profit", "total_return", "cagr", "sharpe", "max_drawdown", "win_rate", "profit_factor", "charges")
@@ -257,6 +257,11 @@ class Swept:
         return self.found.verdict
 
     @property
+    def walk(self) -> Walk:
+        """What choosing again and again on the past only has brought."""
+        return self.found.walk
+
+    @property
     def best(self) -> Params:
         """The best set of the train days."""
         return self.found.sweep.sets[self.found.verdict.best]
@@ -314,6 +319,7 @@ class Swept:
             ("Sharpe, days that chose", text_of(verdict.train_sharpe), 0.0),
             ("Sharpe, days that judge", text_of(verdict.test_sharpe), 0.0),
             ("Best by luck", text_of(verdict.luck_sharpe), 0.0),
+            ("Sharpe, walk-forward", text_of(self.walk.sharpe), 0.0),
             ("Odds of more than luck", _odds(verdict.deflated), 0.0),
             ("Odds of overfitting", _odds(verdict.overfit), 0.0),
         ]

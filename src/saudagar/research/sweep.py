@@ -67,7 +67,9 @@ class Sweep(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         """The best set of the train days, how it did on the others, and how much of it is luck."""
         return walkforward.judge(self.daily, self.train, self.capital, measure)
 
-    def walk(self, train: int = 0, test: int = 0, *, measure: str = "sharpe", anchored: bool = False) -> Any:
+    def walk(
+        self, train: int = 0, test: int = 0, *, measure: str = "sharpe", anchored: bool = False
+    ) -> walkforward.Walk:
         """Choose again and again on past days only; see `walkforward.walk_forward`."""
         return walkforward.walk_forward(self.daily, self.capital, train, test, measure=measure, anchored=anchored)
 
