@@ -320,10 +320,13 @@ if bits & mask:
     {look}
 bits = 0
 """
+# One number after another: to assign a slice compiles the text of an error that cannot be, which takes seconds.
 _GROW = """
 if G[at.TRADES] + 3 > len(out):
     wider = np.empty((2 * len(out), at.OUT), np.int64)
-    wider[: len(out)] = out
+    for k in range(G[at.TRADES]):
+        for j in range(at.OUT):
+            wider[k, j] = out[k, j]
     out = wider
 """
 _TIMED = " or end[i] > due or clock[i] + (end[i] - start[i]) > square"

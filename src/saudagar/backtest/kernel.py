@@ -128,7 +128,9 @@ def run(offset, o, h, l, c, start, end, clock, day, bits, atr, C, S, G, out):
             together.begin_day(C, S, G)
         if G[at.TRADES] + 8 * size > len(out):
             wider = np.empty((2 * len(out), at.OUT), np.int64)
-            wider[: len(out)] = out
+            for k in range(G[at.TRADES]):
+                for j in range(at.OUT):
+                    wider[k, j] = out[k, j]
             out = wider
         columns, times, scratch = (o, h, l, c), (start, end, clock), (inside, one, queue)
         together.moment(C, S, G, group, count, spot, columns, times, bits, atr, prices, scratch, out)
@@ -154,11 +156,11 @@ def ready(text: str) -> bool:
     return any((cache_folder() / "__pycache__").glob(f"{_name(_whole(text))}.run-*.nbi"))
 
 
-def _whole(text: str, say: Say = None, *, make: bool = False) -> str:
+def _whole(text: str, *, make: bool = False) -> str:
     """`text` with the names of the modules that it imports, made if need be, and what else it depends on."""
     for word, part in (("{steps}", _STEPS), ("{close}", _CLOSE)):
         if word in text:
-            text = text.replace(word, load(part, say).__name__ if make else _name(_whole(part)))
+            text = text.replace(word, load(part).__name__ if make else _name(_whole(part)))
     return f"# {_source_digest()}\n{text}"
 
 
@@ -168,7 +170,7 @@ def _name(text: str) -> str:
 
 def _load(text: str, say: Say) -> ModuleType:
     compiled.numba()
-    text = _whole(text, say, make=True)
+    text = _whole(text, make=True)
     name = _name(text)
     file = cache_folder() / f"{name}.py"
     if not file.exists():

@@ -207,16 +207,13 @@ def walk(
             price = goal
             continue
         later = (end - start) // 4 if leg == 0 else (end - start) // 2 if leg == 1 else end - 1 - start
-        while s[at.QUANTITY]:
+        level = 1
+        while level and s[at.QUANTITY]:  # at each level, then at the end of the leg
             level = next_level(s, price, goal)
-            if level == 0:
-                break
-            price = level
+            price = level if level else goal
             stand(c, s, g, price, start + later, clock + later, out, row)
-        if s[at.QUANTITY] == 0:
+        if level:
             return
-        price = goal
-        stand(c, s, g, price, start + later, clock + later, out, row)
         corridor(c, s)
 
 
