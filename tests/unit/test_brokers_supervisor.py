@@ -133,7 +133,7 @@ def test_a_refused_token_ends_all_attempts(children, tmp_path):
     [
         (Watch(silence=0.3, stale=0, back_off=9), "outlet.status('UP')\nended.wait()", "silent"),
         (
-            Watch(silence=0.3, stale=0.6, back_off=9),
+            Watch(silence=5, stale=0.6, back_off=9),
             "outlet.status('UP')\nwhile not ended.wait(0.05): outlet.send(Kind.ALIVE)",
             "no data",
         ),
@@ -156,8 +156,8 @@ def test_signs_of_life_are_enough_and_a_quiet_market_is_no_fault(children):
     module = children("alive", "outlet.status('UP')\nwhile not ended.wait(0.05): outlet.send(Kind.ALIVE)")
 
     async def main():
-        async with Desk(module, watch=Watch(silence=0.4, stale=0.3, expecting=lambda: False)) as desk:
-            await asyncio.sleep(1.0)
+        async with Desk(module, watch=Watch(silence=1.2, stale=0.3, expecting=lambda: False)) as desk:
+            await asyncio.sleep(1.8)
             assert [state for state, _ in desk.links] == [LinkState.UP]
 
     asyncio.run(main())
