@@ -39,7 +39,7 @@ from saudagar.strategies import load
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "prices" / "daily"
 CALENDAR = Calendar()
-MADE_UP = ("WALK1", "WALK2")
+MADE_UP = ("WALK",)
 
 
 def instrument(symbol: str) -> Instrument:
