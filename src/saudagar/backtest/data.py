@@ -1,4 +1,4 @@
-"""Past bars for a backtest: read from tables, files and the catalog, and checked once for everything that runs on them.
+"""Past bars for a backtest: read from the catalog or handed in, and checked once for everything that runs on them.
 
 A `Market` is what `run` takes; making one costs a look at every bar, using it costs nothing.
 """
@@ -9,27 +9,22 @@ from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from saudagar.backtest.days import in_session
 from saudagar.backtest.detail import check_detail
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.indicators import BarArrays
-from saudagar.indicators.bars import SESSION_OPEN
 from saudagar.market.ist import ist
 from saudagar.market.sessions import Calendar
 from saudagar.model import InstrumentId, Nanos
 from saudagar.model.errors import DataError
 from saudagar.storage.catalog import Catalog
 
-_IST: Nanos = 19_800_000_000_000
 _COLUMNS = ("start", "end", "open", "high", "low", "close", "volume", "day", "since", "until")
 _PRICES = ("open", "high", "low", "close")
-_TIMES = ("start", "time", "timestamp", "datetime", "date")
 
 
 class Market:
@@ -103,82 +98,11 @@ def bars_digest(*bars: Mapping[InstrumentId, BarArrays]) -> str:
     return state.hexdigest()
 
 
-def from_table(table: Any, interval: Nanos, *, rupees: bool = True, session_open: Nanos = SESSION_OPEN) -> BarArrays:
-    """Bars from anything with columns by name: pandas, polars, a dict of sequences, a structured NumPy array.
-
-    Parameters
-    ----------
-    table
-        Has open, high, low, close, perhaps volume (units; 0 without), and the bars' starts as ``start``, ``time``,
-        ``timestamp``, ``datetime`` or ``date``: UTC ns as whole numbers, or times, which without a zone are India's.
-        An ``end`` (UTC ns) is taken if there is one, else a bar lasts `interval`.
-    interval
-        Of the bars, ns.
-    rupees
-        Whether prices are rupees; else paise. Rounded to whole paise.
-
-    Raises
-    ------
-    DataError
-        A column is missing, or a bar cannot be; see `BarArrays.from_columns`.
-    """
-    names = _names(table)
-    given = {name.lower(): name for name in names}
-    missing = [name for name in _PRICES if name not in given]
-    times = next((given[name] for name in _TIMES if name in given), None)
-    if missing or times is None:
-        wanted = ", ".join(missing) or f"one of {', '.join(_TIMES)}"
-        raise DataError(f"the table has no column {wanted}; it has {', '.join(names)}.")
-    start = _moments(table[times])
-    scale = 100.0 if rupees else 1.0
-    columns: dict[str, Any] = {name: np.rint(np.asarray(table[given[name]], np.float64) * scale) for name in _PRICES}
-    volume = np.asarray(table[given["volume"]], np.float64) if "volume" in given else np.zeros(len(start))
-    end = np.asarray(table[given["end"]], np.int64) if "end" in given else start + interval
-    return BarArrays.from_columns(
-        interval=interval, start=start, end=end, volume=volume, session_open=session_open, **columns
-    )
-
-
-def from_parquet(path: Path, interval: Nanos, *, rupees: bool = True) -> BarArrays:
-    """Bars from one Parquet file; columns as in `from_table`."""
-    import duckdb
-
-    try:
-        with duckdb.connect() as connection:
-            table = connection.execute("SELECT * FROM read_parquet($1)", [str(path)]).fetchnumpy()
-    except duckdb.Error as error:
-        raise DataError(f"{path} cannot be read as Parquet: {error}") from None
-    return from_table(table, interval, rupees=rupees)
-
-
 def from_catalog(catalog: Catalog, instrument: InstrumentId, interval: Nanos, span: tuple[Nanos, Nanos]) -> BarArrays:
     """The catalog's bars of `[start, end)`, UTC ns."""
     columns = catalog.columns(instrument, interval, span)
     wanted: dict[str, Any] = {name: columns[name] for name in ("start", "end", *_PRICES, "volume")}
     return BarArrays.from_columns(interval=interval, **wanted)
-
-
-def _names(table: Any) -> list[str]:
-    dtype = getattr(table, "dtype", None)
-    if dtype is not None and dtype.names:
-        return list(dtype.names)
-    columns = getattr(table, "columns", None)
-    return [str(name) for name in (table.keys() if columns is None else columns)]
-
-
-def _moments(column: Any) -> NDArray[np.int64]:
-    """Times as UTC ns."""
-    kind = getattr(column, "dtype", None)
-    zone = getattr(kind, "tz", None) or getattr(kind, "time_zone", None)
-    if zone is not None and hasattr(column, "dt") and hasattr(column.dt, "tz_convert"):  # pandas gives objects else
-        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-    values = np.asarray(column)
-    if values.dtype.kind == "M":
-        moments = values.astype("datetime64[ns]").astype(np.int64)
-        return moments if zone is not None else moments - _IST
-    if values.dtype.kind not in "iu":
-        raise DataError(f"times must be UTC ns or datetimes, got {values.dtype}.")
-    return values.astype(np.int64)
 
 
 def _check_whole(name: InstrumentId, bars: BarArrays) -> None:
