@@ -39,7 +39,7 @@ def margin(
     quantity: Annotated[int, typer.Argument(min=1, help="Units.")],
     symbol: Symbol,
     price: Annotated[str, typer.Option(help="Rupees; default: at the market.")] = "",
-    product: Annotated[Product, typer.Option(case_sensitive=False)] = Product.INTRADAY,
+    product: Annotated[Product, typer.Option(case_sensitive=False, help="Of the order.")] = Product.INTRADAY,
     as_json: _Json = False,
 ) -> None:
     """What an order would take. Nothing is placed.
@@ -82,7 +82,7 @@ def convert(
     symbol: Symbol,
     quantity: Annotated[int, typer.Argument(min=1, help="Units.")],
     held: Annotated[Product, typer.Option("--from", case_sensitive=False, help="The position's product.")],
-    wanted: Annotated[Product, typer.Option("--to", case_sensitive=False)],
+    wanted: Annotated[Product, typer.Option("--to", case_sensitive=False, help="The product it shall have.")],
     side: Annotated[Side, typer.Option(case_sensitive=False, help="BUY: a long position.")] = Side.BUY,
     overnight: Annotated[bool, typer.Option("--overnight", help="Brought over from an earlier day.")] = False,
     yes: Yes = False,

@@ -55,7 +55,7 @@ def place(
     stop_price: _Limit = "",
     trail: _Trail = "",
     last: Annotated[str, typer.Option(help="The last price, in rupees; default: asked of the broker.")] = "",
-    product: Annotated[Product, typer.Option(case_sensitive=False)] = Product.DELIVERY,
+    product: Annotated[Product, typer.Option(case_sensitive=False, help="Of the order.")] = Product.DELIVERY,
     yes: _Yes = False,
     as_json: _Json = False,
 ) -> None:
