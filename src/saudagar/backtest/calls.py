@@ -148,7 +148,8 @@ class Calls:
         last = self._acts.reach(act)
         for position in self._positions:
             if position.quantity:
-                return self._leaves_corridor(first, min(last, self._mornings.reach(first)))
+                morning = self._mornings.reach(first)
+                return self._leaves_corridor(first, morning if morning < last else last)
         return last
 
     def _leaves_corridor(self, first: int, last: int) -> int:
@@ -159,7 +160,7 @@ class Calls:
         if low <= 0 and high >= NEVER:
             return last
         lows, highs = self._lows, self._highs
-        near = min(last, first + _NEAR)
+        near = first + _NEAR if first + _NEAR < last else last
         for at in range(first, near):
             if lows[at] <= low or highs[at] >= high:
                 return at

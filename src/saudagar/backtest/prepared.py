@@ -32,7 +32,7 @@ class _Columns:
             if name in _SIGNALS:
                 fired |= column
         self.fired = fired if not run.has_hook else np.ones(len(bars), dtype=np.bool_)
-        self.acts = self.fired.data
+        self.acts, self.ends = self.fired.data, bars.end.data
 
     def row(self, at: int) -> list[float | bool]:
         return [column[at] for column in self._values]
@@ -77,13 +77,12 @@ class Prepared(Analysis):
         at = self.closed.pop(tick.instrument, -1)
         if at < 0:
             return []
-        name, bars = tick.instrument, self._arrays[tick.instrument]
-        intents = []
+        name, intents = tick.instrument, []
         for columns in self._columns.get(name, ()):
             if columns.acts[at]:
                 run = columns.run
-                bar = bar_at(name, bars, at) if run.has_hook else None
-                intent = run.decide(bars.end.item(at), columns.row(at), self._standing, bar)
+                bar = bar_at(name, self._arrays[name], at) if run.has_hook else None
+                intent = run.decide(columns.ends[at], columns.row(at), self._standing, bar)
                 if intent is not None:
                     intents.append(intent)
         return intents

@@ -81,8 +81,8 @@ class OrderDesk:
         if core.now < self._books_by:
             return
         state = core.state
-        positions = [state.position(touched) for touched in core.touched]
-        core.touched.clear()
+        touched, core.touched = core.touched, {}
+        positions = [*map(state.position, touched)]
         if len(positions) > 1:
             positions.sort(key=_opens)
         for position in positions:
@@ -178,7 +178,7 @@ class OrderDesk:
         hold = self._hold.get(name)
         if hold is not None and hold.until > core.now and hold.target == position.target:
             return
-        if "orders" in core.blocked:
+        if core.blocked and "orders" in core.blocked:
             return  # a refused token: so would be every request, until a snapshot comes through and looks here again
         view = self._confirmed(position) if core.broker_holds else position
         if core.state.trading is _HALTED:
@@ -245,7 +245,7 @@ class OrderDesk:
         if purpose is _ENTRY:
             whole = abs(_opening(view.quantity, view.target))
         else:
-            for order in self._core.state.working_orders(position.id):
+            for order in self._core.state.working.get(position.id, {}).values():
                 if order is not own and order.new.side is side:
                     working += _claim(order)
         held = view.quantity
@@ -319,7 +319,7 @@ class OrderDesk:
 
     def _keep_awake(self, position: PositionId) -> None:
         """Look again each second while a marketable order works, so that it can be chased."""
-        for order in self._core.state.working_orders(position):
+        for order in self._core.state.working.get(position, {}).values():
             if order.filled or order.terms.order_type not in _TRIGGERED:
                 self._awake.add(position)
                 self._core.later(self._core.now + SECOND, partial(self._wake, position))

@@ -23,6 +23,7 @@ from saudagar.portfolio import Position
 from saudagar.risk import Denied, size
 
 _NO_PROTECTION = Protection()
+_side = Side.of
 _FLAT, _BOTH, _ENTRY = Direction.FLAT, TradeSide.BOTH, Purpose.ENTRY
 
 
@@ -97,7 +98,7 @@ class Targets:
             return instrument.lot_size  # for risk to refuse: it says why
         most_value = limits.max_order_value
         if most_value:  # at the worst price that the order may pay
-            side = Side.of(intent.direction)
+            side = _side(intent.direction)
             worst = entry_terms(instrument, side, instrument.lot_size, price, core.settings.tactics)
             most_value = most_value * price // max(price, worst.price)
         units = size(plan.sizing, instrument, price, stop_distance(intent.protection, price), most_value)
@@ -115,7 +116,7 @@ class Targets:
             return Denied("stale-price", f"{intent.instrument} has no price yet.")
         held = abs(position.quantity) if goal * position.quantity > 0 else 0
         whole = abs(goal) - held if abs(goal) > held else abs(goal)
-        side = Side.of(goal)
+        side = _side(goal)
         terms = entry_terms(line.instrument, side, whole, line.last, core.settings.tactics)
         verdict = self._orders.verdict(position, _ENTRY, side, terms, held=position.quantity, working=0, whole=whole)
         return verdict if isinstance(verdict, Denied) else None

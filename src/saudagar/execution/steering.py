@@ -84,7 +84,7 @@ class Cancel(msgspec.Struct, frozen=True):
 Request: TypeAlias = Submit | Modify | Cancel
 
 _KEPT_FOR_EXIT = 5  # modifications; a stop that may not follow its trail any more stays behind, the desk runs the trail
-_BUY, _LIMIT = Side.BUY, OrderType.LIMIT
+_side, _BUY, _LIMIT = Side.of, Side.BUY, OrderType.LIMIT
 _ENTRY, _EXIT, _STOP = Purpose
 _TRIGGERED = frozenset(kind for kind in OrderType if kind.has_trigger)
 IN_FLIGHT = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
@@ -117,7 +117,7 @@ def steer(
 
 
 def _only_towards(target: int, orders: Sequence[Order]) -> bool:
-    side = Side.of(target)
+    side = _side(target)
     return not orders or all(o.new.purpose is _ENTRY and o.new.side is side for o in orders)
 
 
@@ -130,7 +130,7 @@ def _leave(
     tactics: Tactics,
     now: Nanos,
 ) -> list[Request]:
-    side = Side.of(-position.quantity)
+    side = _side(-position.quantity)
     if entries := [o for o in orders if o.new.purpose is _ENTRY]:
         return [Cancel(o, "leaving") for o in entries]
     if not last:
@@ -175,7 +175,7 @@ def _enter(
     tactics: Tactics,
     now: Nanos,
 ) -> list[Request]:
-    side = Side.of(position.target - position.quantity)
+    side = _side(position.target - position.quantity)
     missing = abs(position.target - position.quantity)
     entries: list[Order] = []
     stops: list[Order] = []
@@ -204,7 +204,7 @@ def _stops(position: Steered, stops: Sequence[Order], instrument: Instrument, ta
     """Requests that make the resting stops cover the position at its stop level."""
     if not (position.quantity and position.stop and tactics.rest_stop):
         return [Cancel(o, "no stop wanted") for o in stops]
-    side = Side.of(-position.quantity)
+    side = _side(-position.quantity)
     parts = slices(abs(position.quantity), instrument)
     if spare := stops[len(parts) :]:
         return [Cancel(o, "position is smaller") for o in spare]  # first: they make room for what remains

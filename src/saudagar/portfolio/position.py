@@ -117,8 +117,9 @@ class Position(msgspec.Struct, kw_only=True):
         """
         sign = 1 if side is _BUY else -1
         trade = None
-        closing = min(quantity, -self.quantity * sign)
-        if closing > 0:
+        held = -self.quantity * sign  # on the other side
+        if held > 0:
+            closing = quantity if quantity < held else held
             self.quantity += sign * closing
             self.exit_reason = self.reason
             self.exit_quantity += closing
