@@ -19,7 +19,7 @@ from saudagar.engine.analysis import Run
 from saudagar.engine.settings import Plan
 from saudagar.indicators import BarArrays, evaluate
 
-COMPILE = 12.0
+COMPILE = 8.0
 """Seconds that compiling a strategy's loop takes, about."""
 
 LOAD = 1.0

@@ -73,6 +73,12 @@ def apart(function: F) -> F:
     return result
 
 
+def kept_as(signature: str) -> Callable[[F], F]:
+    """The same as `kept` for one signature: without it every constant among the arguments would be compiled anew."""
+    made: Callable[[F], F] = numba().njit(signature, nogil=True, error_model="numpy", cache=True)
+    return made
+
+
 def kept(function: F) -> F:
     """A whole kernel, whose machine code is kept on disk beside its source."""
     result: F = numba().njit(nogil=True, error_model="numpy", cache=True)(function)

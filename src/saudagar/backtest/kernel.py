@@ -67,25 +67,29 @@ def _source_digest() -> str:
 # The part that is the same in all kernels is compiled once. Its functions are inlined here, whole.
 _STEPS = """
 from saudagar.backtest import steps
-from saudagar.backtest.compiled import kept
+from saudagar.backtest.compiled import kept_as
+
+ROW, ROWS = "int64[::1]", "int64[:, ::1]"
 
 
-@kept
+@kept_as(f"void({ROW}, {ROW}, {ROW}, boolean, int64, float64, {'int64, ' * 7}{ROWS}, int64)")
 def bar(c, s, g, wish, bits, atr, o, h, low, close, start, end, clock, out, row):
     steps.bar(c, s, g, wish, bits, atr, o, h, low, close, start, end, clock, out, row)
 
 
-@kept
+@kept_as(f"void({ROW}, {ROW})")
 def morning(c, s):
     steps.morning(c, s)
 """
 
 _CLOSE = """
 from saudagar.backtest import steps
-from saudagar.backtest.compiled import kept
+from saudagar.backtest.compiled import kept_as
+
+ROW, ROWS = "int64[::1]", "int64[:, ::1]"
 
 
-@kept
+@kept_as(f"void({ROW}, {ROW}, {ROW}, int64, float64, {'int64, ' * 3}{ROWS}, int64)")
 def act_at_close(c, s, g, bits, atr, price, ts, clock, out, row):
     steps.act_at_close(c, s, g, bits, atr, price, ts, clock, out, row)
 """
