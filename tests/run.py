@@ -1,9 +1,9 @@
 """What `make test` runs: every test but the soaks, branch coverage in every process, and the bars they must clear.
 
-The tests run in two worker processes and start more of their own (exchanges, feeds, desks). All of them are measured:
+The tests run in three worker processes and start more of their own (exchanges, feeds, desks). All of them are measured:
 coverage's settings travel in the environment and its start-up file in site-packages reads them. A process that ends
 by SIGTERM or `os._exit` still writes its data; one killed with -9 cannot, so what only such a process ran shows as
-not covered. Nor does what ran in tests marked `unmeasured` (see `tests.conftest`).
+not covered. So does what only tests marked `unmeasured` ran (see `tests.conftest`).
 
 A test that fails beside the others is run once more, alone: real sockets and clocks share two cores. If it passes then,
 the run is good, but its name is printed at the end: a test that fails now and then is a defect too.
@@ -51,7 +51,8 @@ class Covered(NamedTuple):
         return 100.0 * self.hit / self.total if self.total else 100.0
 
 
-_TOGETHER = ["-n", "2", "--dist", "worksteal", "--durations=15"]
+# Three workers on two cores: a test that waits for a socket or a clock leaves its core to another.
+_TOGETHER = ["-n", "3", "--dist", "worksteal", "--durations=15"]
 _ALONE = ["--last-failed", "--last-failed-no-failures", "none"]
 
 
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
         code, said = _pytest([*_TOGETHER, *arguments])
         if code == 1 and not arguments:
             first = failures(said)
-            print("\n-- what failed beside others is run once more, alone --", *first, "", sep="\n", flush=True)
+            print("\n-- what failed beside others is run once more, alone --\n", flush=True)
             code, said = _pytest(_ALONE)
         measured = by_package(_files(measure, Path(scratch)))
     print("\n".join(table(measured)))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
+
+import pytest
 
 _SPEC = importlib.util.spec_from_file_location("saudagar_test_runner", Path(__file__).parents[1] / "run.py")
 assert _SPEC is not None
@@ -56,3 +59,9 @@ def test_the_table_ends_with_the_two_figures_that_count() -> None:
 def test_what_failed_first_is_named() -> None:
     said = ["E   assert FAILED", "FAILED tests/a.py::b[x y] - assert 1", "ERROR tests/c.py", "1 failed, 1 error in 2 s"]
     assert runner.failures(said) == said[1:3]
+
+
+@pytest.mark.unmeasured
+def test_an_unmeasured_test_and_its_processes_run_without_coverage() -> None:
+    assert "coverage" not in sys.modules or sys.modules["coverage"].Coverage.current() is None
+    assert not [name for name in os.environ if name.startswith("COVERAGE")]
