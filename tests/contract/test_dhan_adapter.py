@@ -80,7 +80,7 @@ def on_broker(server: Server, work, timeout=(1.0, 0.4)):
             client_id="1000000001", token=TOKEN, rest_url=f"http://127.0.0.1:{server.port}/v2", timeout=timeout
         )
         broker = DhanBroker(settings, Lookup(), clock=lambda: 77)
-        await asyncio.gather(broker._writes.open(), broker._reads.open())
+        await broker.open()
         try:
             return await work(broker)
         finally:
@@ -401,7 +401,7 @@ def test_the_sdk_does_not_bring_pandas_or_set_up_printing(server):
         "assert 'dhanhq' not in sys.modules\n"
         "async def main():\n"
         f"    b = DhanBroker(DhanSettings(client_id='1', token={TOKEN!r}, rest_url='http://127.0.0.1:9/v2'), [])\n"
-        "    await b._reads.open()\n"
+        "    await b.open()\n"
         "    try: await b.orders()\n"
         "    except Exception as error: print(type(error).__name__)\n"
         "    await b.stop()\n"

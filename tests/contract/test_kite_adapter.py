@@ -272,7 +272,7 @@ def test_changes_go_through_the_door_the_order_came_through(server):
         await broker.orders()
         await broker.cancel(placed(number="88"))
         await broker.modify(placed(number="99"), new_order().terms)
-        broker._update(json.dumps({"type": "order", "data": row("88", variety="co")}).encode(), lambda report: None)
+        broker._update(json.dumps({"type": "order", "data": row("88", variety="co")}).encode())
         await broker.cancel(placed(number="88"))
 
     def row(number, **changes):
@@ -517,7 +517,7 @@ def test_a_new_token_is_taken_in_mid_session(server):
     told = []
 
     async def work(broker):
-        broker._on_status = told.append
+        broker._told = (lambda report: None, told.append)
         await broker.renew("SECOND-TOKEN")
         await broker.submit(new_order())
         server.answer = lambda method, path: error(403, "TokenException", "no: THIRD-TOKEN")
@@ -547,7 +547,7 @@ def test_a_secret_in_a_fault_is_struck_out(server):
         raise ValueError(f"bad header {kite.api_key}:{kite.access_token}")
 
     with pytest.raises(OutcomeUnknown, match="bad header") as caught:
-        on_broker(server, lambda broker: broker._line.write("order", break_, urgent=False))
+        on_broker(server, lambda broker: broker._lanes.write("order", break_, urgent=False))
     assert TOKEN not in str(caught.value)
     assert KEY not in str(caught.value)
 

@@ -229,7 +229,7 @@ def test_market_time_may_be_the_clock():
 
 
 def test_every_broker_is_governed_unless_it_is_simulated():
-    from saudagar.brokers.dhan import lane as dhan
+    from saudagar.brokers.dhan import client as dhan
     from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
     from saudagar.brokers.kite import client as kite
     from saudagar.brokers.kite.broker import KiteBroker
@@ -237,11 +237,11 @@ def test_every_broker_is_governed_unless_it_is_simulated():
 
     for make in (
         lambda url: DhanBroker(DhanSettings(client_id="1", token="t", rest_url=url), None),
-        lambda url: KiteBroker(KiteSettings(api_key="k", token="t", rest_url=url), None)._line,
+        lambda url: KiteBroker(KiteSettings(api_key="k", token="t", rest_url=url), None),
     ):
-        assert make(None)._writes._governor is not None
-        assert make(None)._reads._governor is None
-        assert make("http://127.0.0.1:1")._writes._governor is None
+        assert make(None)._lanes._writes._governor is not None
+        assert make(None)._lanes._reads._governor is None
+        assert make("http://127.0.0.1:1")._lanes._writes._governor is None
     for limits in (dhan.LIMITS, kite.LIMITS):
         assert limits[0] == Window(SECOND, 10)
         assert [window.period for window in limits] == sorted(window.period for window in limits)

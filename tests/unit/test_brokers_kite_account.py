@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from saudagar.brokers.fields import naive_ist
-from saudagar.brokers.kite import parse_account, request, words
+from saudagar.brokers.kite import outcome, parse_account, request, words
 from saudagar.brokers.kite.account import KiteAccount
 from saudagar.brokers.kite.client import KiteSettings
 from saudagar.brokers.kite.quotes import KiteQuotes, quote
 from saudagar.brokers.lane import Reply
+from saudagar.brokers.lanes import Lanes
 from saudagar.market.master import Master
 from saudagar.model import (
     SECOND,
@@ -391,19 +392,19 @@ def test_an_order_of_a_basket_on_its_way_out():
 # -- answers that prove nothing --------------------------------------------------------------------------------------
 
 
-class Line:
-    """Says yes to everything, with a body of its own."""
+class Yes:
+    """A lane to a broker that says yes to everything, with a body of its own."""
 
     def __init__(self, body) -> None:
         self.body = body
 
-    async def write(self, what, call, *, urgent, doubt):
-        return self.body
+    async def ask(self, call, *, urgent=False):
+        return Reply(200, json.dumps({"status": "success", "data": self.body}).encode())
 
 
 @pytest.mark.parametrize("body", [None, False, {}, [], {"trigger_id": None}, {"trigger_id": ""}, "123", 1])
 def test_a_yes_that_names_nothing_leaves_the_outcome_unknown(body):
-    account = KiteAccount(Line(body), LOOKUP, lambda: 0)
+    account = KiteAccount(Lanes("Kite", Yes(body), Yes(body), outcome.content, LOOKUP), lambda: 0)
     waiting = parse_account.conditional(trigger(), LOOKUP)
     conversion = Conversion(
         instrument=INFY.id, side=Side.BUY, quantity=1, held=Product.INTRADAY, wanted=Product.DELIVERY
@@ -444,16 +445,13 @@ def test_quotes_are_asked_for_once_a_second_at_kite_itself():
     real, simulated = (
         KiteQuotes(KiteSettings(api_key="k", token="t", rest_url=url), LOOKUP) for url in (None, "http://x")
     )
-    assert real._lane._governor is not None
-    assert simulated._lane._governor is None
+    assert real._reads._reads._governor is not None
+    assert simulated._reads._reads._governor is None
 
 
 def test_a_list_is_no_answer_to_quotes():
     quotes = KiteQuotes(KiteSettings(api_key="k", token="t"), LOOKUP)
 
-    async def ask(call):
-        return Reply(200, b'{"status":"success","data":[]}')
-
-    quotes._lane.ask = ask
+    quotes._reads._reads = Yes([])
     with pytest.raises(BrokerError, match="expected an object"):
         asyncio.run(quotes.quotes([INFY]))

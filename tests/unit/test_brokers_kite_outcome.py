@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from saudagar.brokers.kite import outcome
 from saudagar.brokers.lane import Reply
+from saudagar.brokers.lanes import answered
 from saudagar.model.errors import AuthError, BrokerError, OutcomeUnknown, RateLimited, RejectedByBroker
 
 
@@ -81,11 +82,11 @@ def test_the_brokers_own_words_are_kept():
 
 def test_a_question_has_no_unknown_outcome():
     with pytest.raises(BrokerError) as caught:
-        outcome.answer(Reply(0, b"", "reset"), "order book")
+        answered(outcome.content, Reply(0, b"", "reset"), "order book")
     assert type(caught.value) is BrokerError
     with pytest.raises(AuthError):
-        outcome.answer(error(403, "TokenException"), "order book")
-    assert outcome.answer(Reply(200, b'{"status":"success","data":[]}'), "order book") == []
+        answered(outcome.content, error(403, "TokenException"), "order book")
+    assert answered(outcome.content, Reply(200, b'{"status":"success","data":[]}'), "order book") == []
 
 
 def test_every_class_of_the_sdk_is_in_the_table():

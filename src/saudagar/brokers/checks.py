@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, NoReturn
 
 from saudagar.brokers.fields import units_per_lot
 from saudagar.model import Conversion, Instrument, InstrumentKind, OrderTerms, Paise, Product, Segment
@@ -97,3 +97,8 @@ def days(start: date, end: date) -> None:
 def rupees(paise: Paise) -> float:
     """Paise as all three want them. The quotient of a whole number by 100 prints with two digits at most."""
     return paise / 100
+
+
+def refuse(broker: str, what: str, hint: str) -> NoReturn:
+    """Say that `broker` has no `what`, and what to do instead. Raises `Unsupported`."""
+    raise Unsupported(f"{broker} has no {what}.", hint=hint)

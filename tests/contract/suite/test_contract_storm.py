@@ -14,7 +14,7 @@ from tests.contract.suite.floor import WIRED, floor_of
 from tests.contract.suite.stage import WiredStage, stage_of
 
 from saudagar.brokers import lane
-from saudagar.brokers.dhan import lane as dhan
+from saudagar.brokers.dhan import client as dhan
 from saudagar.brokers.governor import Governor
 from saudagar.brokers.kite import client as kite
 from saudagar.brokers.upstox import lane as upstox

@@ -13,11 +13,13 @@ from typing import Any
 
 from saudagar.brokers import checks
 from saudagar.brokers.checks import rupees
-from saudagar.brokers.dhan import conditional, conditional_calls, parse, request, statements, words
-from saudagar.brokers.dhan.lane import Lanes
+from saudagar.brokers.conditional import Gist, gist, taken, unchanged
+from saudagar.brokers.dhan import conditional, conditional_calls, outcome, parse, request, statements, words
 from saudagar.brokers.fields import text
 from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.lane import Call
+from saudagar.brokers.lanes import Lanes, believed
+from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
     SECOND,
     AccountTrade,
@@ -64,7 +66,7 @@ class DhanAccount:
         The time of the report on a placement, for which Dhan gives none.
     """
 
-    def __init__(self, lanes: Lanes, clock: Callable[[], Nanos]) -> None:
+    def __init__(self, lanes: Lanes[InstrumentLookup], clock: Callable[[], Nanos]) -> None:
         self._lanes, self._clock = lanes, clock
         self._pages = Governor(_PACE, share=1.0, patience=_PATIENCE)
 
@@ -85,40 +87,26 @@ class DhanAccount:
             "to_product_type": words.PRODUCT[asked.wanted],
         }
         await self._lanes.write(
-            "conversion", lambda dhan: dhan.convert_position(**fields), hint=_CONVERTED, bodiless=True
+            "conversion", lambda dhan: dhan.convert_position(**fields), doubt=_CONVERTED, judge=outcome.accepted
         )
 
     async def place_conditional(self, asked: NewConditional) -> ConditionalReport:
         """A forever order (CNC, MARGIN and MTF only: it may live for a year), or a super order."""
         instrument = self._checked(asked)
         call = conditional_calls.placement(asked, instrument)
-        body = await self._lanes.write("conditional order", call, urgent=asked.kind is ConditionalKind.OCO, hint=_FIND)
+        body = await self._lanes.write("conditional order", call, urgent=asked.kind is ConditionalKind.OCO, doubt=_FIND)
         table = words.FOREVER_STATUS if asked.kind in conditional.FOREVER else words.SUPER_STATUS
-        try:
+        with believed("Dhan, conditional order", _FIND):
             if not isinstance(body, dict):
                 raise DataError("the answer is not an order.")
             status, number = conditional.state(table, body.get("orderStatus")), parse.broker_id(body.get("orderId"))
-        except DataError as error:
-            raise OutcomeUnknown(f"Dhan, conditional order: {error}", hint=_FIND) from None
-        return ConditionalReport(
-            broker_id=number,
-            kind=asked.kind,
-            status=status,
-            instrument=asked.instrument,
-            side=asked.side,
-            quantity=asked.quantity,
-            product=asked.product,
-            legs=asked.legs,
-            order_id=asked.order_id,
-            reason=text(body.get("omsErrorDescription")) if status is ConditionalStatus.REJECTED else "",
-            ts=self._clock(),
-        )
+        reason = text(body.get("omsErrorDescription")) if status is ConditionalStatus.REJECTED else ""
+        return taken(asked, number, self._clock(), status, reason)
 
     async def modify_conditional(self, known: ConditionalReport, asked: NewConditional) -> None:
         """Dhan takes a change leg by leg: if a later one fails, what came before it stands, and the error says so."""
         self._checked(asked)
-        if _gist(asked) != _gist(known):
-            raise DataError("kind, instrument, side and product of a conditional order cannot be changed.")
+        unchanged(_gist(known), _gist(asked))
         number = str(known.broker_id)
         if asked.kind in conditional.FOREVER:
             calls = conditional_calls.changes_of_forever(number, asked)
@@ -171,8 +159,8 @@ class DhanAccount:
         return told
 
     async def trades(self) -> list[AccountTrade]:
-        rows = await self._lanes.rows("trade book", lambda dhan: dhan.get_trade_book())
-        return sorted((self._lanes.parsed(statements.trade, row) for row in rows), key=lambda trade: trade.ts)
+        told = await self._lanes.each("trade book", lambda dhan: dhan.get_trade_book(), statements.trade)
+        return sorted(told, key=lambda trade: trade.ts)
 
     async def trade_history(self, start: date, end: date) -> list[AccountTrade]:
         """Page by page, each execution with its charges; Dhan gives no ids of trades, and of today nothing."""
@@ -194,7 +182,7 @@ class DhanAccount:
     async def exit_all(self) -> list[BrokerOrderId]:
         """Every position; orders that wait are left alone, and Dhan does not name those it places."""
         body = await self._lanes.write(
-            "exit of all positions", lambda dhan: dhan.exit_all_positions(), urgent=True, hint=_CONVERTED
+            "exit of all positions", lambda dhan: dhan.exit_all_positions(), urgent=True, doubt=_CONVERTED
         )
         _expect(body, "status", "SUCCESS", "exit of all positions", _CONVERTED)
         return []
@@ -204,13 +192,13 @@ class DhanAccount:
         if segments:
             raise Unsupported("Dhan has no kill switch by segment.", hint="Name none: it stops the whole account.")
         action = "activate" if on else "deactivate"
-        body = await self._lanes.write("kill switch", lambda dhan: dhan.kill_switch(action), urgent=on, hint=_SWITCH)
+        body = await self._lanes.write("kill switch", lambda dhan: dhan.kill_switch(action), urgent=on, doubt=_SWITCH)
         _expect(body, "killSwitchStatus", "", "kill switch", _SWITCH)
 
     async def profit_exit(self, profit: Paise | None, loss: Paise | None) -> None:
         """Of all products, until the day's end. An amount that is reached already closes everything at once."""
         if profit is None and loss is None:
-            body = await self._lanes.write("profit exit", lambda dhan: dhan.stop_pnl_exit(), hint=_SWITCH)
+            body = await self._lanes.write("profit exit", lambda dhan: dhan.stop_pnl_exit(), doubt=_SWITCH)
             _expect(body, "pnlExitStatus", "", "profit exit", _SWITCH)
             return
         if profit is None or loss is None:
@@ -221,7 +209,7 @@ class DhanAccount:
             raise DataError(f"profit and loss must be positive amounts, got {profit} and {loss} paise.")
         up, down = rupees(profit), rupees(loss)
         body = await self._lanes.write(
-            "profit exit", lambda dhan: dhan.set_pnl_exit(up, down, list(_BOTH)), urgent=True, hint=_SWITCH
+            "profit exit", lambda dhan: dhan.set_pnl_exit(up, down, list(_BOTH)), urgent=True, doubt=_SWITCH
         )
         _expect(body, "pnlExitStatus", "ACTIVE", "profit exit", _SWITCH)
 
@@ -238,8 +226,8 @@ class DhanAccount:
         return [self._lanes.parsed(statements.authority, row) for row in (body if isinstance(body, list) else [body])]
 
     async def request_sale_pin(self) -> None:
-        hint = "Wait for the message with the T-PIN before you ask for another."
-        await self._lanes.write("T-PIN", lambda dhan: dhan.generate_tpin(), hint=hint, bodiless=True)
+        doubt = "Wait for the message with the T-PIN before you ask for another."
+        await self._lanes.write("T-PIN", lambda dhan: dhan.generate_tpin(), doubt=doubt, judge=outcome.accepted)
 
     async def sale_form(self, instrument: Instrument, quantity: int) -> str:
         """Dhan's page for CDSL. The SDK's own way writes it into the working directory and opens a browser."""
@@ -307,9 +295,8 @@ class DhanAccount:
     async def _one_by_one(self, what: str, calls: Sequence[Call]) -> None:
         for number, call in enumerate(calls):
             try:
-                body = await self._lanes.write(what, call, urgent=True, hint=_FIND)
-                if not isinstance(body, dict) or not body.get("orderId"):
-                    raise OutcomeUnknown(f"Dhan, {what}: the answer does not name the order.", hint=_FIND)
+                body = await self._lanes.write(what, call, urgent=True, doubt=_FIND)
+                self._lanes.confirmed(body, "orderId", what, doubt=_FIND)
             except BrokerError as error:
                 if number == 0 or isinstance(error, OutcomeUnknown):
                     raise
@@ -324,10 +311,7 @@ class DhanAccount:
             if error.code == _NO_DATA:
                 return []
             raise
-        rows = [body] if isinstance(body, dict) else body
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise BrokerError(f"Dhan, {what}: expected a list of objects.")
-        return rows
+        return self._lanes.listed([body] if isinstance(body, dict) else body, what)
 
 
 _SEVERAL = "/margincalculator/multi"
@@ -348,9 +332,9 @@ def _several(lines: list[dict[str, Any]]) -> dict[str, Any]:
     return {**switches, "scripList": lines, "scripts": lines}
 
 
-def _gist(order: NewConditional | ConditionalReport) -> tuple[object, ...]:
+def _gist(order: NewConditional | ConditionalReport) -> Gist:
     trails = order.kind is ConditionalKind.TRAILING  # may begin or end: Dhan's jump of 0
-    return ConditionalKind.BRACKET if trails else order.kind, order.instrument, order.side, order.product
+    return (ConditionalKind.BRACKET if trails else order.kind, *gist(order)[1:])
 
 
 def _page(first: str, last: str, page: int) -> Call:

@@ -11,8 +11,7 @@ from math import isfinite
 from typing import Any
 
 from saudagar.brokers.dhan import outcome, words
-from saudagar.brokers.dhan.client import DhanFeedSettings
-from saudagar.brokers.dhan.lane import connect
+from saudagar.brokers.dhan.client import DhanFeedSettings, connect
 from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.lane import Lane
 from saudagar.market.ist import DAY, ist, ist_day, midnight

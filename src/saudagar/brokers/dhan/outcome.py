@@ -64,17 +64,15 @@ _HINTS: dict[type[BrokerError], str] = {
 }
 
 
-def content(reply: Reply, request: str, hint: str = "", *, bodiless: bool = False) -> Any:
+def content(reply: Reply, request: str, doubt: str = "") -> Any:
     """The JSON of a plain yes.
 
     Parameters
     ----------
     request
         What was asked, for the message.
-    hint
+    doubt
         What to do when nobody knows the outcome; by default an order's own look-up.
-    bodiless
-        Whether a 202 without a body is a yes too (then None), as Dhan says it to a conversion and to a T-PIN.
 
     Raises
     ------
@@ -83,13 +81,16 @@ def content(reply: Reply, request: str, hint: str = "", *, bodiless: bool = Fals
     OutcomeUnknown
         Anything else: no reply, an empty or garbled one, a failure inside Dhan.
     """
-    if bodiless and reply.status == _ACCEPTED and not reply.body:
-        return None
     body = _json(reply.body)
     code, message = _complaint(body)
     if 200 <= reply.status < 300 and body is not None and not (code or message):
         return body
-    raise _error(reply, body, code, message, request, hint)
+    raise _error(reply, body, code, message, request, doubt)
+
+
+def accepted(reply: Reply, request: str, doubt: str = "") -> Any:
+    """`content`, or None for a 202 without a body: so Dhan says yes to a conversion and to a T-PIN."""
+    return None if reply.status == _ACCEPTED and not reply.body else content(reply, request, doubt)
 
 
 def no_such_order(error: BrokerError) -> bool:
@@ -101,7 +102,7 @@ def no_such_order(error: BrokerError) -> bool:
     return isinstance(error, RejectedByBroker) and bool(error.code) and bool(_NO_SUCH_ORDER.search(error.message))
 
 
-def _error(reply: Reply, body: Any, code: str, message: str, request: str, hint: str) -> BrokerError:
+def _error(reply: Reply, body: Any, code: str, message: str, request: str, doubt: str) -> BrokerError:
     kind: type[BrokerError]
     if not reply.status:
         kind, message = OutcomeUnknown, f"no reply ({reply.fault[:200] or 'connection lost'})"
@@ -114,8 +115,8 @@ def _error(reply: Reply, body: Any, code: str, message: str, request: str, hint:
         if _SESSION_OVER.search(message):
             kind = AuthError
         message = f"{message or 'no reason given'} (HTTP {reply.status}{', ' + code if code else ''})"
-    chosen = hint if hint and kind is OutcomeUnknown else _HINTS.get(kind, "")
-    return kind(f"Dhan, {request}: {message}.", code=code, hint=chosen)
+    hint = doubt if doubt and kind is OutcomeUnknown else _HINTS.get(kind, "")
+    return kind(f"Dhan, {request}: {message}.", code=code, hint=hint)
 
 
 def _json(body: bytes) -> Any:

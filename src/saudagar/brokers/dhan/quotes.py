@@ -13,12 +13,12 @@ from datetime import date, datetime
 from typing import Any
 
 from saudagar.brokers.dhan import outcome, words
-from saudagar.brokers.dhan.client import DhanFeedSettings
-from saudagar.brokers.dhan.lane import connect
+from saudagar.brokers.dhan.client import DhanFeedSettings, connect
 from saudagar.brokers.dhan.parse import count, number, paise
 from saudagar.brokers.fields import Row, naive_ist, text
 from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.lane import Call, Lane
+from saudagar.brokers.lanes import answered
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
     SECOND,
@@ -32,7 +32,7 @@ from saudagar.model import (
     Right,
     to_paise,
 )
-from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown
+from saudagar.model.errors import BrokerError, DataError
 
 MOST = 1_000
 """Instruments of one call."""
@@ -149,10 +149,7 @@ class DhanQuotes:
             reply = await self._lane.ask(call)
             if reply.status == _TOO_MANY:
                 pace.refused()
-        try:
-            body = outcome.content(reply, request)
-        except OutcomeUnknown as error:  # of a question there is no outcome to be unsure of
-            raise BrokerError(error.message, code=error.code) from None
+        body = answered(outcome.content, reply, request)
         if not isinstance(body, dict) or "data" not in body:
             raise BrokerError(f"Dhan, {request}: the answer holds no data.")
         return body["data"]

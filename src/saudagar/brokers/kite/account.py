@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
-from typing import NoReturn
 
 import msgspec
 
+from saudagar.brokers.checks import refuse
+from saudagar.brokers.conditional import gist, taken, unchanged
 from saudagar.brokers.kite import parse_account, request
 from saudagar.brokers.kite.client import KiteLookup
-from saudagar.brokers.kite.line import Line, parsed
 from saudagar.brokers.lane import Call
+from saudagar.brokers.lanes import Lanes
 from saudagar.model import (
     SECOND,
     AccountTrade,
@@ -37,8 +38,9 @@ from saudagar.model import (
     SaleAuthority,
     Segment,
 )
-from saudagar.model.errors import DataError, OutcomeUnknown, RejectedByBroker, Unsupported
+from saudagar.model.errors import DataError, OutcomeUnknown, RejectedByBroker
 
+_KITE = "Kite Connect"
 _POSITIONS = "Look at the positions before you ask again."
 _CONDITIONALS = "Look at the conditional orders before you ask again."
 _CONSOLE = "Download it at console.zerodha.com."
@@ -57,14 +59,16 @@ class KiteAccount:
         As `KiteBroker`'s: the time of reports for which Kite gives none.
     """
 
-    def __init__(self, line: Line, lookup: KiteLookup, clock: Callable[[], Nanos]) -> None:
-        self._line, self._lookup, self._clock = line, lookup, clock
+    def __init__(self, lanes: Lanes[KiteLookup], clock: Callable[[], Nanos]) -> None:
+        self._lanes, self._lookup, self._clock = lanes, lanes.lookup, clock
         self._asked: dict[ClientOrderId, Nanos] = {}  # when a conditional order was sent off
         self._ours: dict[BrokerOrderId, ClientOrderId] = {}  # those that were plainly taken
 
     async def convert(self, asked: Conversion) -> None:
         fields, what = request.conversion(asked, self._lookup), "conversion"
-        done = await self._line.write(what, lambda kite: kite.convert_position(**fields), urgent=True, doubt=_POSITIONS)
+        done = await self._lanes.write(
+            what, lambda kite: kite.convert_position(**fields), urgent=True, doubt=_POSITIONS
+        )
         if done is not True:
             raise OutcomeUnknown("Kite, conversion: the answer does not confirm it.", hint=_POSITIONS)
 
@@ -73,24 +77,12 @@ class KiteAccount:
         self._asked[asked.order_id] = self._clock()
         number = await self._trigger("conditional order", lambda kite: kite.place_gtt(**fields), urgent=False)
         self._ours[number] = asked.order_id
-        return ConditionalReport(
-            broker_id=number,
-            kind=asked.kind,
-            status=ConditionalStatus.ACTIVE,
-            instrument=asked.instrument,
-            side=asked.side,
-            quantity=asked.quantity,
-            product=asked.product,
-            legs=asked.legs,
-            order_id=asked.order_id,
-            ts=self._clock(),
-        )
+        return taken(asked, number, self._clock())
 
     async def modify_conditional(self, known: ConditionalReport, asked: NewConditional) -> None:
         """See `AccountClient`; Kite takes everything anew, and so the product must stay as well."""
         number = _known_id(known)
-        if _stays(known) != _stays(asked):
-            raise DataError(f"kind, instrument, side and product stay {_stays(known)}, got {_stays(asked)}.")
+        unchanged(gist(known), gist(asked))
         fields = request.trigger(asked, self._lookup)
         await self._trigger("change of a conditional order", lambda kite: kite.modify_gtt(number, **fields))
 
@@ -103,8 +95,8 @@ class KiteAccount:
 
         Our own ids are those of this session: Kite keeps none.
         """
-        rows = await self._line.rows("conditional orders", lambda kite: kite.get_gtts())
-        return [self._named(parsed(parse_account.conditional, row, self._lookup)) for row in rows]
+        told = await self._lanes.each("conditional orders", lambda kite: kite.get_gtts(), parse_account.conditional)
+        return [self._named(each) for each in told]
 
     async def find_conditional(self, asked: NewConditional) -> ConditionalReport | None:
         """The live order that equals `asked`; or one that has fired since it was asked for.
@@ -127,56 +119,49 @@ class KiteAccount:
         if not orders:
             raise DataError("there is no order to tell the margin of.")
         basket = [request.margin(each, self._lookup) for each in orders]
-        body = await self._line.read("margin", lambda kite: kite.basket_order_margins(basket))
-        return parsed(lambda row, _: parse_account.margin(row), body, self._lookup)
+        body = await self._lanes.read("margin", lambda kite: kite.basket_order_margins(basket))
+        return self._lanes.parsed(lambda row, _: parse_account.margin(row), body)
 
     async def trades(self) -> list[AccountTrade]:
         """See `AccountClient`. Our ids come from the order book: a trade of Kite does not carry them."""
-        rows = await self._line.rows("trade book", lambda kite: kite.trades())
-        book = await self._line.rows("order book", lambda kite: kite.orders())
+        rows = await self._lanes.rows("trade book", lambda kite: kite.trades())
+        book = await self._lanes.rows("order book", lambda kite: kite.orders())
         tags = {str(row.get("order_id")): str(row.get("tag") or "") for row in book}
         read = partial(parse_account.trade, tags)
-        return sorted((parsed(read, row, self._lookup) for row in rows), key=lambda trade: trade.ts)
+        return sorted((self._lanes.parsed(read, row) for row in rows), key=lambda trade: trade.ts)
 
     async def trade_history(self, start: date, end: date) -> list[AccountTrade]:
-        _refuse("trades of earlier days", _CONSOLE)
+        refuse(_KITE, "trades of earlier days", _CONSOLE)
 
     async def ledger(self, start: date, end: date) -> list[LedgerEntry]:
-        _refuse("ledger", _CONSOLE)
+        refuse(_KITE, "ledger", _CONSOLE)
 
     async def exit_all(self) -> list[BrokerOrderId]:
-        _refuse("exit of all positions", _HALT)
+        refuse(_KITE, "exit of all positions", _HALT)
 
     async def kill_switch(self, on: bool, segments: Sequence[Segment] = ()) -> None:
-        _refuse("kill switch", f"{_HALT} Zerodha's own is in Console, under Account.")
+        refuse(_KITE, "kill switch", f"{_HALT} Zerodha's own is in Console, under Account.")
 
     async def profit_exit(self, profit: Paise | None, loss: Paise | None) -> None:
-        _refuse("exit at a profit or loss of the day", "Set the desk's own limits of the day, under [risk].")
+        refuse(_KITE, "exit at a profit or loss of the day", "Set the desk's own limits of the day, under [risk].")
 
     async def sale_authorities(self, isin: str = "") -> list[SaleAuthority]:
-        _refuse("e-DIS", _DEMAT)
+        refuse(_KITE, "e-DIS", _DEMAT)
 
     async def request_sale_pin(self) -> None:
-        _refuse("e-DIS", _DEMAT)
+        refuse(_KITE, "e-DIS", _DEMAT)
 
     async def sale_form(self, instrument: Instrument, quantity: int) -> str:
-        _refuse("e-DIS", _DEMAT)
+        refuse(_KITE, "e-DIS", _DEMAT)
 
     async def _trigger(self, what: str, call: Call, *, urgent: bool = True) -> BrokerOrderId:
         """Ask for a change of the triggers; the id that the answer names."""
-        body = await self._line.write(what, call, urgent=urgent, doubt=_CONDITIONALS)
-        number = body.get("trigger_id") if isinstance(body, dict) else None
-        if not number:
-            raise OutcomeUnknown(f"Kite, {what}: the answer does not name it.", hint=_CONDITIONALS)
-        return BrokerOrderId(str(number))
+        body = await self._lanes.write(what, call, urgent=urgent, doubt=_CONDITIONALS)
+        return BrokerOrderId(self._lanes.confirmed(body, "trigger_id", what, doubt=_CONDITIONALS))
 
     def _named(self, report: ConditionalReport) -> ConditionalReport:
         ours = self._ours.get(report.broker_id)
         return msgspec.structs.replace(report, order_id=ours) if ours else report
-
-
-def _refuse(what: str, hint: str) -> NoReturn:
-    raise Unsupported(f"Kite Connect has no {what}.", hint=hint)
 
 
 def _known_id(known: ConditionalReport) -> str:
@@ -185,9 +170,5 @@ def _known_id(known: ConditionalReport) -> str:
     return str(known.broker_id)
 
 
-def _stays(each: ConditionalReport | NewConditional) -> tuple[object, ...]:
-    return each.kind, each.instrument, each.side, each.product
-
-
 def _content(each: ConditionalReport | NewConditional) -> tuple[object, ...]:
-    return (*_stays(each), each.quantity, frozenset(each.legs))
+    return (*gist(each), each.quantity, frozenset(each.legs))

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
+from saudagar.brokers.fields import Row, part
 from saudagar.brokers.governor import Governor
-from saudagar.brokers.kite import parse, request, words
+from saudagar.brokers.kite import outcome, parse, request, words
 from saudagar.brokers.kite.account import KiteAccount
 from saudagar.brokers.kite.capabilities import CAPABILITIES
-from saudagar.brokers.kite.client import LIMITS, KiteLookup, KiteSettings
+from saudagar.brokers.kite.client import LIMITS, KiteLookup, KiteSettings, connect
 from saudagar.brokers.kite.feed import KiteFeed, ticker_stream
-from saudagar.brokers.kite.line import Line, list_of, parsed
-from saudagar.brokers.lane import Call
+from saudagar.brokers.lane import Lane
+from saudagar.brokers.lanes import Lanes, believed, understood
+from saudagar.brokers.order_desk import OnReport, OnStatus, OrderDesk
 from saudagar.brokers.supervisor import Stream, Watch
-from saudagar.execution.ports import LinkState, LinkStatus
 from saudagar.model import (
     BrokerOrderId,
     BrokerPosition,
@@ -33,15 +32,13 @@ from saudagar.model import (
     OrderTerms,
     TradeReport,
 )
-from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown, RejectedByBroker
+from saudagar.model.errors import BrokerError
 
 LINK = "kite orders"
 
-_BAD_UPDATE = "bad order update"
 
-
-class KiteBroker:
-    """The `ExecutionClient` over the official SDK.
+class KiteBroker(OrderDesk[KiteLookup]):
+    """The `ExecutionClient` over the official SDK; see `OrderDesk` for its attributes.
 
     Kite cannot find an order by our id, its `tag`: `find` reads the whole book. Its answer to an order says that its
     order system has it; what the exchange says comes over the ticker's socket.
@@ -60,15 +57,6 @@ class KiteBroker:
     governor
         What holds writes back. By default Kite's own limits; at another address, a simulated exchange, nothing: its
         seconds are not ours, and the engine counts them already.
-
-    Attributes
-    ----------
-    updates_received
-        Messages of type ``order`` on the stream's present connection.
-    on_update_count
-        Called with `updates_received` after each message has been passed on.
-    on_hand_over
-        Called in the writing thread just before the SDK is, with the order's id and `time.monotonic_ns()`.
     """
 
     capabilities = CAPABILITIES
@@ -83,78 +71,29 @@ class KiteBroker:
         clock: Callable[[], Nanos] = lambda: 0,
         governor: Governor | None = None,
     ) -> None:
-        self.refusals: dict[str, int] = Counter()
-        self.updates_received = 0
-        self.on_update_count: Callable[[int], None] | None = None
-        self.on_hand_over: Callable[[ClientOrderId, int], None] | None = None
-        self.stream: Stream | None = None
-        self._settings, self._lookup, self._clock = settings, lookup, clock
-        self._feed = feed
-        self._watch = watch or Watch(stale=0)  # an account may rest for hours
-        self._open: Callable[[], Stream] | None = None
-        self._on_status: Callable[[LinkStatus], None] = lambda _: None
+        self._settings, self._feed = settings, feed
         self._variety: dict[BrokerOrderId, str] = {}
         if governor is None and settings.rest_url is None:
             governor = Governor(LIMITS)
-        self._line = Line(settings, governor)
-        self._account = KiteAccount(self._line, lookup, clock)
+        secrets = (settings.token, settings.api_key)
+        writes = Lane("kite-writes", lambda: connect(self._settings), secrets=secrets, governor=governor)
+        reads = Lane("kite-reads", lambda: connect(self._settings), secrets=secrets)
+        super().__init__(Lanes("Kite", writes, reads, outcome.content, lookup), watch, clock)
+        self._account = KiteAccount(self._lanes, clock)
 
     @property
     def account(self) -> KiteAccount:
         """What else a person may ask of this account."""
         return self._account
 
-    async def open(self) -> None:
-        """Load the SDK; see `ExecutionClient.open`."""
-        await self._line.open()
-
-    async def start(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> None:
-        """Load the SDK and connect the order stream; returns when the first attempt has come to an end.
-
-        With a feed to share, the stream begins when that starts.
-        """
-
-        def status(link: LinkStatus) -> None:
-            if link.state is LinkState.UP:
-                self.updates_received = 0
-            on_status(msgspec.structs.replace(link, link=LINK))
-
-        def text(message: bytes) -> None:
-            self._update(message, on_report)
-
-        self._on_status = on_status
-        opened = [self.open()]
-        if self._feed is not None:
-            self._feed.listen(text, status)
-        else:
-            self._open = lambda: ticker_stream(
-                self._settings,
-                LINK,
-                [],
-                orders=True,
-                watch=self._watch,
-                on_data=lambda body: text(body[1:]),
-                on_status=status,
-            )
-            self.stream = self._open()
-            opened.append(self.stream.start())
-        await asyncio.gather(*opened)
-
-    async def renew(self, token: str) -> None:
-        """Go on with a new token; see `ExecutionClient.renew`. A shared feed must be renewed too."""
-        self._settings = msgspec.structs.replace(self._settings, token=token)
-        await self._line.renew(self._settings)
-        await self.funds()  # a token that is refused must not open the desk
-        if self.stream is not None and self._open is not None:
-            await self.stream.stop()
-            self.stream = self._open()
-            await self.stream.start()
-        self._on_status(LinkStatus(LinkState.UP, "orders"))
-
-    async def stop(self) -> None:
-        if self.stream is not None:
-            await self.stream.stop()
-        await self._line.close()
+    async def start(self, on_report: OnReport, on_status: OnStatus) -> None:
+        """See `OrderDesk.start`. With a feed to share, the stream begins when that starts."""
+        if self._feed is None:
+            await super().start(on_report, on_status)
+            return
+        self._told = (on_report, on_status)
+        self._feed.listen(self._text, lambda link: self._status(msgspec.structs.replace(link, link=LINK)))
+        await self.open()
 
     async def submit(self, order: NewOrder) -> OrderReport:
         """Place `order` with our id as Kite's ``tag``."""
@@ -163,16 +102,14 @@ class KiteBroker:
         body = await self._write(
             order.order_id, "order", lambda kite: kite.place_order(**fields), urgent=order.purpose.reduces
         )
-        try:
+        with believed("Kite, order"):
             report = parse.reply_report(order, body, self._clock())
-        except DataError as error:
-            raise OutcomeUnknown(f"Kite, order: {error}") from None
         self._variety[report.broker_id] = fields["variety"]
         return report
 
     async def modify(self, order: Order, terms: OrderTerms) -> None:
         """Set all of `terms`; the quantity is the total, filled part included."""
-        number = _broker_id(order)
+        number = self._number(order)
         instrument = self._lookup.get(order.new.instrument)
         fields = request.terms(instrument, terms, self._settings.protection)
         fields |= {"validity": words.VALIDITY[order.new.validity]}
@@ -183,12 +120,12 @@ class KiteBroker:
             lambda kite: kite.modify_order(variety, number, **fields),
             urgent=order.new.purpose.reduces,
         )
-        _confirmed(body, "modification")
+        self._lanes.confirmed(body, "order_id", "modification")
 
     async def cancel(self, order: Order) -> None:
-        number, variety = _broker_id(order), self._variety_of(order)
+        number, variety = self._number(order), self._variety_of(order)
         body = await self._write(order.id, "cancellation", lambda kite: kite.cancel_order(variety, number), urgent=True)
-        _confirmed(body, "cancellation")
+        self._lanes.confirmed(body, "order_id", "cancellation")
 
     async def find(self, order_id: ClientOrderId) -> OrderReport | None:
         """The order whose tag is our id, from the whole book."""
@@ -197,31 +134,28 @@ class KiteBroker:
             return None
         if len(rows) > 1:
             raise BrokerError(f"Kite has {len(rows)} orders with our id {order_id}.")
-        return parsed(parse.order_report, rows[0], self._lookup)
+        return self._lanes.parsed(parse.order_report, rows[0])
 
     async def trades_of(self, order: Order) -> tuple[TradeReport, ...]:
-        number = _broker_id(order)
-        rows = await self._line.rows("trades", lambda kite: kite.order_trades(number))
-        try:
+        number = self._number(order)
+        rows = await self._lanes.rows("trades", lambda kite: kite.order_trades(number))
+        with understood():
             return parse.trades([row for row in rows if str(row.get("order_id", number)) == number], self._lookup)
-        except DataError as error:
-            raise BrokerError(str(error)) from None
 
     async def orders(self) -> list[OrderReport]:
-        return [parsed(parse.order_report, row, self._lookup) for row in await self._book()]
+        return [self._lanes.parsed(parse.order_report, row) for row in await self._book()]
 
     async def positions(self) -> list[BrokerPosition]:
-        body = await self._line.read("positions", lambda kite: kite.positions())
+        body = await self._lanes.read("positions", lambda kite: kite.positions())
         net = body.get("net") if isinstance(body, dict) else None
-        return [parsed(parse.position, row, self._lookup) for row in list_of(net, "positions")]
+        return [self._lanes.parsed(parse.position, row) for row in self._lanes.listed(net, "positions")]
 
     async def holdings(self) -> list[Holding]:
-        rows = await self._line.rows("holdings", lambda kite: kite.holdings())
-        return [parsed(parse.holding, row, self._lookup) for row in rows]
+        return await self._lanes.each("holdings", lambda kite: kite.holdings(), parse.holding)
 
     async def funds(self) -> Funds:
-        body = await self._line.read("margins", lambda kite: kite.margins())
-        return parsed(lambda row, _: parse.funds(row), body, self._lookup)
+        body = await self._lanes.read("margins", lambda kite: kite.margins())
+        return self._lanes.parsed(lambda row, _: parse.funds(row), body)
 
     def _variety_of(self, order: Order) -> str:
         """The door it came through; after a restart, as the book or the stream said."""
@@ -229,47 +163,44 @@ class KiteBroker:
         return self._variety.get(order.broker_id, usual)
 
     async def _book(self) -> list[dict[str, Any]]:
-        rows = await self._line.rows("order book", lambda kite: kite.orders())
+        rows = await self._lanes.rows("order book", lambda kite: kite.orders())
         for row in rows:
             self._learn(row)
         return rows
 
-    def _learn(self, row: dict[str, Any]) -> None:
+    def _learn(self, row: Row) -> None:
         if row.get("order_id") and row.get("variety"):
             self._variety[BrokerOrderId(str(row["order_id"]))] = str(row["variety"])
 
-    async def _write(self, order_id: ClientOrderId, what: str, call: Call, *, urgent: bool) -> Any:
-        def told(kite: Any) -> Any:
-            if self.on_hand_over is not None:
-                self.on_hand_over(order_id, time.monotonic_ns())
-            return call(kite)
+    def _take(self, token: str) -> tuple[str, ...]:
+        self._settings = msgspec.structs.replace(self._settings, token=token)
+        return token, self._settings.api_key
 
-        return await self._line.write(what, told, urgent=urgent)
+    def _stream(self) -> Stream:
+        return ticker_stream(
+            self._settings,
+            LINK,
+            [],
+            orders=True,
+            watch=self._watch,
+            on_data=lambda body: self._text(body[1:]),
+            on_status=self._status,
+        )
 
-    def _update(self, text: bytes, on_report: Callable[[OrderReport], None]) -> None:
+    def _text(self, message: bytes) -> None:
         """Pass on one text message. A broken one counts as an order's: the exchange sent it as such."""
-        try:
-            message = msgspec.json.decode(text)
-            if isinstance(message, dict) and message.get("type") != "order":
+        with suppress(msgspec.DecodeError):
+            if msgspec.json.decode(message, type=_Headed).type != "order":
                 return  # a notice, or an error that the socket's end will tell
-            row = message["data"]
-            self._learn(row)
-            report = parse.order_report(row, self._lookup)
-        except (DataError, msgspec.DecodeError, TypeError, KeyError, AttributeError):
-            self.refusals[_BAD_UPDATE] = self.refusals.get(_BAD_UPDATE, 0) + 1
-        else:
-            on_report(report)
-        self.updates_received += 1
-        if self.on_update_count is not None:
-            self.on_update_count(self.updates_received)
+        self._update(message)
+
+    def _report(self, body: bytes) -> OrderReport:
+        row = part(msgspec.json.decode(body, type=dict[str, Any]), "data")
+        self._learn(row)
+        return parse.order_report(row, self._lookup)
 
 
-def _broker_id(order: Order) -> str:
-    if not order.broker_id:
-        raise RejectedByBroker(f"Kite's id of order {order.id} is not known yet.", hint="Look it up first.")
-    return str(order.broker_id)
+class _Headed(msgspec.Struct):
+    """What a text message of the ticker is about."""
 
-
-def _confirmed(body: object, what: str) -> None:
-    if not isinstance(body, dict) or not body.get("order_id"):
-        raise OutcomeUnknown(f"Kite, {what}: the answer does not name the order.")
+    type: object = None

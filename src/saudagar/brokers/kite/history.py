@@ -15,6 +15,7 @@ from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.kite import outcome
 from saudagar.brokers.kite.client import KiteSettings, connect
 from saudagar.brokers.lane import Call, Lane, Reply
+from saudagar.brokers.lanes import answered
 from saudagar.market.ist import DAY, ist
 from saudagar.model import MINUTE, SECOND, Bar, Instrument, Nanos
 from saudagar.model.errors import BrokerError, Unsupported
@@ -64,7 +65,7 @@ class History:
         """See `KiteFeed.instrument_file`."""
         reply = await self._ask(lambda kite: kite.instruments())
         if reply.status != 200 or not reply.body.startswith(b"instrument_token,"):
-            outcome.answer(reply, "instruments")
+            answered(outcome.content, reply, "instruments")
             raise BrokerError("Kite, instruments: the answer is not the instruments file.")
         return reply.body
 
@@ -79,9 +80,8 @@ class History:
 
     async def _candles(self, token: str, word: str, first: Nanos, last: Nanos) -> list[Any]:
         begin, until = _naive(first), _naive(last)
-        data = outcome.answer(
-            await self._ask(lambda kite: kite.historical_data(token, begin, until, word)), "past bars"
-        )
+        reply = await self._ask(lambda kite: kite.historical_data(token, begin, until, word))
+        data = answered(outcome.content, reply, "past bars")
         rows = data.get("candles") if isinstance(data, dict) else None
         if not isinstance(rows, list):
             raise BrokerError("Kite, past bars: the answer holds no candles.")

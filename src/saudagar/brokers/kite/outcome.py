@@ -44,12 +44,10 @@ STATUSES: dict[int, type[BrokerError]] = {
 
 _TOO_MANY_CHANGES = re.compile(r"order modifications exceeded", re.IGNORECASE)  # a 429 that no waiting cures
 _LOG_IN = "Log in again: Kite's tokens end at 06:00 IST."
+_LOOKED_UP = "It will be looked up by our own id."
 
 
-LOOKED_UP = "It will be looked up by our own id."
-
-
-def content(reply: Reply, request: str, doubt: str = LOOKED_UP) -> Any:
+def content(reply: Reply, request: str, doubt: str = "") -> Any:
     """The `data` of a plain yes.
 
     Parameters
@@ -57,7 +55,7 @@ def content(reply: Reply, request: str, doubt: str = LOOKED_UP) -> Any:
     request
         What was asked, for the message.
     doubt
-        What happens, or what a person shall do, where nobody knows the outcome.
+        What a person shall do where nobody knows the outcome; by default an order's own look-up is promised.
 
     Raises
     ------
@@ -70,14 +68,6 @@ def content(reply: Reply, request: str, doubt: str = LOOKED_UP) -> Any:
     if 200 <= reply.status < 300 and body is not None and body.get("status") == "success" and "data" in body:
         return body["data"]
     raise _error(reply, body, request, doubt)
-
-
-def answer(reply: Reply, request: str) -> Any:
-    """`content` of a question, which has no outcome to be unsure of: `BrokerError` takes `OutcomeUnknown`'s place."""
-    try:
-        return content(reply, request)
-    except OutcomeUnknown as error:
-        raise BrokerError(error.message, code=error.code) from None
 
 
 def _error(reply: Reply, body: dict[str, Any] | None, request: str, doubt: str) -> BrokerError:
@@ -93,7 +83,7 @@ def _error(reply: Reply, body: dict[str, Any] | None, request: str, doubt: str) 
         said = str(body.get("message") or "no reason given")
         kind = _kind(reply.status, code, said)
         message = f"{said} (HTTP {reply.status}{', ' + code if code else ''})"
-    hint = doubt if kind is OutcomeUnknown else _LOG_IN if kind is AuthError else ""
+    hint = doubt or _LOOKED_UP if kind is OutcomeUnknown else _LOG_IN if kind is AuthError else ""
     return kind(f"Kite, {request}: {message}.", code=code, hint=hint)
 
 

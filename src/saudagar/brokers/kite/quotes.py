@@ -19,6 +19,7 @@ from saudagar.brokers.kite import outcome, words
 from saudagar.brokers.kite.client import KiteLookup, KiteSettings, connect
 from saudagar.brokers.kite.fields import count, paise
 from saudagar.brokers.lane import Lane
+from saudagar.brokers.lanes import Reads
 from saudagar.model import (
     SECOND,
     Instrument,
@@ -62,19 +63,20 @@ class KiteQuotes:
         self._lookup = lookup
         if governor is None and settings.rest_url is None:
             governor = Governor(CALLS, share=1.0, patience=PATIENCE)
-        self._lane = Lane(
+        lane = Lane(
             "kite-quotes",
             lambda: connect(settings),
             secrets=(settings.token, settings.api_key),
             governor=governor,
         )
+        self._reads = Reads("Kite", lane, outcome.content, lookup)
 
     async def start(self) -> None:
         """Load the SDK."""
-        await self._lane.open()
+        await self._reads.open()
 
     async def stop(self) -> None:
-        await self._lane.close()
+        await self._reads.close()
 
     async def quotes(self, instruments: Sequence[Instrument]) -> dict[InstrumentId, Quote]:
         """In calls of 500. What Kite says nothing of, and what has never traded, is absent."""
@@ -126,7 +128,7 @@ class KiteQuotes:
         return found
 
     async def _rows(self, names: list[str]) -> dict[str, Any]:
-        body = outcome.answer(await self._lane.ask(lambda kite: kite.quote(names)), "quotes")
+        body = await self._reads.read("quotes", lambda kite: kite.quote(names))
         if not isinstance(body, dict):
             raise BrokerError("Kite, quotes: expected an object.")
         return body

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any, NoReturn
+from typing import Any
 
 from saudagar.brokers import checks
-from saudagar.brokers.upstox import gtt, parse_account, words
-from saudagar.brokers.upstox.calls import Asked, Reads, Writes, listed
+from saudagar.brokers.checks import refuse
+from saudagar.brokers.conditional import gist, taken, unchanged
+from saudagar.brokers.lanes import Lanes
+from saudagar.brokers.upstox import gtt, outcome, parse_account, words
+from saudagar.brokers.upstox.calls import Asked, via
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
     AccountTrade,
     BrokerOrderId,
     ClientOrderId,
     ConditionalReport,
-    ConditionalStatus,
     Conversion,
     Instrument,
     LedgerEntry,
@@ -32,7 +34,7 @@ from saudagar.model import (
     SaleAuthority,
     Segment,
 )
-from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown, RejectedByBroker, Unsupported
+from saudagar.model.errors import BrokerError, OutcomeUnknown, RejectedByBroker, Unsupported
 
 _V2 = "2.0"
 _TOGETHER = 20  # orders in one question for margin
@@ -50,6 +52,8 @@ class UpstoxAccount:
 
     Parameters
     ----------
+    algo
+        What the call of a conditional order takes besides, see `calls.algo`.
     protection
         Market protection of conditional orders without a limit: percent, or -1 for Upstox's own.
     clock
@@ -57,10 +61,10 @@ class UpstoxAccount:
     """
 
     def __init__(
-        self, reads: Reads, writes: Writes, lookup: InstrumentLookup, *, protection: float, clock: Callable[[], Nanos]
+        self, lanes: Lanes[InstrumentLookup], algo: Asked, protection: float, clock: Callable[[], Nanos]
     ) -> None:
-        self._reads, self._writes, self._lookup = reads, writes, lookup
-        self._protection, self._clock = protection, clock
+        self._lanes, self._lookup = lanes, lanes.lookup
+        self._algo, self._protection, self._clock = algo, protection, clock
         self._ours: dict[BrokerOrderId, ClientOrderId] = {}  # conditional orders that were plainly taken
 
     async def convert(self, asked: Conversion) -> None:
@@ -79,7 +83,7 @@ class UpstoxAccount:
 
             return api.convert_positions(ConvertPositionRequest(**body), _V2, **given)
 
-        await self._writes.ask("conversion", convert, api="PortfolioApi", algo=False, doubt=_POSITIONS)
+        await self._lanes.write("conversion", via("PortfolioApi", convert), doubt=_POSITIONS)
 
     async def place_conditional(self, asked: NewConditional) -> ConditionalReport:
         """Upstox keeps no id of ours with a GTT. A leg with a limit rests there once the price has run past it."""
@@ -96,30 +100,15 @@ class UpstoxAccount:
 
             return api.place_gtt_order(GttPlaceOrderRequest(**_with_rules(fields)), **given)
 
-        data = await self._writes.ask("conditional order", place, doubt=_CONDITIONALS)
+        data = await self._change("conditional order", place)
         placed = _one_id(data, "conditional order")
         self._ours[placed] = asked.order_id
-        return ConditionalReport(
-            broker_id=placed,
-            kind=asked.kind,
-            status=ConditionalStatus.ACTIVE,
-            instrument=asked.instrument,
-            side=asked.side,
-            quantity=asked.quantity,
-            product=asked.product,
-            legs=asked.legs,
-            order_id=asked.order_id,
-            ts=self._clock(),
-        )
+        return taken(asked, placed, self._clock())
 
     async def modify_conditional(self, known: ConditionalReport, asked: NewConditional) -> None:
         """All legs of `asked` are sent. Upstox does not change the quantity once an order of it is in the market."""
         fields = self._gtt(asked)
-        if (known.kind, known.instrument, known.side) != (asked.kind, asked.instrument, asked.side):
-            raise DataError(
-                f"a conditional order keeps its kind, instrument and side: {known.kind} {known.side}"
-                f" {known.instrument}, not {asked.kind} {asked.side} {asked.instrument}."
-            )
+        unchanged(gist(known), gist(asked))
         fields["gtt_order_id"] = known.broker_id
 
         def modify(api: Any, given: Asked) -> Any:
@@ -127,8 +116,8 @@ class UpstoxAccount:
 
             return api.modify_gtt_order(GttModifyOrderRequest(**_with_rules(fields)), **given)
 
-        data = await self._writes.ask("change of a conditional order", modify, doubt=_CONDITIONALS)
-        _named(data, known, "change of a conditional order")
+        what = "change of a conditional order"
+        _named(await self._change(what, modify), known, what)
 
     async def cancel_conditional(self, known: ConditionalReport) -> None:
         def cancel(api: Any, given: Asked) -> Any:
@@ -137,14 +126,13 @@ class UpstoxAccount:
             return api.cancel_gtt_order(GttCancelOrderRequest(gtt_order_id=known.broker_id), **given)
 
         what = "cancellation of a conditional order"
-        _named(await self._writes.ask(what, cancel, urgent=True, doubt=_CONDITIONALS), known, what)
+        _named(await self._change(what, cancel, urgent=True), known, what)
 
     async def conditionals(self) -> list[ConditionalReport]:
         """Upstox forgets those that are done, at the latest at the end of the day."""
-        rows = await self._reads.rows(
-            "conditional orders", lambda api, given: api.get_gtt_order_details(**given), "OrderApiV3"
+        return await self._lanes.each(
+            "conditional orders", via("OrderApiV3", lambda api, given: api.get_gtt_order_details(**given)), gtt.report
         )
-        return [self._reads.parsed(gtt.report, row) for row in rows]
 
     async def find_conditional(self, asked: NewConditional) -> ConditionalReport | None:
         """By all that was asked, for Upstox keeps no id of ours: the newest live one that looks so.
@@ -177,32 +165,31 @@ class UpstoxAccount:
 
             return api.post_margin(MarginRequest(instruments=[Line(**line) for line in lines]), **given)
 
-        data = await self._reads.data("margin", ask, "ChargeApi")
+        data = await self._lanes.read("margin", via("ChargeApi", ask))
         charges = [await self._charge(line) for line in lines] if all("price" in line for line in lines) else None
-        return self._reads.parsed(
+        return self._lanes.parsed(
             lambda row, _: parse_account.margin(row, None if charges is None else sum(charges)), data
         )
 
     async def trades(self) -> list[AccountTrade]:
-        rows = await self._reads.rows("trades", lambda api, given: api.get_trade_history(_V2, **given))
-        return sorted((self._reads.parsed(parse_account.trade, row) for row in rows), key=lambda trade: trade.ts)
+        call = via("OrderApi", lambda api, given: api.get_trade_history(_V2, **given))
+        return sorted(await self._lanes.each("trades", call, parse_account.trade), key=lambda trade: trade.ts)
 
     async def trade_history(self, start: date, end: date) -> list[AccountTrade]:
         """Days before today, of the last three financial years, with the date for a time and without the product."""
         checks.days(start, end)
         rows = [row for segment in _SEGMENTS for row in await self._past(segment, start, end)]
-        return sorted((self._reads.parsed(parse_account.past_trade, row) for row in rows), key=lambda trade: trade.ts)
+        return sorted((self._lanes.parsed(parse_account.past_trade, row) for row in rows), key=lambda trade: trade.ts)
 
     async def ledger(self, start: date, end: date) -> list[LedgerEntry]:
-        _refuse("ledger in its API", "Look under Reports in Upstox's account pages.")
+        refuse("Upstox", "ledger in its API", "Look under Reports in Upstox's account pages.")
 
     async def exit_all(self) -> list[BrokerOrderId]:
         """Market orders against up to ten positions; what rests stays. A part of it done is an unknown outcome."""
         try:
-            data = await self._writes.ask(
+            data = await self._lanes.write(
                 "exit of all positions",
-                lambda api, given: api.exit_positions(**given),
-                api="OrderApi",
+                via("OrderApi", lambda api, given: api.exit_positions(**given), self._algo),
                 urgent=True,
                 doubt=_POSITIONS,
             )
@@ -225,35 +212,33 @@ class UpstoxAccount:
         chosen = [words.SEGMENT[segment] for segment in segments]
         if not chosen:
             now = parse_account.switches(
-                await self._reads.rows("kill switch", lambda api, given: api.get_kill_switch(**given), "UserApi")
+                await self._lanes.rows("kill switch", via("UserApi", lambda api, given: api.get_kill_switch(**given)))
             )
             chosen = [segment for segment, (active, killed) in now.items() if active and killed is not on]
             if not chosen:
                 return
         body = [{"segment": segment, "action": "DISABLE" if on else "ENABLE"} for segment in chosen]
-        data = await self._writes.ask(
+        data = await self._lanes.write(
             "kill switch",
-            lambda api, given: api.update_kill_switch(body, **given),
-            api="UserApi",
+            via("UserApi", lambda api, given: api.update_kill_switch(body, **given)),
             urgent=True,
-            algo=False,
             doubt="Ask for it again: a switch that is set already is left alone.",
         )
-        told = parse_account.switches(listed(data, "kill switch"))
+        told = parse_account.switches(self._lanes.listed(data, "kill switch"))
         if any(told.get(segment, (False, not on))[1] is not on for segment in chosen):
             raise OutcomeUnknown("Upstox, kill switch: the answer does not say that it is set.")
 
     async def profit_exit(self, profit: Paise | None, loss: Paise | None) -> None:
-        _refuse("exit at a profit or loss of the day", "Set [risk] day_loss and day_profit instead.")
+        refuse("Upstox", "exit at a profit or loss of the day", "Set [risk] day_loss and day_profit instead.")
 
     async def sale_authorities(self, isin: str = "") -> list[SaleAuthority]:
-        _refuse("e-DIS in its API", _APP)
+        refuse("Upstox", "e-DIS in its API", _APP)
 
     async def request_sale_pin(self) -> None:
-        _refuse("e-DIS in its API", _APP)
+        refuse("Upstox", "e-DIS in its API", _APP)
 
     async def sale_form(self, instrument: Instrument, quantity: int) -> str:
-        _refuse("e-DIS in its API", _APP)
+        refuse("Upstox", "e-DIS in its API", _APP)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -262,6 +247,9 @@ class UpstoxAccount:
         for product in products:
             words.check_tradable(instrument, product)
         return instrument
+
+    async def _change(self, what: str, call: Callable[[Any, Asked], Any], *, urgent: bool = False) -> Any:
+        return await self._lanes.write(what, via("OrderApiV3", call, self._algo), urgent=urgent, doubt=_CONDITIONALS)
 
     def _gtt(self, asked: NewConditional) -> dict[str, Any]:
         asked.check()
@@ -280,35 +268,31 @@ class UpstoxAccount:
 
     async def _charge(self, line: dict[str, Any]) -> Paise:
         asked = (line["instrument_key"], line["quantity"], line["product"], line["transaction_type"], line["price"])
-        data = await self._reads.data(
-            "charges", lambda api, given: api.get_brokerage(*asked, _V2, **given), "ChargeApi"
+        data = await self._lanes.read(
+            "charges", via("ChargeApi", lambda api, given: api.get_brokerage(*asked, _V2, **given))
         )
-        return self._reads.parsed(lambda row, _: parse_account.charge(row), data)
+        return self._lanes.parsed(lambda row, _: parse_account.charge(row), data)
 
     async def _past(self, segment: str, start: date, end: date) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         page = last = 1
         while page <= last:
             body = await self._page(page, segment, start, end)
-            more = listed(body["data"], "trades of earlier days")
-            last = self._reads.parsed(lambda row, _: parse_account.pages(row), body)
+            more = [] if body["data"] is None else self._lanes.listed(body["data"], "trades of earlier days")
+            last = self._lanes.parsed(lambda row, _: parse_account.pages(row), body)
             if page < last and not more:
                 raise BrokerError(f"Upstox, trades of earlier days: page {page} of {last} is empty.")
             rows += more
             page += 1
         return rows
 
-    async def _page(self, page: int, segment: str, start: date, end: date) -> dict[str, Any]:
+    async def _page(self, page: int, segment: str, start: date, end: date) -> Any:
         asked = (str(start), str(end), page, _PAGE)
-        return await self._reads.answer(
+        return await self._lanes.read(
             "trades of earlier days",
-            lambda api, given: api.get_trades_by_date_range(*asked, segment=segment, **given),
-            "PostTradeApi",
+            via("PostTradeApi", lambda api, given: api.get_trades_by_date_range(*asked, segment=segment, **given)),
+            outcome.answer,
         )
-
-
-def _refuse(what: str, hint: str) -> NoReturn:
-    raise Unsupported(f"Upstox has no {what}.", hint=hint)
 
 
 def _with_rules(fields: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +9,16 @@ import msgspec
 
 from saudagar.brokers import checks
 from saudagar.brokers.governor import Governor
+from saudagar.brokers.lane import Call
+from saudagar.brokers.lanes import Lanes, believed, understood
+from saudagar.brokers.order_desk import OrderDesk
 from saudagar.brokers.supervisor import Stream, Watch
-from saudagar.brokers.upstox import parse, words
+from saudagar.brokers.upstox import outcome, parse, words
 from saudagar.brokers.upstox.account import UpstoxAccount
-from saudagar.brokers.upstox.calls import Asked, Client, Reads, Writes
+from saudagar.brokers.upstox.calls import Asked, Client, algo, via
 from saudagar.brokers.upstox.capabilities import CAPABILITIES
 from saudagar.brokers.upstox.lane import LIMITS, Lane
-from saudagar.execution.ports import InstrumentLookup, LinkState, LinkStatus
+from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
     BrokerPosition,
     ClientOrderId,
@@ -33,7 +33,7 @@ from saudagar.model import (
     OrderType,
     TradeReport,
 )
-from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown, RejectedByBroker
+from saudagar.model.errors import BrokerError, DataError, RejectedByBroker
 
 _V2 = "2.0"
 _AUTOMATIC = -1.0
@@ -71,8 +71,8 @@ class UpstoxOrderSettings(msgspec.Struct, frozen=True, kw_only=True):
         return f"UpstoxOrderSettings(token='•••', rest_host={self.rest_host!r})"
 
 
-class UpstoxBroker:
-    """The `ExecutionClient` over the official SDK.
+class UpstoxBroker(OrderDesk[InstrumentLookup]):
+    """The `ExecutionClient` over the official SDK; see `OrderDesk` for its attributes.
 
     Parameters
     ----------
@@ -85,15 +85,6 @@ class UpstoxBroker:
     governor
         What holds writes back. By default Upstox's own limits; at another address, a simulated exchange, nothing: its
         seconds are not ours, and the engine counts them already.
-
-    Attributes
-    ----------
-    updates_received
-        Messages of the order stream on its present connection.
-    on_update_count
-        Called with `updates_received` after each message has been passed on.
-    on_hand_over
-        Called in the writing thread just before the SDK is, with the order's id and `time.monotonic_ns()`.
     """
 
     capabilities = CAPABILITIES
@@ -107,57 +98,23 @@ class UpstoxBroker:
         clock: Callable[[], Nanos] = lambda: 0,
         governor: Governor | None = None,
     ) -> None:
-        self.refusals: dict[str, int] = Counter()
-        self.updates_received = 0
-        self.on_update_count: Callable[[int], None] | None = None
-        self.on_hand_over: Callable[[ClientOrderId, int], None] | None = None
-        self.stream: Stream | None = None
-        self._settings, self._lookup, self._clock = settings, lookup, clock
-        self._watch = watch or Watch(stale=0)  # an account may rest for hours
-        self._told: tuple[Callable[[OrderReport], None], Callable[[LinkStatus], None]] | None = None
+        self._settings = settings
         if governor is None and settings.rest_host is None:
             governor = Governor(LIMITS)
         self._client = Client(settings.token, settings.rest_host)
         given: dict[str, Any] = {"timeout": settings.timeout, "secrets": (settings.token,)}
-        lane = Lane("upstox-writes", self._client, governor=governor, **given)
-        self._writes = Writes(lane, settings.algo_name)
-        self._reads = Reads(Lane("upstox-reads", self._client, **given), lookup)
-        self._account = UpstoxAccount(self._reads, self._writes, lookup, protection=settings.protection, clock=clock)
+        writes = Lane("upstox-writes", self._client, governor=governor, **given)
+        reads = Lane("upstox-reads", self._client, **given)
+        super().__init__(Lanes("Upstox", writes, reads, outcome.content, lookup), watch, clock)
+        self._account = UpstoxAccount(self._lanes, algo(settings.algo_name), settings.protection, clock)
 
     @property
     def account(self) -> UpstoxAccount:
         """What else a person may ask; see `execution.account_ports.AccountClient`."""
         return self._account
 
-    async def open(self) -> None:
-        """Load the SDK; see `ExecutionClient.open`."""
-        await asyncio.gather(self._writes.lane.open(), self._reads.lane.open())
-
-    async def start(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> None:
-        """Load the SDK and connect the order stream; returns when the first attempt has come to an end."""
-        self._told = (on_report, on_status)
-        self.stream = self._stream(on_report, on_status)
-        await asyncio.gather(self.open(), self.stream.start())
-
-    async def renew(self, token: str) -> None:
-        """Go on with a new token; see `ExecutionClient.renew`."""
-        self._settings = msgspec.structs.replace(self._settings, token=token)
-        self._client.token = token
-        await self._writes.lane.renew(token)
-        await self._reads.lane.renew(token)
-        await self.funds()  # a token that is refused must not open the desk
-        if self.stream is None or self._told is None:
-            return
-        await self.stream.stop()
-        self.stream = self._stream(*self._told)
-        await self.stream.start()
-        self._told[1](LinkStatus(LinkState.UP, "orders"))
-
     async def stop(self) -> None:
-        if self.stream is not None:
-            await self.stream.stop()
-        await self._writes.lane.close()
-        await self._reads.lane.close()
+        await super().stop()
         await self._client.close()
 
     async def submit(self, order: NewOrder) -> OrderReport:
@@ -170,15 +127,13 @@ class UpstoxBroker:
 
             return api.place_order(PlaceOrderV3Request(**fields), **asked)
 
-        data = await self._write(order.order_id, "order", place, urgent=order.purpose.reduces)
-        try:
+        data = await self._write(order.order_id, "order", self._order_call(place), urgent=order.purpose.reduces)
+        with believed("Upstox, order"):
             return parse.reply_report(order, data, self._clock())
-        except DataError as error:
-            raise OutcomeUnknown(f"Upstox, order: {error}.") from None
 
     async def modify(self, order: Order, terms: OrderTerms) -> None:
         """Set all of `terms`; the quantity is the total, filled part included."""
-        number = _broker_id(order)
+        number = self._number(order)
         fields = self._terms(self._lookup.get(order.new.instrument), terms)
         fields |= {"order_id": number, "validity": words.VALIDITY[order.new.validity]}
 
@@ -187,23 +142,23 @@ class UpstoxBroker:
 
             return api.modify_order(ModifyOrderRequest(**fields), **asked)
 
-        data = await self._write(order.id, "modification", modify, urgent=order.new.purpose.reduces)
-        _confirmed(data, number, "modification")
+        data = await self._write(order.id, "modification", self._order_call(modify), urgent=order.new.purpose.reduces)
+        self._lanes.confirmed(data, "order_id", "modification", number=number)
 
     async def cancel(self, order: Order) -> None:
-        number = _broker_id(order)
+        number = self._number(order)
 
         def cancel(api: Any, asked: Asked) -> Any:
             return api.cancel_order(number, **asked)
 
-        data = await self._write(order.id, "cancellation", cancel, urgent=True)
-        _confirmed(data, number, "cancellation")
+        data = await self._write(order.id, "cancellation", self._order_call(cancel), urgent=True)
+        self._lanes.confirmed(data, "order_id", "cancellation", number=number)
 
     async def find(self, order_id: ClientOrderId) -> OrderReport | None:
         """The order by our id. A history by tag that Upstox refuses proves nothing: then the book is searched."""
         try:
-            steps = await self._reads.rows(
-                "look-up", lambda api, asked: api.get_order_details(_V2, tag=order_id, **asked)
+            steps = await self._lanes.rows(
+                "look-up", via("OrderApi", lambda api, asked: api.get_order_details(_V2, tag=order_id, **asked))
             )
         except RejectedByBroker:
             steps = []
@@ -212,7 +167,7 @@ class UpstoxBroker:
             reports = [report for report in await self.orders() if report.order_id == order_id]
         else:
             reports = [
-                self._reads.parsed(parse.order_report, await self._details(number)) for number in sorted(numbers)
+                self._lanes.parsed(parse.order_report, await self._details(number)) for number in sorted(numbers)
             ]
         if not reports:
             return None
@@ -221,53 +176,60 @@ class UpstoxBroker:
         return reports[0]
 
     async def trades_of(self, order: Order) -> tuple[TradeReport, ...]:
-        number = _broker_id(order)
-        rows = await self._reads.rows("trades", lambda api, asked: api.get_trades_by_order(number, _V2, **asked))
-        try:
+        number = self._number(order)
+        rows = await self._lanes.rows(
+            "trades", via("OrderApi", lambda api, asked: api.get_trades_by_order(number, _V2, **asked))
+        )
+        with understood():
             return parse.trades([row for row in rows if str(row.get("order_id", number)) == number], self._lookup)
-        except DataError as error:
-            raise BrokerError(str(error)) from None
 
     async def orders(self) -> list[OrderReport]:
-        rows = await self._reads.rows("order book", lambda api, asked: api.get_order_book(_V2, **asked))
-        return [self._reads.parsed(parse.order_report, row) for row in rows]
+        call = via("OrderApi", lambda api, asked: api.get_order_book(_V2, **asked))
+        return await self._lanes.each("order book", call, parse.order_report)
 
     async def positions(self) -> list[BrokerPosition]:
         """The day's positions, those on margin funding (MTF) among them."""
-        rows = await self._reads.rows("positions", lambda api, asked: api.get_positions(_V2, **asked), "PortfolioApi")
-        rows += await self._reads.rows(
-            "MTF positions", lambda api, asked: api.get_mtf_positions(**asked), "PortfolioApi"
+        rows = await self._lanes.rows(
+            "positions", via("PortfolioApi", lambda api, asked: api.get_positions(_V2, **asked))
         )
-        return [self._reads.parsed(parse.position, row) for row in rows]
+        rows += await self._lanes.rows(
+            "MTF positions", via("PortfolioApi", lambda api, asked: api.get_mtf_positions(**asked))
+        )
+        return [self._lanes.parsed(parse.position, row) for row in rows]
 
     async def holdings(self) -> list[Holding]:
-        rows = await self._reads.rows("holdings", lambda api, asked: api.get_holdings(_V2, **asked), "PortfolioApi")
-        return [self._reads.parsed(parse.holding, row) for row in rows]
+        return await self._lanes.each(
+            "holdings", via("PortfolioApi", lambda api, asked: api.get_holdings(_V2, **asked)), parse.holding
+        )
 
     async def funds(self) -> Funds:
-        data = await self._reads.data("funds", lambda api, asked: api.get_user_fund_margin_v3(**asked), "UserApi")
-        return self._reads.parsed(lambda row, _: parse.funds(row), data)
+        data = await self._lanes.read("funds", via("UserApi", lambda api, asked: api.get_user_fund_margin_v3(**asked)))
+        return self._lanes.parsed(lambda row, _: parse.funds(row), data)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _stream(self, on_report: Callable[[OrderReport], None], on_status: Callable[[LinkStatus], None]) -> Stream:
+    def _take(self, token: str) -> tuple[str, ...]:
+        self._settings = msgspec.structs.replace(self._settings, token=token)
+        self._client.token = token
+        return (token,)
+
+    def _stream(self) -> Stream:
         settings = self._settings
-
-        def status(link: LinkStatus) -> None:
-            if link.state is LinkState.UP:
-                self.updates_received = 0
-            on_status(link)
-
         handed = {"token": settings.token, "url": settings.order_stream_url, "silence": self._watch.silence}
         return Stream(
             "upstox orders",
             "saudagar.brokers.upstox.portfolio",
             msgspec.json.encode(handed),
-            on_data=lambda body: self._update(body, on_report),
-            on_status=status,
+            on_data=self._update,
+            on_status=self._status,
             watch=self._watch,
             secrets=(settings.token,),
         )
+
+    def _report(self, body: bytes) -> OrderReport | None:
+        message = msgspec.json.decode(body, type=dict[str, Any])
+        told = message.get("update_type", "order") == "order"
+        return parse.order_report(message, self._lookup) if told else None
 
     def _fields(self, order: NewOrder) -> dict[str, Any]:
         instrument = self._lookup.get(order.instrument)
@@ -297,36 +259,10 @@ class UpstoxBroker:
             fields["market_protection"] = self._settings.protection
         return fields
 
-    async def _write(
-        self, order_id: ClientOrderId, request: str, call: Callable[[Any, Asked], Any], *, urgent: bool
-    ) -> Any:
-        def told() -> None:
-            if self.on_hand_over is not None:
-                self.on_hand_over(order_id, time.monotonic_ns())
-
-        return await self._writes.ask(request, call, urgent=urgent, before=told)
+    def _order_call(self, call: Callable[[Any, Asked], Any]) -> Call:
+        return via("OrderApiV3", call, algo(self._settings.algo_name))
 
     async def _details(self, number: str) -> Any:
-        return await self._reads.data("look-up", lambda api, asked: api.get_order_status(order_id=number, **asked))
-
-    def _update(self, body: bytes, on_report: Callable[[OrderReport], None]) -> None:
-        try:
-            message = msgspec.json.decode(body, type=dict[str, Any])
-            if message.get("update_type", "order") == "order":
-                on_report(parse.order_report(message, self._lookup))
-        except (DataError, msgspec.DecodeError):
-            self.refusals["bad order update"] = self.refusals.get("bad order update", 0) + 1
-        self.updates_received += 1
-        if self.on_update_count is not None:
-            self.on_update_count(self.updates_received)
-
-
-def _broker_id(order: Order) -> str:
-    if not order.broker_id:
-        raise RejectedByBroker(f"Upstox's id of order {order.id} is not known yet.", hint="Look it up first.")
-    return str(order.broker_id)
-
-
-def _confirmed(data: object, number: str, request: str) -> None:
-    if not isinstance(data, dict) or str(data.get("order_id")) != number:
-        raise OutcomeUnknown(f"Upstox, {request}: the answer does not name the order.")
+        return await self._lanes.read(
+            "look-up", via("OrderApi", lambda api, asked: api.get_order_status(order_id=number, **asked))
+        )

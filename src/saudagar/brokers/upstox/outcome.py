@@ -36,17 +36,17 @@ STATUSES: dict[int, type[BrokerError]] = {
 }
 """HTTP statuses. Any other leaves the outcome unknown."""
 
-LOOK_UP = "It will be looked up by our own id."
-
+_LOOK_UP = "It will be looked up by our own id."
 _LOG_IN = "Log in again: Upstox's tokens end at 03:30."
 
 
-def content(reply: Reply, request: str, *, doubt: str = LOOK_UP) -> Any:
-    """The ``data`` of a plain yes; see `answer`."""
-    return answer(reply, request, doubt=doubt)["data"]
+def content(reply: Reply, request: str, doubt: str = "") -> Any:
+    """The ``data`` of a plain yes, an empty list where that is null; see `answer`."""
+    data = answer(reply, request, doubt)["data"]
+    return [] if data is None else data
 
 
-def answer(reply: Reply, request: str, *, doubt: str = LOOK_UP) -> dict[str, Any]:
+def answer(reply: Reply, request: str, doubt: str = "") -> dict[str, Any]:
     """The whole body of a plain yes; it holds ``data``.
 
     Parameters
@@ -54,7 +54,7 @@ def answer(reply: Reply, request: str, *, doubt: str = LOOK_UP) -> dict[str, Any
     request
         What was asked, for the message.
     doubt
-        What to do where the outcome is unknown.
+        What to do where the outcome is unknown; by default an order's own look-up is promised.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def answer(reply: Reply, request: str, *, doubt: str = LOOK_UP) -> dict[str, Any
     else:
         kind = CODES.get(code) or STATUSES.get(reply.status, OutcomeUnknown)
         message = f"{message} (HTTP {reply.status}{', ' + code if code else ''})"
-    hint = {AuthError: _LOG_IN, OutcomeUnknown: doubt}.get(kind, "")
+    hint = {AuthError: _LOG_IN, OutcomeUnknown: doubt or _LOOK_UP}.get(kind, "")
     raise kind(f"Upstox, {request}: {message}.", code=code, hint=hint)
 
 

@@ -15,9 +15,10 @@ from typing import Any
 from saudagar.brokers import checks
 from saudagar.brokers.fields import Row, text
 from saudagar.brokers.governor import Governor, Window
-from saudagar.brokers.upstox import parse
+from saudagar.brokers.lanes import Reads
+from saudagar.brokers.upstox import outcome, parse
 from saudagar.brokers.upstox.broker import UpstoxOrderSettings
-from saudagar.brokers.upstox.calls import Client, Reads
+from saudagar.brokers.upstox.calls import Client, via
 from saudagar.brokers.upstox.lane import Lane
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
@@ -78,14 +79,14 @@ class UpstoxQuotes:
             secrets=(settings.token,),
             governor=governor,
         )
-        self._reads = Reads(lane, lookup)
+        self._reads = Reads("Upstox", lane, outcome.content, lookup)
 
     async def start(self) -> None:
         """Load the SDK."""
-        await self._reads.lane.open()
+        await self._reads.open()
 
     async def stop(self) -> None:
-        await self._reads.lane.close()
+        await self._reads.close()
         await self._client.close()
 
     async def quotes(self, instruments: Sequence[Instrument]) -> dict[InstrumentId, Quote]:
@@ -99,7 +100,7 @@ class UpstoxQuotes:
     async def expiries(self, underlying: Instrument) -> list[date]:
         key = _key(underlying)
         rows = await self._reads.rows(
-            "option contracts", lambda api, given: api.get_option_contracts(key, **given), "OptionsApi"
+            "option contracts", via("OptionsApi", lambda api, given: api.get_option_contracts(key, **given))
         )
         return sorted({self._reads.parsed(_expiry, row) for row in rows})
 
@@ -117,7 +118,8 @@ class UpstoxQuotes:
             raise Unsupported("Upstox has no option chain of MCX.", hint="Ask for the contracts' quotes.")
         key = _key(underlying)
         rows = await self._reads.rows(
-            "option chain", lambda api, given: api.get_put_call_option_chain(key, str(expiry), **given), "OptionsApi"
+            "option chain",
+            via("OptionsApi", lambda api, given: api.get_put_call_option_chain(key, str(expiry), **given)),
         )
         if not rows:
             known = ", ".join(map(str, await self.expiries(underlying))) or "none"
@@ -128,8 +130,9 @@ class UpstoxQuotes:
         return OptionChain(underlying=underlying.id, expiry=expiry, spot=spot, rows=tuple(options))
 
     async def _batch(self, keys: str) -> dict[str, Any]:
-        rows = await self._reads.data(
-            "quotes", lambda api, given: api.get_full_market_quote_v3(instrument_key=keys, **given), "MarketQuoteV3Api"
+        rows = await self._reads.read(
+            "quotes",
+            via("MarketQuoteV3Api", lambda api, given: api.get_full_market_quote_v3(instrument_key=keys, **given)),
         )
         if not isinstance(rows, dict):
             raise BrokerError("Upstox, quotes: expected an object.")
