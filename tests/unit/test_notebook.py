@@ -167,7 +167,7 @@ FRAME = {
         (
             lambda: sd.data({**FRAME, "time": ["2026-11-05 03:45", "2026-11-05 03:50"]}),
             DataError,
-            "hours in which it trades.* India's",
+            "lies within continuous trading.* India's",
         ),
         (lambda: sd.backtest("ema_cros", FRAME), ConfigError, "Did you mean 'ema_cross'"),
         (lambda: sd.backtest(7, FRAME), ConfigError, "a strategy is a name"),  # type: ignore[arg-type]  # meant
@@ -214,6 +214,21 @@ def test_a_sweep_is_a_table_with_a_verdict(bars: Data, tmp_path: Path) -> None:
     found = sd.sweep("ema_cross", bars, grid, trials=3, seed=2, driver="engine", resume=tmp_path / "search")
     assert 1 <= len(found) <= 3
     assert "trials=3, seed=2" in found.found.facts.command
+
+
+def test_orders_are_walked_along_finer_bars(bars: Data) -> None:
+    minutes = sd.synthetic(SEED, "NSE:RELIANCE")
+    plain, fine = (sd.backtest("ema_cross", bars, stop="0.3%", **more) for more in ({}, {"detail": minutes}))
+    assert plain.result.config == fine.result.config
+    assert plain.result.data != fine.result.data
+    assert "detail='1m'" in fine.report.facts.command
+    assert any("1m" in words for words in fine.report.facts.assumptions.values())
+    with pytest.raises(DataError):
+        sd.backtest("ema_cross", minutes, detail=bars)
+    with pytest.raises(DataError, match="finer bars are of NSE_EQ:TCS"):
+        sd.backtest("ema_cross", bars, detail=sd.synthetic(SEED, "NSE:TCS"))
+    slow = sd.backtest("ema_cross", bars, fill="close", slippage="5bps", participation=10.0)
+    assert slow.result.net != plain.result.net
 
 
 def test_runs_are_compared(ran: Run, bars: Data) -> None:

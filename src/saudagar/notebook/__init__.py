@@ -333,6 +333,9 @@ def _asked(options: Options, source: AnyData) -> tuple[Asked, Data]:
         if name in given:
             given[name] = _named(kind, name, given[name])
     given |= {name: str(given[name]) for name in _TEXTS if given.get(name) is not None}
+    if given.get("detail") is not None:
+        known = known.along(read(given["detail"], _wanted(options | {"interval": ""})))
+        given["detail"] = known.detail
     return Asked(strategy="", interval=known.interval, synthetic=known.seed, **given), known
 
 
@@ -367,4 +370,6 @@ def _call(
     """The call as it can be written again; a table stands as ``data``, its hash beside it."""
     what = repr(strategy) if isinstance(strategy, str | Strategy) else strategy.__name__
     more = ({"params": dict(params)} if params else {}) | dict(options)
+    if "detail" in more:
+        more["detail"] = bars.detail
     return f"saudagar.{name}({', '.join([what, bars.source, *(f'{key}={value!r}' for key, value in more.items())])})"

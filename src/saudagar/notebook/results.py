@@ -21,7 +21,7 @@ from saudagar.backtest.data import Market
 from saudagar.backtest.run import BacktestResult
 from saudagar.indicators import BarArrays
 from saudagar.model import InstrumentId, group_digits
-from saudagar.model.errors import ConfigError
+from saudagar.model.errors import ConfigError, DataError
 from saudagar.notebook import page
 from saudagar.notebook.tables import Table, moments, text_of, texts
 from saudagar.research import report_words as say
@@ -35,7 +35,7 @@ from saudagar.research.report_text import print_report
 from saudagar.research.sweep import Sweep
 from saudagar.research.sweep_grid import Params
 from saudagar.research.walkforward import Verdict, Walk
-from saudagar.storage.catalog import interval_name
+from saudagar.storage.catalog import interval_name, interval_of
 
 _HEADLINES = ("net_profit", "total_return", "cagr", "sharpe", "max_drawdown", "win_rate", "profit_factor", "charges")
 _SIGNED = ("net_profit", "total_return", "cagr")
@@ -45,11 +45,31 @@ _WIDTH = 110
 class Data:
     """Bars to trade on, of one instrument or several."""
 
-    def __init__(self, market: Market, interval: int, source: str = "data", seed: int | None = None) -> None:
+    def __init__(
+        self, market: Market, interval: int, source: str = "data", seed: int | None = None, detail: str = ""
+    ) -> None:
         self.market = market
         self.interval = interval_name(interval)
+        self.detail = detail  # interval of the finer bars
         self.source = source  # as one would write it in the call
         self.seed = seed  # of made-up bars
+
+    def along(self, finer: Data) -> Data:
+        """The same bars, to be walked along `finer` ones.
+
+        Raises
+        ------
+        DataError
+            They do not fit, or are of other instruments.
+        """
+        market = self.market
+        ours = {name: bars for name, bars in finer.market.bars.items() if name in market.bars}
+        if not ours:
+            raise DataError(
+                f"the finer bars are of {', '.join(finer.symbols)}, the others of {', '.join(self.symbols)}."
+            )
+        both = Market(market.bars, market.instruments, market.calendar, ours)
+        return Data(both, interval_of(self.interval), self.source, self.seed, finer.interval)
 
     @property
     def symbols(self) -> list[str]:

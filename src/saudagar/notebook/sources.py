@@ -12,7 +12,6 @@ import numpy as np
 
 from saudagar.app.research_bars import FIRST_CAPS, FOREVER, catalogued, master_of, synthetic, tradable
 from saudagar.backtest.data import Market
-from saudagar.backtest.days import in_session
 from saudagar.indicators import BarArrays
 from saudagar.market.ist import DAY, midnight
 from saudagar.market.sessions import Calendar
@@ -114,14 +113,8 @@ def _of_tables(tables: Mapping[str, BarArrays], wanted: Wanted, words: str = "da
         bars[name] = _between(given, start, end)
         if not len(bars[name]):
             raise DataError(f"{name} has no bars in that time.")
-    master, calendar = master_of(wanted.masters, bars), Calendar()
-    for name, each in bars.items():
-        if not in_session(each, master.get(name), calendar)[1].any():
-            raise DataError(
-                f"no bar of {name} lies within the hours in which it trades.",
-                hint="Times without a zone are taken as India's.",
-            )
-    return Data(Market(bars, master, calendar), _one_interval(bars), words)
+    market = Market(bars, master_of(wanted.masters, bars), Calendar())
+    return Data(market, _one_interval(bars), words)
 
 
 def _only(symbol: str) -> InstrumentId:
