@@ -155,6 +155,7 @@ def written(folder: Path, source: str) -> str:
     return str(file)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("source", PLANTED.values(), ids=PLANTED)
 def test_a_strategy_that_looks_ahead_is_caught(source: str, tmp_path: Path) -> None:
     code, findings = checked(written(tmp_path, source))
@@ -235,6 +236,7 @@ def test_where_nothing_was_decided_nothing_is_praised(tmp_path: Path) -> None:
     assert {name for name, each in findings.items() if each["verdict"] == "pass"} == {"graph"}
 
 
+@pytest.mark.unmeasured
 def test_a_strategy_that_wakes_late_is_cut_where_it_decides(tmp_path: Path) -> None:
     late = PLANTED["what its own indicator was shown"].replace("if at + 1 <", "if 2_000 < at + 1 <")
     code, findings = checked(written(tmp_path, late))

@@ -50,6 +50,7 @@ def by_instrument(steps) -> dict[InstrumentId, list[Tick]]:
     return ticks
 
 
+@pytest.mark.unmeasured  # it makes the whole day, which the others share
 def test_the_day_goes_second_by_second_to_the_auction_s_end(played):
     source, steps = played
     assert [ist(steps[n][0]).strftime("%H:%M:%S") for n in (0, 1, -1)] == ["09:15:00", "09:15:01", "15:35:00"]
