@@ -271,6 +271,7 @@ def test_splits_add_up_to_the_whole() -> None:
     ]
     assert report.instruments[0].profit_factor is None  # nothing lost
     assert report.charges == {"brokerage": 700, "stt": 400, "rounding and open positions": 100}
+    assert "STT" in render_html(report)
     assert sum(report.charges.values()) == report.metrics.charges
     grown = np.prod([1 + line.value for line in report.months]) - 1
     assert grown == pytest.approx(report.metrics.total_return)

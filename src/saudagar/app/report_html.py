@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from saudagar.app import wording as say
 from saudagar.app.report import DayReport, Tally, TradeLine
-from saudagar.app.report_text import CHARGE_NAMES, charge_kinds, facts, ratio
+from saudagar.app.report_text import charge_kinds, facts, ratio
+from saudagar.market.words import CHARGE_NAMES
 from saudagar.model import Nanos, Paise, inr
 
 

@@ -12,18 +12,10 @@ from rich.text import Text
 
 from saudagar.app import wording as say
 from saudagar.app.report import CHARGES, ChargeLines, DayReport, Tally, TradeLine
+from saudagar.market.words import CHARGE_NAMES
 from saudagar.model import Paise, TradingState, inr
 
 WIDE = 110
-CHARGE_NAMES = {
-    "brokerage": "brokerage",
-    "stt": "STT",
-    "exchange": "exchange",
-    "sebi": "SEBI",
-    "stamp": "stamp",
-    "gst": "GST",
-    "dp": "DP",
-}
 
 
 def print_report(report: DayReport, console: Console) -> None:

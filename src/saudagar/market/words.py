@@ -16,6 +16,18 @@ MONTHS = (
 )
 SHORT_MONTHS = tuple(name[:3] for name in MONTHS)
 
+CHARGE_NAMES = {
+    "brokerage": "brokerage",
+    "stt": "STT",
+    "exchange": "exchange",
+    "ipft": "IPFT",
+    "sebi": "SEBI",
+    "stamp": "stamp",
+    "gst": "GST",
+    "dp": "DP",
+}
+"""Of the fields of `charges.Charges`."""
+
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 

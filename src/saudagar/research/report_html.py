@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from saudagar.market.words import CHARGE_NAMES
 from saudagar.model import SECOND, group_digits, inr
 from saudagar.research import report_charts as charts
 from saudagar.research import report_words as say
@@ -247,7 +248,7 @@ def _costs(report: Report) -> Iterator[str]:
     most = max(*(abs(amount) for amount in report.charges.values()), 1)
     rows = [
         [
-            Cell(kind, "t"),
+            Cell(CHARGE_NAMES.get(kind, kind), "t"),
             Cell(inr(amount)),
             Cell(say.percent(amount / figures.charges) if figures.charges else say.NOTHING),
             Cell("", "w", html=f'<i style="width:{abs(amount) / most:.1%}"></i>'),

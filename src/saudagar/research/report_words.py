@@ -41,7 +41,8 @@ def figure(value: float | int | None, kind: str) -> str:
 def percent(share: float, *, sign: bool = False) -> str:
     """``12.34 %``; small shares with the digits that tell them from zero."""
     digits = 4 if 0 < abs(share) < 0.001 else 2
-    return f"{share * 100:{'+' if sign else ''}.{digits}f} %"
+    value = round(share * 100, digits) or 0.0  # no minus before a zero
+    return f"{value:{'+' if sign else ''}.{digits}f} %"
 
 
 def whole_percent(share: float) -> str:
