@@ -7,7 +7,7 @@ Made from the position when it opens (and again after a restart), dropped when i
 from __future__ import annotations
 
 from saudagar.execution import protection
-from saudagar.model import Instrument, Nanos, Paise, Protection
+from saudagar.model import Nanos, Paise, Protection
 from saudagar.portfolio import Position
 
 _STEPS_PER_TRAIL = 10
@@ -29,7 +29,6 @@ class Guard:
         "entry",
         "floor",
         "hit_since",
-        "instrument",
         "max_age",
         "opened",
         "position",
@@ -41,10 +40,9 @@ class Guard:
         "trailed",
     )
 
-    def __init__(self, position: Position, instrument: Instrument) -> None:
-        plan, tick = position.protection, instrument.tick_size
+    def __init__(self, position: Position, tick: Paise) -> None:
+        plan = position.protection
         self.position = position
-        self.instrument = instrument
         self.sign = 1 if position.quantity > 0 else -1
         self.average = average = position.average_price
         entry = average // tick * tick

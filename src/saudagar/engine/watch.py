@@ -118,7 +118,7 @@ class Watch:
             del guards[name]
             guard = None
         if guard is None and position.quantity:
-            guard = guards[name] = Guard(position, self._core.instrument(position.instrument))
+            guard = guards[name] = Guard(position, self._core.instrument(position.instrument).tick_size)
             self._record(guard)
         held.narrow()
 
