@@ -7,7 +7,8 @@ looks like an outcome nobody knows; so what they would trip over is refused here
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, NoReturn
 
@@ -102,3 +103,25 @@ def rupees(paise: Paise) -> float:
 def refuse(broker: str, what: str, hint: str) -> NoReturn:
     """Say that `broker` has no `what`, and what to do instead. Raises `Unsupported`."""
     raise Unsupported(f"{broker} has no {what}.", hint=hint)
+
+
+def each_once(instruments: Sequence[Instrument], names: Sequence[str], what: str) -> None:
+    """Refuse a subscription to what has no name at the broker, or to one thing twice.
+
+    Parameters
+    ----------
+    names
+        The broker's own, of each of `instruments`; empty where there is none.
+    what
+        What the broker calls such a name.
+
+    Raises
+    ------
+    DataError
+    """
+    missing = [instrument.id for instrument, name in zip(instruments, names, strict=True) if not name]
+    if missing:
+        raise DataError(f"no {what} for {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}.")
+    if len(set(names)) < len(names):
+        twice = [name for name, many in Counter(names).items() if many > 1]
+        raise DataError(f"asked for twice, by {what}: {', '.join(twice[:5])}.")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from saudagar.brokers import checks
 from saudagar.brokers.dhan import words
 from saudagar.brokers.dhan.client import DhanFeedSettings
 from saudagar.brokers.dhan.history import History
@@ -15,7 +16,7 @@ from saudagar.brokers.dhan.packets import Decoder
 from saudagar.brokers.supervisor import Stream, Watch
 from saudagar.execution.ports import LinkStatus
 from saudagar.model import Bar, Instrument, Nanos, TickFrame
-from saudagar.model.errors import DataError, Unsupported
+from saudagar.model.errors import Unsupported
 
 SOCKETS, INSTRUMENTS = 5, 5_000
 """Sockets of one client, and instruments on each (dhanhq.co/docs/v2/live-market-feed)."""
@@ -153,11 +154,7 @@ class DhanFeed:
 
 def keys_of(instruments: Sequence[Instrument]) -> list[tuple[int, str]]:
     """Segment and security id of each. Raises `DataError` for what has none, or is named twice."""
-    missing = [instrument.id for instrument in instruments if not instrument.dhan_id.isdecimal()]
-    if missing:
-        raise DataError(f"no Dhan security id for {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}.")
-    keys = [(words.FEED_SEGMENT[instrument.segment], instrument.dhan_id) for instrument in instruments]
-    if len(set(keys)) < len(keys):
-        twice = [str(key) for key, count in Counter(keys).items() if count > 1]
-        raise DataError(f"these Dhan ids are asked for twice: {', '.join(twice[:5])}.")
+    keys = [(words.FEED_SEGMENT[each.segment], each.dhan_id) for each in instruments]
+    names = [f"{segment}:{security}" if security.isdecimal() else "" for segment, security in keys]
+    checks.each_once(instruments, names, "Dhan security id")
     return keys

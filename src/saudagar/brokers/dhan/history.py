@@ -7,16 +7,17 @@ spans 90 days at most.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isfinite
 from typing import Any
 
+from saudagar.brokers.candles import Candle, Candles
 from saudagar.brokers.dhan import outcome, words
 from saudagar.brokers.dhan.client import DhanFeedSettings, connect
 from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.lane import Lane
+from saudagar.brokers.lanes import answered
 from saudagar.market.ist import DAY, ist, ist_day, midnight
 from saudagar.model import MINUTE, SECOND, Bar, Instrument, Nanos
-from saudagar.model.errors import BrokerError, OutcomeUnknown, RejectedByBroker, Unsupported
+from saudagar.model.errors import BrokerError, RejectedByBroker, Unsupported
 
 MINUTES = (1, 5, 15, 25, 60)
 """Lengths of intraday bars."""
@@ -55,10 +56,10 @@ class History:
             )
         if not instrument.dhan_id:
             raise Unsupported(f"{instrument.id} has no Dhan security id.")
-        found: dict[Nanos, Bar] = {}
+        found = Candles(instrument, interval, self._refusals)
         for request in _daily(start, end) if interval == DAY else _intraday(start, end, minutes):
-            self._keep(found, await self._columns(instrument, request), instrument, interval)
-        return [found[ts] for ts in sorted(found) if start <= ts and ts + interval <= end]
+            found.take(zip(*await self._columns(instrument, request), strict=True), _candle)
+        return found.within(start, end)
 
     async def renew(self, settings: DhanFeedSettings) -> None:
         """Go on with another token."""
@@ -84,9 +85,7 @@ class History:
             return call(**what, **request)
 
         try:
-            body = outcome.content(await self._lane.ask(ask), "past bars")
-        except OutcomeUnknown as error:  # of a question there is no outcome to be unsure of
-            raise BrokerError(error.message, code=error.code) from None
+            body = answered(outcome.content, await self._lane.ask(ask), "past bars")
         except RejectedByBroker as error:
             if error.code == _NO_DATA:
                 return [[] for _ in _COLUMNS]
@@ -97,25 +96,9 @@ class History:
             raise BrokerError("Dhan, past bars: the answer is not six columns of one length.")
         return lists
 
-    def _keep(self, found: dict[Nanos, Bar], columns: list[list[Any]], instrument: Instrument, interval: Nanos) -> None:
-        for row in zip(*columns, strict=True):
-            try:
-                bar = _bar(row, instrument, interval)
-            except (ValueError, TypeError, OverflowError):
-                self._refusals["bad candle"] = self._refusals.get("bad candle", 0) + 1
-            else:
-                found[bar.start] = bar
 
-
-def _bar(row: tuple[Any, ...], instrument: Instrument, interval: Nanos) -> Bar:
-    numbers = [float(value) for value in row]
-    if not all(isfinite(number) for number in numbers):
-        raise ValueError("not a number")
-    start, volume = int(numbers[0]) * SECOND, int(numbers[5])
-    opened, high, low, close = (round(price * 100) for price in numbers[1:5])
-    if start <= 0 or not 0 < low <= min(opened, close) <= max(opened, close) <= high or volume < 0:
-        raise ValueError("impossible bar")
-    return Bar(instrument.id, interval, start, start + interval, opened, high, low, close, volume)
+def _candle(row: tuple[Any, ...]) -> Candle:
+    return int(float(row[0])) * SECOND, row[1:5], int(float(row[5]))
 
 
 def _intraday(start: Nanos, end: Nanos, minutes: int) -> Iterator[dict[str, Any]]:

@@ -19,6 +19,7 @@ from saudagar.brokers.fields import Row, naive_ist, text
 from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.lane import Call, Lane
 from saudagar.brokers.lanes import answered
+from saudagar.brokers.quoting import chain, counted, options_on, pieces
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
     SECOND,
@@ -94,10 +95,10 @@ class DhanQuotes:
     async def quotes(self, instruments: Sequence[Instrument]) -> dict[InstrumentId, Quote]:
         """In calls of a thousand. What Dhan says nothing of, and what has not traded today, is absent."""
         names = {_key(each): each.id for each in instruments}
-        keys, found = list(names), dict[InstrumentId, Quote]()
-        for place in range(0, len(keys), MOST):
+        found: dict[InstrumentId, Quote] = {}
+        for keys in pieces(list(names), MOST):
             part: dict[str, list[int]] = {}
-            for segment, security in keys[place : place + MOST]:
+            for segment, security in keys:
                 part.setdefault(segment, []).append(int(security))
             for (segment, security), row in _rows(await self._ask("quotes", self._quote_pace, _quotes(part))):
                 if name := names.get((segment, security)):
@@ -129,7 +130,8 @@ class DhanQuotes:
         strikes = told.get("oc") if isinstance(told, dict) else None
         if not isinstance(strikes, dict):
             raise BrokerError("Dhan, option chain: the answer holds no strikes.")
-        contracts = self._contracts(underlying, expiry)
+        listed = [each for each in options_on(underlying, self._lookup) if each.expiry == expiry]
+        contracts = {(each.strike, each.right): each.id for each in listed if each.right is not None}
         try:
             rows = [
                 option(to_paise(strike), right, sides[word], contracts)
@@ -140,8 +142,7 @@ class DhanQuotes:
             spot = paise(told.get("last_price"))
         except DataError as error:
             raise BrokerError(f"Dhan, option chain: {error}") from None
-        rows.sort(key=lambda row: (row.strike, row.right))
-        return OptionChain(underlying=underlying.id, expiry=expiry, spot=spot, rows=tuple(rows))
+        return chain(underlying, expiry, spot, rows)
 
     async def _ask(self, request: str, pace: Governor, call: Call) -> Any:
         """The ``data`` of the answer."""
@@ -155,26 +156,12 @@ class DhanQuotes:
         return body["data"]
 
     def _keep(self, found: dict[InstrumentId, Quote], name: InstrumentId, row: object) -> None:
-        try:
+        with counted(self.refusals, "bad quote"):
             if not isinstance(row, dict):
                 raise DataError("a quote is an object.")
             told = quote(name, row)
-        except DataError:
-            self.refusals["bad quote"] = self.refusals.get("bad quote", 0) + 1
-        else:
             if told.ltp:
                 found[name] = told
-
-    def _contracts(self, underlying: Instrument, expiry: date) -> Contracts:
-        name, exchange = underlying.underlying or underlying.symbol, underlying.segment.exchange
-        return {
-            (each.strike, each.right): each.id
-            for each in self._lookup
-            if each.right is not None
-            and each.expiry == expiry
-            and each.underlying == name
-            and each.segment.exchange is exchange
-        }
 
 
 def quote(name: InstrumentId, row: Row) -> Quote:

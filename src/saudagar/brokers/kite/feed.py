@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from saudagar.brokers import checks
 from saudagar.brokers.kite.client import KiteSettings
 from saudagar.brokers.kite.decode import Decoder
 from saudagar.brokers.kite.history import History
@@ -15,7 +16,7 @@ from saudagar.brokers.kite.words import PAISE_SEGMENTS
 from saudagar.brokers.supervisor import Stream, Watch
 from saudagar.execution.ports import LinkStatus
 from saudagar.model import Bar, Instrument, InstrumentId, Nanos, TickFrame
-from saudagar.model.errors import DataError, Unsupported
+from saudagar.model.errors import Unsupported
 
 SOCKETS = 3
 TOKENS = 3_000
@@ -175,13 +176,10 @@ def ticker_stream(
 
 
 def _tokens(instruments: Sequence[Instrument]) -> dict[int, InstrumentId]:
-    missing = [instrument.id for instrument in instruments if not instrument.kite_id.isdecimal()]
-    if missing:
-        raise DataError(f"no Kite token for {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}.")
+    checks.each_once(
+        instruments, [each.kite_id if each.kite_id.isdecimal() else "" for each in instruments], "Kite token"
+    )
     names = {int(instrument.kite_id): instrument.id for instrument in instruments}
-    if len(names) < len(instruments):
-        twice = [token for token, many in Counter(i.kite_id for i in instruments).items() if many > 1]
-        raise DataError(f"these Kite tokens are asked for twice: {', '.join(twice[:5])}.")
     other = [name for token, name in names.items() if token & 0xFF not in PAISE_SEGMENTS]
     if other:
         raise Unsupported(f"Kite does not quote these in paise: {', '.join(other[:5])}.")

@@ -7,10 +7,9 @@ pieces. It allows three such calls a second.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
-from math import isfinite
 from typing import Any
 
+from saudagar.brokers.candles import Candles, zoned
 from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.kite import outcome
 from saudagar.brokers.kite.client import KiteSettings, connect
@@ -55,11 +54,10 @@ class History:
         word, days = _word(interval)
         if not instrument.kite_id:
             raise Unsupported(f"{instrument.id} has no Kite token.")
-        found: dict[Nanos, Bar] = {}
+        found = Candles(instrument, interval, self._refusals)
         for first, last in _pieces(start, end, days):
-            for row in await self._candles(instrument.kite_id, word, first, last):
-                self._keep(found, row, instrument, interval)
-        return [found[ts] for ts in sorted(found) if start <= ts and ts + interval <= end]
+            found.take(await self._candles(instrument.kite_id, word, first, last), zoned)
+        return found.within(start, end)
 
     async def instrument_file(self) -> bytes:
         """See `KiteFeed.instrument_file`."""
@@ -92,29 +90,6 @@ class History:
             await self._lane.open()
             self._open = True
         return await self._lane.ask(call)
-
-    def _keep(self, found: dict[Nanos, Bar], row: Any, instrument: Instrument, interval: Nanos) -> None:
-        try:
-            bar = _bar(row, instrument, interval)
-        except (ValueError, TypeError, IndexError, KeyError, OverflowError):
-            self._refusals["bad candle"] = self._refusals.get("bad candle", 0) + 1
-        else:
-            found[bar.start] = bar
-
-
-def _bar(row: list[Any], instrument: Instrument, interval: Nanos) -> Bar:
-    when = datetime.fromisoformat(row[0])
-    if when.tzinfo is None:
-        raise ValueError("no time zone")
-    start = int(when.timestamp()) * SECOND
-    prices = [float(value) for value in row[1:5]]
-    if not all(isfinite(price) for price in prices):
-        raise ValueError("not a price")
-    opened, high, low, close = (round(price * 100) for price in prices)
-    volume = int(row[5])
-    if not 0 < low <= min(opened, close) <= max(opened, close) <= high or volume < 0:
-        raise ValueError("impossible bar")
-    return Bar(instrument.id, interval, start, start + interval, opened, high, low, close, volume)
 
 
 def _word(interval: Nanos) -> tuple[str, int]:

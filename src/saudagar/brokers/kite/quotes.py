@@ -8,7 +8,7 @@ no volatility and no greeks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -20,11 +20,11 @@ from saudagar.brokers.kite.client import KiteLookup, KiteSettings, connect
 from saudagar.brokers.kite.fields import count, paise
 from saudagar.brokers.lane import Lane
 from saudagar.brokers.lanes import Reads
+from saudagar.brokers.quoting import chain, counted, no_such_expiry, options_on, pieces
 from saudagar.model import (
     SECOND,
     Instrument,
     InstrumentId,
-    InstrumentKind,
     OptionChain,
     OptionQuote,
     Paise,
@@ -85,7 +85,7 @@ class KiteQuotes:
 
     async def expiries(self, underlying: Instrument) -> list[date]:
         """From the instrument master of today."""
-        return sorted({each.expiry for each in self._options(underlying) if each.expiry})
+        return sorted({each.expiry for each in options_on(underlying, self._lookup) if each.expiry})
 
     async def option_chain(self, underlying: Instrument, expiry: date) -> OptionChain:
         """Every contract of the master, at Kite's prices; a price of 0 is one that Kite did not tell.
@@ -97,50 +97,31 @@ class KiteQuotes:
         BrokerError
             Also if there is no price of the underlying.
         """
-        contracts = [each for each in self._options(underlying) if each.expiry == expiry]
+        contracts = [each for each in options_on(underlying, self._lookup) if each.expiry == expiry]
         if not contracts:
-            known = ", ".join(map(str, await self.expiries(underlying))) or "none"
-            raise DataError(f"{underlying.id} has no options that expire on {expiry}; known expiries: {known}.")
+            raise no_such_expiry(underlying, expiry, await self.expiries(underlying))
         quotes = await self._ask([underlying, *contracts])
         if underlying.id not in quotes:
             raise BrokerError(f"Kite, quotes: no price of {underlying.id}.")
-        contracts.sort(key=lambda each: (each.strike, each.right))
-        rows = tuple(_option(each, quotes.get(each.id)) for each in contracts)
-        return OptionChain(underlying=underlying.id, expiry=expiry, spot=quotes[underlying.id].ltp, rows=rows)
-
-    def _options(self, underlying: Instrument) -> Iterable[Instrument]:
-        name, exchange = underlying.underlying or underlying.symbol, underlying.segment.exchange
-        return (
-            each
-            for each in self._lookup
-            if each.kind is InstrumentKind.OPTION and each.underlying == name and each.segment.exchange is exchange
-        )
+        rows = [_option(each, quotes.get(each.id)) for each in contracts]
+        return chain(underlying, expiry, quotes[underlying.id].ltp, rows)
 
     async def _ask(self, instruments: Sequence[Instrument]) -> dict[InstrumentId, Quote]:
         names = {_name(each): each for each in instruments}
-        asked, found = list(names), {}
-        for first in range(0, len(asked), MOST):
-            rows = await self._rows(asked[first : first + MOST])
-            for name, row in rows.items():
-                quote = self._quote(names.get(name), row)
-                if quote is not None:
-                    found[quote.instrument] = quote
+        found = {}
+        for some in pieces(list(names), MOST):
+            for name, row in (await self._rows(some)).items():
+                with counted(self.refusals, "bad quote"):
+                    if name not in names or not isinstance(row, dict):
+                        raise DataError("not a quote of anything that was asked for")
+                    found[names[name].id] = quote(names[name], row)
         return found
 
-    async def _rows(self, names: list[str]) -> dict[str, Any]:
+    async def _rows(self, names: Sequence[str]) -> dict[str, Any]:
         body = await self._reads.read("quotes", lambda kite: kite.quote(names))
         if not isinstance(body, dict):
             raise BrokerError("Kite, quotes: expected an object.")
         return body
-
-    def _quote(self, instrument: Instrument | None, row: object) -> Quote | None:
-        try:
-            if instrument is None or not isinstance(row, dict):
-                raise DataError("not a quote of anything that was asked for")
-            return quote(instrument, row)
-        except DataError:
-            self.refusals["bad quote"] = self.refusals.get("bad quote", 0) + 1
-            return None
 
 
 def quote(instrument: Instrument, row: Row) -> Quote:

@@ -13,10 +13,10 @@ import msgspec
 
 from saudagar.brokers.supervisor import Stream, Watch
 from saudagar.brokers.upstox import depth_wire
-from saudagar.brokers.upstox.feed import UpstoxSettings
+from saudagar.brokers.upstox.feed import UpstoxSettings, keys_of
 from saudagar.execution.ports import LinkStatus
 from saudagar.model import Depth, Instrument, InstrumentId
-from saudagar.model.errors import DataError, Unsupported
+from saudagar.model.errors import Unsupported
 
 MOST = 50
 """Instruments of one connection (from memory; the documentation's page on the feed is not at hand)."""
@@ -59,9 +59,7 @@ class UpstoxDepth:
         Unsupported
             If there are more than one connection may carry, or one is an index.
         """
-        keys = [each.upstox_id for each in instruments]
-        if not all(keys) or len(set(keys)) < len(keys):
-            raise DataError("each instrument needs an Upstox key, and is named once.")
+        keys = keys_of(instruments)
         if len(keys) > MOST:
             raise Unsupported(f"Upstox carries {MOST} deep books on a connection, not {len(keys)}.")
         if indices := [each.id for each in instruments if not each.segment.tradable]:

@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
+from saudagar.brokers import checks
 from saudagar.brokers.supervisor import Stream, Watch
 from saudagar.brokers.upstox import wire
 from saudagar.brokers.upstox.history import History
 from saudagar.execution.ports import LinkStatus
 from saudagar.model import Bar, Instrument, InstrumentId, Nanos, TickFrame
-from saudagar.model.errors import DataError, Unsupported
+from saudagar.model.errors import Unsupported
 
 _LIMITS = {"ltpc": 5000, "full": 2000}
 """Instruments per connection in each mode (Upstox, market data feed V3)."""
@@ -82,7 +83,7 @@ class UpstoxFeed:
         Unsupported
             If there are more than one connection may carry.
         """
-        keys = _keys(instruments)
+        keys = keys_of(instruments)
         if len(keys) > _LIMITS[self._settings.mode]:
             raise Unsupported(
                 f"Upstox carries {_LIMITS[self._settings.mode]} instruments in mode {self._settings.mode!r},"
@@ -146,12 +147,7 @@ class UpstoxFeed:
             self._reader = None
 
 
-def _keys(instruments: Sequence[Instrument]) -> list[str]:
-    missing = [instrument.id for instrument in instruments if not instrument.upstox_id]
-    if missing:
-        raise DataError(f"no Upstox key for {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}.")
+def keys_of(instruments: Sequence[Instrument]) -> list[str]:
     keys = [instrument.upstox_id for instrument in instruments]
-    if len(set(keys)) < len(keys):
-        twice = [key for key, count in Counter(keys).items() if count > 1]
-        raise DataError(f"these Upstox keys are asked for twice: {', '.join(twice[:5])}.")
+    checks.each_once(instruments, keys, "Upstox key")
     return keys

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
-from math import isfinite
 from typing import Any
 
 import msgspec
 
+from saudagar.brokers.candles import Candles, zoned
 from saudagar.model import MINUTE, Bar, Instrument, Nanos
 from saudagar.model.errors import AuthError, BrokerError, RateLimited, RejectedByBroker, Unsupported
 
@@ -44,13 +44,13 @@ class History:
         if end <= start:
             return []
         api, key = self._api(), instrument.upstox_id
-        found: dict[Nanos, Bar] = {}
+        found = Candles(instrument, interval, self._refusals)
         for first, last in _pieces(_day(start), _day(end - 1), days):
             rows = self._rows(api.get_historical_candle_data1, key, unit, count, str(last), str(first))
-            self._keep(found, rows, instrument, interval)
+            found.take(rows, zoned)
         if unit == "minutes":
-            self._keep(found, self._rows(api.get_intra_day_candle_data, key, unit, count), instrument, interval)
-        return [found[ts] for ts in sorted(found) if start <= ts and ts + interval <= end]
+            found.take(self._rows(api.get_intra_day_candle_data, key, unit, count), zoned)
+        return found.within(start, end)
 
     def close(self) -> None:
         """Give back the SDK's threads."""
@@ -91,30 +91,6 @@ class History:
             raise BrokerError(f"Upstox did not answer for past bars: {type(error).__name__}.") from None
         except (msgspec.DecodeError, KeyError, TypeError) as error:
             raise BrokerError(f"Upstox's answer for past bars makes no sense: {error!r}.") from None
-
-    def _keep(self, found: dict[Nanos, Bar], rows: list[list[Any]], instrument: Instrument, interval: Nanos) -> None:
-        for row in rows:
-            try:
-                bar = _bar(row, instrument, interval)
-            except (ValueError, TypeError, IndexError, OverflowError):
-                self._refusals["bad candle"] = self._refusals.get("bad candle", 0) + 1
-            else:
-                found[bar.start] = bar
-
-
-def _bar(row: list[Any], instrument: Instrument, interval: Nanos) -> Bar:
-    when = datetime.fromisoformat(row[0])
-    if when.tzinfo is None:
-        raise ValueError("no time zone")
-    start = int(when.timestamp()) * 1_000_000_000
-    prices = [float(value) for value in row[1:5]]
-    if not all(isfinite(price) for price in prices):
-        raise ValueError("not a price")
-    opened, high, low, close = (round(price * 100) for price in prices)
-    volume = int(row[5])
-    if not 0 < low <= min(opened, close) <= max(opened, close) <= high or volume < 0:
-        raise ValueError("impossible bar")
-    return Bar(instrument.id, interval, start, start + interval, opened, high, low, close, volume)
 
 
 def _unit(interval: Nanos) -> tuple[str, int, int]:

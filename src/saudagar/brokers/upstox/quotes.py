@@ -16,6 +16,7 @@ from saudagar.brokers import checks
 from saudagar.brokers.fields import Row, text
 from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.lanes import Reads
+from saudagar.brokers.quoting import chain, counted, no_such_expiry, pieces
 from saudagar.brokers.upstox import outcome, parse
 from saudagar.brokers.upstox.broker import UpstoxOrderSettings
 from saudagar.brokers.upstox.calls import Client, via
@@ -92,8 +93,7 @@ class UpstoxQuotes:
     async def quotes(self, instruments: Sequence[Instrument]) -> dict[InstrumentId, Quote]:
         """What Upstox says nothing of, and what has never traded, is absent."""
         keys = {_key(each): each for each in instruments}
-        names = list(keys)
-        batches = [await self._batch(",".join(names[at : at + MOST])) for at in range(0, len(names), MOST)]
+        batches = [await self._batch(",".join(names)) for names in pieces(list(keys), MOST)]
         found = [quote for rows in batches for quote in self._known(rows, keys)]
         return {quote.instrument: quote for quote in found if quote.ltp}
 
@@ -122,12 +122,10 @@ class UpstoxQuotes:
             via("OptionsApi", lambda api, given: api.get_put_call_option_chain(key, str(expiry), **given)),
         )
         if not rows:
-            known = ", ".join(map(str, await self.expiries(underlying))) or "none"
-            raise DataError(f"{underlying.id} has no options that expire on {expiry}; known expiries: {known}.")
+            raise no_such_expiry(underlying, expiry, await self.expiries(underlying))
         spot = parse.paise(rows[0].get("underlying_spot_price"))
         options = [option for row in rows for option in self._options(row)]
-        options.sort(key=lambda each: (each.strike, each.right))
-        return OptionChain(underlying=underlying.id, expiry=expiry, spot=spot, rows=tuple(options))
+        return chain(underlying, expiry, spot, options)
 
     async def _batch(self, keys: str) -> dict[str, Any]:
         rows = await self._reads.read(
@@ -140,24 +138,17 @@ class UpstoxQuotes:
 
     def _known(self, rows: dict[str, Any], keys: dict[str, Instrument]) -> Iterator[Quote]:
         for row in rows.values():
-            try:
+            with counted(self.refusals, "bad quote"):
                 if not isinstance(row, dict) or row.get("instrument_token") not in keys:
                     raise DataError("not a quote of anything that was asked for")
                 yield quote(keys[row["instrument_token"]], row)
-            except DataError:
-                self._refused("bad quote")
 
     def _options(self, row: dict[str, Any]) -> Iterator[OptionQuote]:
         for side, right in _SIDES:
             if row.get(side) is None:  # a strike may have one of the two only
                 continue
-            try:
+            with counted(self.refusals, "bad option"):
                 yield option(row, side, right, self._lookup)
-            except DataError:
-                self._refused("bad option")
-
-    def _refused(self, kind: str) -> None:
-        self.refusals[kind] = self.refusals.get(kind, 0) + 1
 
 
 def quote(instrument: Instrument, row: Row) -> Quote:
