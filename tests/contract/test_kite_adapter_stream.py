@@ -8,7 +8,6 @@ import struct
 import threading
 from collections import Counter
 from contextlib import asynccontextmanager
-from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -245,32 +244,6 @@ def test_after_each_loss_exactly_the_wanted_set_is_subscribed_once():
     asyncio.run(main())
     wanted = [{"a": "subscribe", "v": TOKENS}, {"a": "mode", "v": ["full", TOKENS]}]
     assert asked[:3] == [wanted] * 3
-
-
-@pytest.mark.parametrize("drops", [5, pytest.param(100, marks=pytest.mark.soak)])
-def test_two_thousand_symbols_are_back_within_five_seconds_of_each_drop(drops):
-    instruments = [share(number) for number in range(2_000)]
-    wanted = [int(each.kite_id) for each in instruments]
-    asked: list[tuple[float, list[int]]] = []
-
-    async def handler(ws):
-        await ws.recv()
-        mode = json.loads(await ws.recv())["v"]
-        asked.append((asyncio.get_running_loop().time(), mode[1]))
-        await ws.send(frame(tokens=mode[1]))
-        await asyncio.sleep(0.02)
-        ws.transport.abort()
-
-    async def main():
-        async with desk_at(handler, instruments=instruments) as desk:
-            await desk.until(lambda: len(asked) > drops and len(desk.frames) > drops, 5.0 * (drops + 1))
-            everyone = {each.id for each in instruments}
-            assert all({tick.instrument for tick in each.ticks} == everyone for each in desk.frames)
-
-    asyncio.run(main())
-    assert all(tokens == wanted for _, tokens in asked)
-    times = [moment for moment, _ in asked]
-    assert max(later - earlier for earlier, later in pairwise(times)) < 5.0
 
 
 def test_a_token_that_is_refused_is_not_tried_again():

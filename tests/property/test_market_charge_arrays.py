@@ -63,6 +63,8 @@ def test_round_trips_cost_what_each_costs(
 ) -> None:
     stock = msgspec.structs.replace(STOCK, freeze_quantity=freeze)
     rule = StatutoryCosts("zerodha", Product.INTRADAY)
+    # A unit costs a paisa at least: else a slice above the freeze quantity would be an order for nothing.
+    trips = [(sign, many, many + entry, many + exit_, day, on) for sign, many, entry, exit_, day, on in trips]
     trips.sort(key=lambda trip: trip[4])
     rows = np.zeros((len(trips), slots.OUT), np.int64)
     for row, (sign, quantity, entry, exit_, day, through) in zip(rows, trips, strict=True):
