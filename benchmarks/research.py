@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from datetime import date
+from functools import cache
 
 import numpy as np
 
@@ -36,14 +37,7 @@ CASES = {"plain": Exits(), "bracket": Exits(stop="1%", target="2%", trail="0.5%"
 
 def walk(count: int, seed: int = 7) -> BarArrays:
     """A seeded geometric walk of `count` minute bars over real sessions, on a grid of 5 paise."""
-    calendar = Calendar()
-    opens = [
-        begin
-        for day in calendar.sessions(Segment.NSE_EQ, date(2015, 1, 1), date(2026, 7, 31))
-        for begin, end in [calendar.open_close(Segment.NSE_EQ, day)]
-        if end - begin == _SESSION * MINUTE
-    ]
-    start = (np.array(opens)[:, None] + np.arange(_SESSION) * MINUTE).ravel()[:count]
+    start = (np.array(_opens())[:, None] + np.arange(_SESSION) * MINUTE).ravel()[:count]
     steps = np.random.default_rng(seed).normal(0, 0.0004, count * 4)
     prices = np.rint(10_000 * np.exp(np.cumsum(steps)).reshape(-1, 4) / 5) * 5
     return BarArrays.from_columns(
@@ -56,6 +50,18 @@ def walk(count: int, seed: int = 7) -> BarArrays:
         close=prices[:, 3],
         volume=np.full(count, 100),
     )
+
+
+@cache
+def _opens() -> list[int]:
+    """When whole sessions began, UTC ns."""
+    calendar = Calendar()
+    return [
+        begin
+        for day in calendar.sessions(Segment.NSE_EQ, date(2015, 1, 1), date(2026, 7, 31))
+        for begin, end in [calendar.open_close(Segment.NSE_EQ, day)]
+        if end - begin == _SESSION * MINUTE
+    ]
 
 
 def settings(exits: Exits | None = None) -> Settings:
