@@ -6,6 +6,7 @@ of a desk, and by `data` and `doctor`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,8 +14,12 @@ from saudagar.model.errors import ConfigError, Unsupported
 
 if TYPE_CHECKING:
     from saudagar.app.config import DeskConfig, Secrets
+    from saudagar.brokers.dhan.client import DhanFeedSettings
+    from saudagar.brokers.kite.client import KiteSettings
     from saudagar.brokers.login import Access
     from saudagar.brokers.supervisor import Watch
+    from saudagar.brokers.upstox.broker import UpstoxOrderSettings
+    from saudagar.brokers.upstox.feed import UpstoxSettings
     from saudagar.exchange.process import Account, ExchangeProcess
     from saudagar.execution.account_ports import DepthClient, QuoteClient
     from saudagar.execution.ports import DataClient, ExecutionClient
@@ -41,25 +46,9 @@ def access(broker: str, secrets: Secrets, simulated: Simulation | None, clock: C
     Raises
     ------
     ConfigError
-        If there is no token.
+        If there is no token, or no such broker.
     """
-    from saudagar.brokers.dhan.login import DhanAccess
-    from saudagar.brokers.kite.login import KiteAccess
-    from saudagar.brokers.upstox.login import UpstoxAccess
-
-    if simulated is not None:
-        account, exchange = simulated.account, simulated.exchange
-        if broker == "dhan":
-            return DhanAccess(clock=clock, client_id=account.client_id, api_url=exchange.dhan_url), account.dhan_token
-        if broker == "upstox":
-            return UpstoxAccess(clock=clock, url=exchange.upstox_url), account.upstox_token
-        return KiteAccess(clock=clock, api_key=account.kite_key, url=exchange.kite_url), account.kite_token
-    token = _token(broker, secrets)
-    if broker == "dhan":
-        return DhanAccess(clock=clock, client_id=secrets.dhan_client_id.get_secret_value()), token
-    if broker == "upstox":
-        return UpstoxAccess(clock=clock), token
-    return KiteAccess(clock=clock, api_key=secrets.kite_api_key.get_secret_value()), token
+    return _chosen(broker, secrets, simulated).access(clock)
 
 
 def data_client(
@@ -77,9 +66,7 @@ def data_client(
     ConfigError
         If there is no token, or no such broker.
     """
-    makers = {"dhan": _dhan_data, "upstox": _upstox_data, "kite": _kite_data}
-    client: DataClient = _chosen(broker, makers)(secrets, simulated, watch, depth)
-    return client
+    return _chosen(broker, secrets, simulated).data(watch, depth)
 
 
 def execution_client(
@@ -99,9 +86,7 @@ def execution_client(
     ConfigError
         If there is no token, or no such broker.
     """
-    makers = {"dhan": _dhan_orders, "upstox": _upstox_orders, "kite": _kite_orders}
-    client: ExecutionClient = _chosen(broker, makers)(secrets, lookup, simulated, watch, clock, feed)
-    return client
+    return _chosen(broker, secrets, simulated).orders(lookup, watch, clock, feed)
 
 
 def quote_client(broker: str, secrets: Secrets, lookup: Master, simulated: Simulation | None = None) -> QuoteClient:
@@ -112,9 +97,7 @@ def quote_client(broker: str, secrets: Secrets, lookup: Master, simulated: Simul
     ConfigError
         If there is no token, or no such broker.
     """
-    makers = {"dhan": _dhan_quotes, "upstox": _upstox_quotes, "kite": _kite_quotes}
-    client: QuoteClient = _chosen(broker, makers)(secrets, lookup, simulated)
-    return client
+    return _chosen(broker, secrets, simulated).quotes(lookup)
 
 
 def depth_client(broker: str, secrets: Secrets, simulated: Simulation | None = None, *, levels: int = 0) -> DepthClient:
@@ -127,9 +110,7 @@ def depth_client(broker: str, secrets: Secrets, simulated: Simulation | None = N
     Unsupported
         If the broker streams no such book.
     """
-    makers = {"dhan": _dhan_depth, "upstox": _upstox_depth, "kite": _kite_depth}
-    client: DepthClient = _chosen(broker, makers)(secrets, simulated, levels)
-    return client
+    return _chosen(broker, secrets, simulated).depth(levels)
 
 
 def order_desk(
@@ -159,179 +140,189 @@ def order_desk(
     return Router(clients, chosen, default="")
 
 
-def _chosen(broker: str, makers: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
-    maker = makers.get(broker)
-    if maker is None:
+class _Broker(ABC):
+    """The clients of one account at one broker; the SDKs' modules are loaded when one is asked for."""
+
+    def __init__(self, secrets: Secrets, simulated: Simulation | None) -> None:
+        self._secrets, self._simulated = secrets, simulated
+
+    @abstractmethod
+    def access(self, clock: Clock) -> tuple[Access, str]: ...
+
+    @abstractmethod
+    def data(self, watch: Watch | None, depth: bool) -> DataClient: ...
+
+    @abstractmethod
+    def orders(self, lookup: Master, watch: Watch | None, clock: Clock, feed: DataClient | None) -> ExecutionClient: ...
+
+    @abstractmethod
+    def quotes(self, lookup: Master) -> QuoteClient: ...
+
+    @abstractmethod
+    def depth(self, levels: int) -> DepthClient: ...
+
+
+class _Dhan(_Broker):
+    def access(self, clock: Clock) -> tuple[Access, str]:
+        from saudagar.brokers.dhan.login import DhanAccess
+
+        url = None if self._simulated is None else self._simulated.exchange.dhan_url
+        client, token = self._login()
+        return DhanAccess(clock=clock, client_id=client, api_url=url), token
+
+    def data(self, watch: Watch | None, depth: bool) -> DataClient:
+        from saudagar.brokers.dhan.feed import DhanFeed
+
+        return DhanFeed(self._feed(depth=depth), watch)
+
+    def orders(self, lookup: Master, watch: Watch | None, clock: Clock, feed: DataClient | None) -> ExecutionClient:
+        from saudagar.brokers.dhan.broker import DhanBroker
+        from saudagar.brokers.dhan.client import DhanSettings
+
+        client, token = self._login()
+        urls: dict[str, Any] = {}
+        if self._simulated is not None:
+            exchange = self._simulated.exchange
+            urls = {"rest_url": exchange.dhan_url, "order_feed_url": exchange.order_feed_url}
+        return DhanBroker(DhanSettings(client_id=client, token=token, **urls), lookup, watch=watch, clock=clock)
+
+    def quotes(self, lookup: Master) -> QuoteClient:
+        from saudagar.brokers.dhan.quotes import DhanQuotes
+
+        return DhanQuotes(self._feed(), lookup)
+
+    def depth(self, levels: int) -> DepthClient:
+        import msgspec
+
+        from saudagar.brokers.dhan.depth import DhanDepth
+
+        settings = self._feed()
+        if self._simulated is not None:
+            exchange = self._simulated.exchange
+            url = exchange.dhan_full_depth_url if levels == _FULL_DEPTH else exchange.dhan_depth_url
+            settings = msgspec.structs.replace(settings, feed_url=url)
+        return DhanDepth(settings, levels=levels or 20)
+
+    def _feed(self, *, depth: bool = False) -> DhanFeedSettings:
+        from saudagar.brokers.dhan.client import DhanFeedSettings
+
+        client, token = self._login()
+        urls: dict[str, Any] = {}
+        if self._simulated is not None:
+            exchange = self._simulated.exchange
+            urls = {"feed_url": exchange.dhan_feed_url, "rest_url": exchange.dhan_url}
+        return DhanFeedSettings(client_id=client, token=token, depth=depth, **urls)
+
+    def _login(self) -> tuple[str, str]:
+        if self._simulated is not None:
+            return self._simulated.account.client_id, self._simulated.account.dhan_token
+        return self._secrets.dhan_client_id.get_secret_value(), _token("dhan", self._secrets)
+
+
+class _Upstox(_Broker):
+    def access(self, clock: Clock) -> tuple[Access, str]:
+        from saudagar.brokers.upstox.login import UpstoxAccess
+
+        url = None if self._simulated is None else self._simulated.exchange.upstox_url
+        return UpstoxAccess(clock=clock, url=url), self._login()
+
+    def data(self, watch: Watch | None, depth: bool) -> DataClient:
+        from saudagar.brokers.upstox.feed import UpstoxFeed
+
+        return UpstoxFeed(self._feed(depth=depth), watch)
+
+    def orders(self, lookup: Master, watch: Watch | None, clock: Clock, feed: DataClient | None) -> ExecutionClient:
+        from saudagar.brokers.upstox.broker import UpstoxBroker
+
+        return UpstoxBroker(self._settings(), lookup, watch=watch, clock=clock)
+
+    def quotes(self, lookup: Master) -> QuoteClient:
+        from saudagar.brokers.upstox.quotes import UpstoxQuotes
+
+        return UpstoxQuotes(self._settings(), lookup)
+
+    def depth(self, levels: int) -> DepthClient:
+        from saudagar.brokers.upstox.depth import UpstoxDepth
+
+        if levels not in (0, _UPSTOX_DEPTH):
+            raise Unsupported(f"Upstox has no depth of {levels} levels; it has {_UPSTOX_DEPTH}.")
+        return UpstoxDepth(self._feed())
+
+    def _settings(self) -> UpstoxOrderSettings:
+        from saudagar.brokers.upstox.broker import UpstoxOrderSettings
+
+        urls: dict[str, Any] = {}
+        if self._simulated is not None:
+            exchange = self._simulated.exchange
+            urls = {"rest_host": exchange.upstox_url, "order_stream_url": exchange.portfolio_url}
+        return UpstoxOrderSettings(token=self._login(), **urls)
+
+    def _feed(self, *, depth: bool = False) -> UpstoxSettings:
+        from saudagar.brokers.upstox.feed import UpstoxSettings
+
+        urls: dict[str, Any] = {}
+        if self._simulated is not None:
+            exchange = self._simulated.exchange
+            urls = {"feed_url": exchange.feed_url, "rest_host": exchange.upstox_url}
+        return UpstoxSettings(token=self._login(), depth=depth, **urls)
+
+    def _login(self) -> str:
+        return self._simulated.account.upstox_token if self._simulated is not None else _token("upstox", self._secrets)
+
+
+class _Kite(_Broker):
+    def access(self, clock: Clock) -> tuple[Access, str]:
+        from saudagar.brokers.kite.login import KiteAccess
+
+        url = None if self._simulated is None else self._simulated.exchange.kite_url
+        key, token = self._login()
+        return KiteAccess(clock=clock, api_key=key, url=url), token
+
+    def data(self, watch: Watch | None, depth: bool) -> DataClient:
+        from saudagar.brokers.kite.feed import KiteFeed
+
+        return KiteFeed(self._settings(), watch, depth=depth)
+
+    def orders(self, lookup: Master, watch: Watch | None, clock: Clock, feed: DataClient | None) -> ExecutionClient:
+        from saudagar.brokers.kite.broker import KiteBroker
+        from saudagar.brokers.kite.feed import KiteFeed
+
+        shared = feed if isinstance(feed, KiteFeed) else None
+        return KiteBroker(self._settings(), lookup, feed=shared, watch=watch, clock=clock)
+
+    def quotes(self, lookup: Master) -> QuoteClient:
+        from saudagar.brokers.kite.quotes import KiteQuotes
+
+        return KiteQuotes(self._settings(), lookup)
+
+    def depth(self, levels: int) -> DepthClient:
+        raise Unsupported(
+            "Kite streams five levels, and no deeper book.", hint="saudagar account quote shows the best one."
+        )
+
+    def _settings(self) -> KiteSettings:
+        from saudagar.brokers.kite.client import KiteSettings
+
+        key, token = self._login()
+        urls: dict[str, Any] = {}
+        if self._simulated is not None:
+            exchange = self._simulated.exchange
+            urls = {"rest_url": exchange.kite_url, "ticker_url": exchange.kite_ticker_url}
+        return KiteSettings(api_key=key, token=token, **urls)
+
+    def _login(self) -> tuple[str, str]:
+        if self._simulated is not None:
+            return self._simulated.account.kite_key, self._simulated.account.kite_token
+        return self._secrets.kite_api_key.get_secret_value(), _token("kite", self._secrets)
+
+
+_BROKERS: dict[str, type[_Broker]] = {"dhan": _Dhan, "upstox": _Upstox, "kite": _Kite}
+
+
+def _chosen(broker: str, secrets: Secrets, simulated: Simulation | None) -> _Broker:
+    if broker not in _BROKERS:
         raise ConfigError(f"expected one of {', '.join(BROKERS)}, got {broker!r}.")
-    return maker
-
-
-def _upstox_data(secrets: Secrets, simulated: Simulation | None, watch: Watch | None, depth: bool) -> DataClient:
-    from saudagar.brokers.upstox.feed import UpstoxFeed
-
-    return UpstoxFeed(_upstox_feed(secrets, simulated, depth), watch)
-
-
-def _upstox_feed(secrets: Secrets, simulated: Simulation | None, depth: bool = False) -> Any:
-    from saudagar.brokers.upstox.feed import UpstoxSettings
-
-    if simulated is None:
-        return UpstoxSettings(token=_token("upstox", secrets), depth=depth)
-    exchange, token = simulated.exchange, simulated.account.upstox_token
-    return UpstoxSettings(token=token, feed_url=exchange.feed_url, rest_host=exchange.upstox_url, depth=depth)
-
-
-def _kite_data(secrets: Secrets, simulated: Simulation | None, watch: Watch | None, depth: bool) -> DataClient:
-    from saudagar.brokers.kite.feed import KiteFeed
-
-    return KiteFeed(_kite(secrets, simulated), watch, depth=depth)
-
-
-def _dhan_orders(
-    secrets: Secrets,
-    lookup: Master,
-    simulated: Simulation | None,
-    watch: Watch | None,
-    clock: Clock,
-    feed: DataClient | None,
-) -> ExecutionClient:
-    from saudagar.brokers.dhan.broker import DhanBroker
-
-    return DhanBroker(_dhan(secrets, simulated), lookup, watch=watch, clock=clock)
-
-
-def _dhan(secrets: Secrets, simulated: Simulation | None) -> Any:
-    from saudagar.brokers.dhan.client import DhanSettings
-
-    if simulated is None:
-        return DhanSettings(client_id=secrets.dhan_client_id.get_secret_value(), token=_token("dhan", secrets))
-    account, exchange = simulated.account, simulated.exchange
-    return DhanSettings(
-        client_id=account.client_id,
-        token=account.dhan_token,
-        rest_url=exchange.dhan_url,
-        order_feed_url=exchange.order_feed_url,
-    )
-
-
-def _dhan_quotes(secrets: Secrets, lookup: Master, simulated: Simulation | None) -> QuoteClient:
-    from saudagar.brokers.dhan.quotes import DhanQuotes
-
-    return DhanQuotes(_dhan_feed(secrets, simulated), lookup)
-
-
-def _upstox_orders(
-    secrets: Secrets,
-    lookup: Master,
-    simulated: Simulation | None,
-    watch: Watch | None,
-    clock: Clock,
-    feed: DataClient | None,
-) -> ExecutionClient:
-    from saudagar.brokers.upstox.broker import UpstoxBroker
-
-    return UpstoxBroker(_upstox(secrets, simulated), lookup, watch=watch, clock=clock)
-
-
-def _upstox(secrets: Secrets, simulated: Simulation | None) -> Any:
-    from saudagar.brokers.upstox.broker import UpstoxOrderSettings
-
-    if simulated is None:
-        return UpstoxOrderSettings(token=_token("upstox", secrets))
-    account, exchange = simulated.account, simulated.exchange
-    return UpstoxOrderSettings(
-        token=account.upstox_token, rest_host=exchange.upstox_url, order_stream_url=exchange.portfolio_url
-    )
-
-
-def _upstox_quotes(secrets: Secrets, lookup: Master, simulated: Simulation | None) -> QuoteClient:
-    from saudagar.brokers.upstox.quotes import UpstoxQuotes
-
-    return UpstoxQuotes(_upstox(secrets, simulated), lookup)
-
-
-def _kite_orders(
-    secrets: Secrets,
-    lookup: Master,
-    simulated: Simulation | None,
-    watch: Watch | None,
-    clock: Clock,
-    feed: DataClient | None,
-) -> ExecutionClient:
-    from saudagar.brokers.kite.broker import KiteBroker
-    from saudagar.brokers.kite.feed import KiteFeed
-
-    shared = feed if isinstance(feed, KiteFeed) else None
-    return KiteBroker(_kite(secrets, simulated), lookup, feed=shared, watch=watch, clock=clock)
-
-
-def _kite_quotes(secrets: Secrets, lookup: Master, simulated: Simulation | None) -> QuoteClient:
-    from saudagar.brokers.kite.quotes import KiteQuotes
-
-    return KiteQuotes(_kite(secrets, simulated), lookup)
-
-
-def _kite(secrets: Secrets, simulated: Simulation | None) -> Any:
-    from saudagar.brokers.kite.client import KiteSettings
-
-    if simulated is None:
-        return KiteSettings(api_key=secrets.kite_api_key.get_secret_value(), token=_token("kite", secrets))
-    account, exchange = simulated.account, simulated.exchange
-    return KiteSettings(
-        api_key=account.kite_key,
-        token=account.kite_token,
-        rest_url=exchange.kite_url,
-        ticker_url=exchange.kite_ticker_url,
-    )
-
-
-def _dhan_data(secrets: Secrets, simulated: Simulation | None, watch: Watch | None, depth: bool) -> DataClient:
-    from saudagar.brokers.dhan.feed import DhanFeed
-
-    return DhanFeed(_dhan_feed(secrets, simulated, depth), watch)
-
-
-def _dhan_feed(secrets: Secrets, simulated: Simulation | None, depth: bool = False) -> Any:
-    from saudagar.brokers.dhan.client import DhanFeedSettings
-
-    if simulated is None:
-        client = secrets.dhan_client_id.get_secret_value()
-        return DhanFeedSettings(client_id=client, token=_token("dhan", secrets), depth=depth)
-    account, exchange = simulated.account, simulated.exchange
-    return DhanFeedSettings(
-        client_id=account.client_id,
-        token=account.dhan_token,
-        feed_url=exchange.dhan_feed_url,
-        rest_url=exchange.dhan_url,
-        depth=depth,
-    )
-
-
-def _dhan_depth(secrets: Secrets, simulated: Simulation | None, levels: int) -> DepthClient:
-    import msgspec
-
-    from saudagar.brokers.dhan.depth import DhanDepth
-
-    settings = _dhan_feed(secrets, simulated)
-    if simulated is not None:
-        exchange = simulated.exchange
-        url = exchange.dhan_full_depth_url if levels == _FULL_DEPTH else exchange.dhan_depth_url
-        settings = msgspec.structs.replace(settings, feed_url=url)
-    return DhanDepth(settings, levels=levels or 20)
-
-
-def _upstox_depth(secrets: Secrets, simulated: Simulation | None, levels: int) -> DepthClient:
-    from saudagar.brokers.upstox.depth import UpstoxDepth
-
-    if levels not in (0, _UPSTOX_DEPTH):
-        raise Unsupported(f"Upstox has no depth of {levels} levels; it has {_UPSTOX_DEPTH}.")
-    return UpstoxDepth(_upstox_feed(secrets, simulated))
-
-
-def _kite_depth(secrets: Secrets, simulated: Simulation | None, levels: int) -> DepthClient:
-    raise Unsupported(
-        "Kite streams five levels, and no deeper book.", hint="saudagar account quote shows the best one."
-    )
+    return _BROKERS[broker](secrets, simulated)
 
 
 def _token(broker: str, secrets: Secrets) -> str:
