@@ -126,7 +126,7 @@ class Desk:
 
     def _gone(self) -> None:
         """Its children work in the same folder, which is how they are known."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while left := at_work_in(self._folder):
             assert time.monotonic() < deadline, f"outlived their desk: {left}"
             time.sleep(0.002)
