@@ -84,6 +84,7 @@ class DhanBroker(OrderDesk[InstrumentLookup]):
 
     async def submit(self, order: NewOrder) -> OrderReport:
         """Place `order` with our id as Dhan's ``correlationId``."""
+        self.capabilities.check(order)
         fields = request.order(order, self._lookup)
         body = await self._write(
             order.order_id, "order", lambda dhan: dhan.place_order(**fields), urgent=order.purpose.reduces

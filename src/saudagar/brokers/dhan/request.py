@@ -17,7 +17,7 @@ _ID = re.compile(r"[A-Za-z0-9 _-]{1,25}")  # documented as 30; the 26th was refu
 
 
 def order(new: NewOrder, lookup: InstrumentLookup) -> dict[str, Any]:
-    """For `place_order`; our id is its ``tag``, Dhan's ``correlationId``.
+    """For `place_order`, within `Capabilities`; our id is its ``tag``, Dhan's ``correlationId``.
 
     Raises
     ------
@@ -25,7 +25,6 @@ def order(new: NewOrder, lookup: InstrumentLookup) -> dict[str, Any]:
     """
     instrument = lookup.get(new.instrument)
     segment = tradable(instrument, new.product)
-    CAPABILITIES.check(new)
     quantity, price, trigger = terms(new.terms)
     return {
         "security_id": instrument.dhan_id,
