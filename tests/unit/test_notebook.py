@@ -87,7 +87,6 @@ def test_columns_go_to_pandas_and_come_back(ran: Run, bars: Data) -> None:
 
 
 def test_columns_go_to_polars_and_come_back(ran: Run, bars: Data) -> None:
-    pytest.importorskip("polars", reason="polars is nobody's dependency here; where it is installed this runs")
     assert ran.trades.to_polars()["net"].to_list() == ran.trades["net"].tolist()
     assert sd.data(bars.to_polars()).market.digest == bars.market.digest
 
