@@ -260,12 +260,12 @@ import numpy as np
 
 from saudagar.backtest.compiled import fma, kept
 from saudagar.backtest import slots as at
-from {steps} import bar, morning
 {import}
 nan = np.nan
 
 '''
-_IMPORT = "from {close} import act_at_close\n"
+_STEPS = "from {steps} import bar, morning\n"
+_CLOSE = "from {close} import act_at_close\n"
 
 # Two loops: the inner one is all a quiet bar costs, and calls nothing, so that its values stay in registers.
 _ALONE = """
@@ -352,20 +352,17 @@ def alone(fused: Fused, names: Sequence[str], *, timed: bool, inside: bool, hour
     ----------
     names
         What the roots are: long, short, exit_long, exit_short, atr.
-    timed
-        Whether positions may end by age or by the clock.
-    inside
-        Whether anything can happen inside a bar.
-    hours
-        Whether the clock matters. A column that is not read is not fetched from memory.
+    timed, inside, hours
+        Whether positions may end by age or by the clock; whether anything can happen inside a bar; whether the clock
+        matters. A column that is not read is not fetched from memory.
     at_close
         Whether a signal acts at the close of its bar, not at the next open.
     """
     text = _ALONE
     for word, lines in (("act", _ACT if at_close else ""), ("look", _LOOK), ("grow", _GROW)):
         text = _place(text, word, lines)
-    text = _HEAD.replace("{import}", _IMPORT if at_close else "") + _fill(text, fused, names)
-    text = text.replace("{timed}", _TIMED if timed else "")
+    head = _HEAD.replace("{import}", _STEPS + (_CLOSE if at_close else ""))
+    text = head + _fill(text, fused, names).replace("{timed}", _TIMED if timed else "")
     text = text.replace("{end}", "end[i]" if inside or timed else "start[i] + 1")
     text = text.replace("{inside}", " or l[i] <= floor or h[i] >= ceiling" if inside else "")
     text = text.replace("{inner}", "int(h[i]), int(l[i]), int(c[i])" if inside or timed else "0, 0, 0")
