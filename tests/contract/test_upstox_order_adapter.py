@@ -267,12 +267,14 @@ def test_nobody_there_is_an_unknown_outcome(server):
 
 
 def test_writes_go_out_in_order_over_one_connection_and_reads_do_not_wait_for_them(server):
-    asked, overtaken = threading.Event(), []
+    writing, asked, overtaken = threading.Event(), threading.Event(), []
 
     def answer(method, path, body):
         if method == "POST":
+            writing.set()
             overtaken.append(asked.wait(2))
             return ACCEPTED(method, path, body)
+        writing.wait(2)  # both are on their way at once
         asked.set()
         return reply([])(method, path, body)
 
