@@ -326,7 +326,8 @@ class _BarReplay:
             ticks.append(Tick(line.name, ts, price, line.volumes[line.at]))
         if reports:
             session.changes += 1
-            session.process(TimeAdvanced(ts))  # the visit before may lie far back
+            if any(report.filled for report in reports):
+                session.process(TimeAdvanced(ts))  # the visit before may lie far back
             for report in reports:
                 session.process(report)
         session.process(TickFrame(ts, ticks))
