@@ -38,6 +38,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port: there may be several clusters
             host="127.0.0.1",
             local_directory=str(tmp_path_factory.mktemp("dask")),
         ) as running:
