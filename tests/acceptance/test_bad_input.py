@@ -31,6 +31,8 @@ from saudagar.model import Nanos, Tick
 from saudagar.model import events as ev
 from saudagar.storage.journal import read_journal, verify_journal
 
+pytestmark = pytest.mark.unmeasured
+
 SAUDAGAR = str(Path(sys.executable).with_name("saudagar"))
 DAY = date(2026, 11, 20)
 CANARY = "canary-4711-"

@@ -23,6 +23,8 @@ from saudagar.engine.state import State
 from saudagar.exchange.process import Account, ExchangeConfig, ExchangeProcess, SyntheticSource
 from saudagar.storage.journal import read_journal, verify_journal
 
+pytestmark = pytest.mark.unmeasured
+
 SAUDAGAR = str(Path(sys.executable).with_name("saudagar"))
 DESK = """
 [desk]

@@ -53,6 +53,7 @@ def test_kernel_and_engine_tell_the_same_round_trips(count: int, most: int) -> N
     assert trips > 3 * count
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", ["close", "detail"])
 def test_they_do_so_at_the_close_and_along_finer_bars(kind: str) -> None:
     wrong, trips = differences(range(60), 1, kind)

@@ -15,6 +15,8 @@ from saudagar.indicators import BarFields, Expr, Live, evaluate, warm_up
 from saudagar.indicators.bars import DAY, IST, LIMIT, bar_arrays
 from saudagar.model import MINUTE, Bar, InstrumentId
 
+pytestmark = pytest.mark.unmeasured
+
 NAME = InstrumentId("NSE_EQ:RELIANCE")
 MIDNIGHT = 20_000 * DAY - IST  # a day in IST
 FIXED = settings(derandomize=True, deadline=None, database=None)

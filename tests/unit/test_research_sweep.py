@@ -47,6 +47,7 @@ def never(_: Backtest, __: Sequence[Params]) -> Iterator[tuple[int, Outcome]]:
     raise AssertionError("nothing was to be computed")
 
 
+@pytest.mark.unmeasured
 def test_every_way_gives_the_same() -> None:
     plain = study()
     lanes = sweep(plain, GRID, where=["fast < slow"], driver="lanes")
@@ -58,6 +59,7 @@ def test_every_way_gives_the_same() -> None:
     assert {each.trades_and_money for each in lanes.outcomes} != {lanes.outcomes[0].trades_and_money}
 
 
+@pytest.mark.unmeasured
 def test_processes_give_what_one_process_gives() -> None:
     braced = study(exits=BRACKET, hours=Hours(square_off="13:30"), columns=bars(6))
     sets: list[Params] = [{"fast": 3, "exits.stop": "0.3%"}, {"fast": 5, "exits.stop": "1%"}, {"fast": 9}]
