@@ -4,14 +4,16 @@ import json
 import socket
 import struct
 import threading
+from contextlib import suppress
 
 
 class Server:
     """An HTTP/1.1 server that answers as told and keeps what it was asked. `answer(method, path, body)` gives
-    (status, bytes), None to hang, or "reset"."""
+    (status, bytes[, header lines]), None to hang, or "reset"."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, dict]] = []
+        self.headers: list[str] = []
         self.connections = 0
         self.answer = lambda method, path, body: (200, b"[]")
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -36,14 +38,18 @@ class Server:
                     method, path, _ = line.decode().split(" ", 2)
                     length = 0
                     while (header := reader.readline()) not in (b"\r\n", b""):
+                        self.headers.append(header.decode().strip())
                         if header.lower().startswith(b"content-length:"):
                             length = int(header.split(b":")[1])
                     body = reader.read(length)
-                    self.requests.append((method, path, json.loads(body) if body else {}))
+                    self.requests.append((method, path, self.parsed(body)))
                     if not self._reply(client, self.answer(method, path, body)):
                         return
         except OSError:
             pass
+
+    def parsed(self, body: bytes) -> dict:
+        return json.loads(body) if body else {}
 
     def _reply(self, client: socket.socket, answer) -> bool:
         if answer is None:
@@ -58,6 +64,8 @@ class Server:
         return True
 
     def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # a thread that still waits in `accept` would take one more
         self._listener.close()
         for client in self._open:
             client.close()

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from tests.scripted import Server
 
 from saudagar.exchange.pace import PaceClient
 from saudagar.exchange.server import RunningExchange, serve
@@ -161,3 +162,11 @@ def scripted_market() -> Iterator[Any]:
             return market
 
         yield make
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """An HTTP server that answers as the test tells it."""
+    server = Server()
+    yield server
+    server.close()

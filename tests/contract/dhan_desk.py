@@ -1,78 +1,36 @@
 """What the tests of Dhan's account share: a desk with its REST side only, and what it asks for."""
 
-import asyncio
 import json
 
-from tests.contract.conftest import IDEA, NIFTY, RELIANCE
+from tests.contract.asked import FUTURE, TOKEN, leg, new_order, opened
+from tests.contract.conftest import IDEA, MARKET_DAY, NIFTY, RELIANCE
 from tests.scripted import Server
 
 from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
+from saudagar.market.master import Master
 from saudagar.model import (
     ClientOrderId,
     ConditionalKind,
-    ConditionalLeg,
     ConditionalReport,
     ConditionalStatus,
-    Conversion,
-    Instrument,
-    InstrumentKind,
     LegName,
     NewConditional,
     NewOrder,
     OrderTerms,
     OrderType,
-    PositionId,
     Product,
-    Purpose,
-    Segment,
     Side,
 )
-from saudagar.model.errors import UnknownInstrument
 
-TOKEN = "CANARY-TOKEN"
-FUTURE = Instrument(
-    segment=Segment.NSE_FNO, symbol="F", kind=InstrumentKind.FUTURE, tick_size=5, dhan_id="9", lot_size=50
-)
 ENTRY, TARGET, STOP = LegName.ENTRY, LegName.TARGET, LegName.STOP
 SINGLE, OCO, BRACKET, TRAILING = ConditionalKind
-
-
-class Lookup:
-    all = (RELIANCE, IDEA, NIFTY, FUTURE)
-
-    def get(self, instrument):
-        for each in self.all:
-            if each.id == instrument:
-                return each
-        raise UnknownInstrument(f"{instrument} is not known.")
-
-    def by_dhan(self, segment, security_id):
-        return next((i for i in self.all if (i.segment.value, i.dhan_id) == (segment, security_id)), None)
-
-    def by_upstox(self, instrument_key):
-        return None
-
-    def __iter__(self):
-        return iter(self.all)
+LOOKUP = Master(MARKET_DAY, (RELIANCE, IDEA, NIFTY, FUTURE))
 
 
 def on_account(url: str, work, *, client_id: str = "1000000001", token: str = TOKEN, timeout=(1.0, 0.4)):
     """Run `work(broker)` with the REST side only."""
-
-    async def main():
-        settings = DhanSettings(client_id=client_id, token=token, rest_url=url, timeout=timeout)
-        broker = DhanBroker(settings, Lookup(), clock=lambda: 77)
-        await broker.open()
-        try:
-            return await work(broker)
-        finally:
-            await broker.stop()
-
-    return asyncio.run(main())
-
-
-def leg(name: LegName, trigger: int = 0, price: int = 0, trail: int = 0) -> ConditionalLeg:
-    return ConditionalLeg(name=name, trigger=trigger, price=price, trail=trail)
+    settings = DhanSettings(client_id=client_id, token=token, rest_url=url, timeout=timeout)
+    return opened(lambda: DhanBroker(settings, LOOKUP, clock=lambda: 77), work)
 
 
 LEGS = {
@@ -117,24 +75,9 @@ def order(number: int = 1, quantity: int = 10, price: int = 1_310_00, **changes)
     fields = {
         "order_id": ClientOrderId(f"A{number:05}"),
         "instrument": RELIANCE.id,
-        "side": Side.BUY,
         "terms": OrderTerms(quantity=quantity, order_type=OrderType.LIMIT, price=price),
-        "product": Product.INTRADAY,
-        "purpose": Purpose.ENTRY,
-        "position": PositionId("t"),
     }
-    return NewOrder(**fields | changes)
-
-
-def conversion(**changes) -> Conversion:
-    fields = {
-        "instrument": RELIANCE.id,
-        "side": Side.BUY,
-        "quantity": 4,
-        "held": Product.INTRADAY,
-        "wanted": Product.DELIVERY,
-    }
-    return Conversion(**fields | changes)
+    return new_order(**fields | changes)
 
 
 def against(server: Server, work, **options):

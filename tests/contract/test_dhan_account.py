@@ -4,6 +4,7 @@ import os
 from datetime import date
 
 import pytest
+from tests.contract.asked import conversion, leg
 from tests.contract.conftest import MARKET_DAY, NIFTY, RELIANCE, Market, ScriptedDay
 from tests.contract.dhan_desk import (
     BRACKET,
@@ -13,8 +14,6 @@ from tests.contract.dhan_desk import (
     STOP,
     TARGET,
     TRAILING,
-    conversion,
-    leg,
     new,
     on_account,
     order,

@@ -5,17 +5,9 @@ import json
 import pytest
 from tests.contract.conftest import IDEA
 from tests.contract.dhan_desk import BRACKET, SINGLE, against, new, refusal, reply, report
-from tests.scripted import Server
 
 from saudagar.model import Product, Side
 from saudagar.model.errors import BrokerError, DataError, RejectedByBroker
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
 
 
 def test_the_list_of_forever_orders_is_looked_for_in_both_places(server):

@@ -5,28 +5,24 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from tests.contract.asked import FUTURE, TOKEN, conversion, leg
 from tests.contract.conftest import NIFTY, RELIANCE
 from tests.contract.dhan_desk import (
     BRACKET,
     ENTRY,
-    FUTURE,
     LEGS,
     OCO,
     SINGLE,
     STOP,
     TARGET,
-    TOKEN,
     TRAILING,
     against,
-    conversion,
-    leg,
     new,
     order,
     refusal,
     reply,
     report,
 )
-from tests.scripted import Server
 
 from saudagar.model import ClientOrderId, Conversion, OrderTerms, OrderType, Product, Side
 from saudagar.model.errors import (
@@ -39,14 +35,6 @@ from saudagar.model.errors import (
     UnknownInstrument,
     Unsupported,
 )
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
-
 
 BREAKS = [
     (lambda *_: None, OutcomeUnknown),
@@ -290,12 +278,12 @@ WRONG = [
     (
         conversion(instrument=FUTURE.id, held=Product.INTRADAY, wanted=Product.MARGIN, quantity=3),
         DataError,
-        "lots of 50",
+        "lots of 75",
     ),
     (conversion(wanted=Product.INTRADAY), DataError, "already"),
     (conversion(instrument=NIFTY.id), Unsupported, "does not trade"),
     (conversion(wanted=Product.MARGIN), Unsupported, "does not trade"),
-    (conversion(instrument="NSE_EQ:NOBODY"), UnknownInstrument, "not known"),
+    (conversion(instrument="NSE_EQ:NOBODY"), UnknownInstrument, "NOBODY"),
     (new(quantity=0), DataError, "quantity"),
     (new(quantity=Decimal(3)), DataError, "whole numbers"),
     (new(order_id=ClientOrderId("ä")), DataError, "order id"),

@@ -8,24 +8,19 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from tests.contract.asked import FUTURE, INDEX, NAMELESS, SHARE, TOKEN, live_order, new_order, opened
+from tests.contract.conftest import MARKET_DAY
+from tests.contract.dhan_desk import refusal, reply
 from tests.scripted import Server
 
 from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
+from saudagar.market.master import Master
 from saudagar.model import (
-    BrokerOrderId,
     ClientOrderId,
-    Instrument,
-    InstrumentKind,
-    NewOrder,
-    Order,
     OrderStatus,
     OrderTerms,
     OrderType,
-    PositionId,
     Product,
-    Purpose,
-    Segment,
-    Side,
     Validity,
 )
 from saudagar.model.errors import (
@@ -39,80 +34,14 @@ from saudagar.model.errors import (
     Unsupported,
 )
 
-TOKEN = "CANARY-TOKEN"
-INDEX = Instrument(segment=Segment.NSE_INDEX, symbol="NIFTY", kind=InstrumentKind.INDEX, tick_size=5, dhan_id="13")
-SHARE = Instrument(segment=Segment.NSE_EQ, symbol="SBIN", kind=InstrumentKind.EQUITY, tick_size=5, dhan_id="3045")
-NAMELESS = Instrument(segment=Segment.NSE_EQ, symbol="NEW", kind=InstrumentKind.EQUITY, tick_size=5)
-FUTURE = Instrument(segment=Segment.NSE_FNO, symbol="F", kind=InstrumentKind.FUTURE, tick_size=5, dhan_id="9")
-
-
-class Lookup:
-    all = (INDEX, SHARE, NAMELESS, FUTURE)
-
-    def get(self, instrument):
-        for each in self.all:
-            if each.id == instrument:
-                return each
-        raise UnknownInstrument(f"{instrument} is not known.")
-
-    def by_dhan(self, segment, security_id):
-        return next((i for i in self.all if (i.segment.value, i.dhan_id) == (segment, security_id)), None)
-
-    def by_upstox(self, instrument_key):
-        return None
-
-    def __iter__(self):
-        return iter(self.all)
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
+LOOKUP = Master(MARKET_DAY, (INDEX, SHARE, NAMELESS, FUTURE))
 
 
 def on_broker(server: Server, work, timeout=(1.0, 0.4)):
     """Run `work(broker)` with the REST side only: the order stream has no address and is never started."""
-
-    async def main():
-        settings = DhanSettings(
-            client_id="1000000001", token=TOKEN, rest_url=f"http://127.0.0.1:{server.port}/v2", timeout=timeout
-        )
-        broker = DhanBroker(settings, Lookup(), clock=lambda: 77)
-        await broker.open()
-        try:
-            return await work(broker)
-        finally:
-            await broker.stop()
-
-    return asyncio.run(main())
-
-
-def new_order(**changes) -> NewOrder:
-    fields = {
-        "order_id": ClientOrderId("DEMO26112000001"),
-        "instrument": SHARE.id,
-        "side": Side.BUY,
-        "terms": OrderTerms(quantity=10, order_type=OrderType.LIMIT, price=81_235),
-        "product": Product.INTRADAY,
-        "purpose": Purpose.ENTRY,
-        "position": PositionId("ema@NSE_EQ:SBIN"),
-    }
-    return NewOrder(**(fields | changes))
-
-
-def live_order(broker_id: str = "52", **changes) -> Order:
-    new = new_order(**changes)
-    return Order(new=new, terms=new.terms, broker_id=BrokerOrderId(broker_id))
-
-
-def reply(body: object, status: int = 200):
-    return lambda *_: (status, json.dumps(body).encode())
-
-
-def refusal(code: str, message: str, status: int = 400):
-    return reply({"errorType": "Order_Error", "errorCode": code, "errorMessage": message}, status)
+    url = f"http://127.0.0.1:{server.port}/v2"
+    settings = DhanSettings(client_id="1000000001", token=TOKEN, rest_url=url, timeout=timeout)
+    return opened(lambda: DhanBroker(settings, LOOKUP, clock=lambda: 77), work)
 
 
 ACCEPTED = reply({"orderId": "52", "orderStatus": "TRANSIT"})

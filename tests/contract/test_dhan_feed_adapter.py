@@ -353,13 +353,6 @@ def test_a_wish_that_makes_no_sense_is_refused(instruments, kind):
 # -- past bars ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
-
-
 def bars(server: Server, interval, start, end, instrument=SHARES[0]):
     async def main():
         url = f"http://127.0.0.1:{server.port}/v2"

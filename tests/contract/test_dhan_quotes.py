@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.contract.conftest import IDEA, NIFTY, RELIANCE, Market, ScriptedDay
+from tests.contract.conftest import IDEA, MARKET_DAY, NIFTY, RELIANCE, Market, ScriptedDay
 from tests.scripted import Server
 
 from saudagar.brokers.dhan import quotes as dhan_quotes
@@ -15,25 +15,19 @@ from saudagar.brokers.dhan.quotes import CHAIN_CALLS, MOST, QUOTE_CALLS, DhanQuo
 from saudagar.brokers.governor import Governor
 from saudagar.exchange.options import WithOptions
 from saudagar.execution.account_ports import QuoteClient
+from saudagar.market.master import Master
 from saudagar.model import SECOND, Instrument, InstrumentKind, Right, Segment
 from saudagar.model.errors import AuthError, BrokerError, DataError, RateLimited, RejectedByBroker
 
 TOKEN = "CANARY-TOKEN"
 EXPIRY = date(2026, 11, 23)
-
-
-class Lookup:
-    def __init__(self, instruments=(RELIANCE, IDEA, NIFTY)):
-        self.all = instruments
-
-    def __iter__(self):
-        return iter(self.all)
+LOOKUP = Master(MARKET_DAY, (RELIANCE, IDEA, NIFTY))
 
 
 def ask(url: str, work, *, token: str = TOKEN, lookup=None, timeout=(1.0, 0.3), **paces):
     async def main():
         settings = DhanFeedSettings(client_id="1000000001", token=token, rest_url=url, timeout=timeout)
-        client: QuoteClient = DhanQuotes(settings, lookup or Lookup(), **paces)
+        client: QuoteClient = DhanQuotes(settings, lookup or LOOKUP, **paces)
         await client.start()
         try:
             return await work(client)
@@ -51,7 +45,7 @@ def market():
 
 
 def at(market: Market, work):
-    account, lookup = market.exchange.config.account, Lookup(market.exchange._source.instruments)
+    account, lookup = market.exchange.config.account, Master(MARKET_DAY, tuple(market.exchange._source.instruments))
     return ask(f"{market.base}/v2", work, token=account.dhan_token, lookup=lookup, timeout=(3.0, 7.0))
 
 
@@ -85,13 +79,6 @@ def test_the_chain_with_its_greeks_and_our_names(market):
             await client.option_chain(NIFTY, date(2026, 11, 24))
 
     at(market, work)
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
 
 
 def against(server: Server, work, **options):
@@ -217,11 +204,11 @@ def test_the_recorded_chain_is_read_whole(server):
 
 def test_dhans_own_pace_is_kept_where_it_is_dhan():
     """One call a second and one chain in three, on a clock of our own; nothing where the address is another."""
-    live = DhanQuotes(DhanFeedSettings(client_id="1", token=TOKEN), Lookup())
+    live = DhanQuotes(DhanFeedSettings(client_id="1", token=TOKEN), LOOKUP)
     assert [window for window, _ in live._quote_pace._windows] == list(QUOTE_CALLS)
     assert [window for window, _ in live._chain_pace._windows] == list(CHAIN_CALLS)
     assert [(window.period // SECOND, window.most) for window in QUOTE_CALLS + CHAIN_CALLS] == [(1, 1), (3, 1)]
-    other = DhanQuotes(DhanFeedSettings(client_id="1", token=TOKEN, rest_url="http://127.0.0.1:1"), Lookup())
+    other = DhanQuotes(DhanFeedSettings(client_id="1", token=TOKEN, rest_url="http://127.0.0.1:1"), LOOKUP)
     assert other._quote_pace._windows == other._chain_pace._windows == []
 
 

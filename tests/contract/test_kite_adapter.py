@@ -3,17 +3,15 @@
 import asyncio
 import json
 import logging
-import socket
-import struct
 import sys
-import threading
-from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
+from tests import scripted
+from tests.contract.asked import INDEX, NAMELESS, SHARE, TOKEN, opened
 
 from saudagar.brokers.governor import Governor
 from saudagar.brokers.kite.broker import KiteBroker
@@ -50,18 +48,17 @@ from saudagar.model.errors import (
     Unsupported,
 )
 
-TOKEN, KEY = "CANARY-TOKEN", "CANARY-KEY"
+KEY = "CANARY-KEY"
 
 
-def instrument(segment, symbol, kind, **more) -> Instrument:
-    return Instrument(segment=segment, symbol=symbol, kind=kind, tick_size=5, **more)
-
-
-INDEX = instrument(Segment.NSE_INDEX, "NIFTY", InstrumentKind.INDEX, kite_id="256265", kite_symbol="NIFTY 50")
-SHARE = instrument(Segment.NSE_EQ, "SBIN", InstrumentKind.EQUITY, kite_id="779521", kite_symbol="SBIN")
-NAMELESS = instrument(Segment.NSE_EQ, "NEW", InstrumentKind.EQUITY)
-LEAD = instrument(
-    Segment.MCX_COMM, "LEAD", InstrumentKind.FUTURE, lot_size=1_000, kite_id="53496327", kite_symbol="LEAD26DECFUT"
+LEAD = Instrument(
+    segment=Segment.MCX_COMM,
+    symbol="LEAD",
+    kind=InstrumentKind.FUTURE,
+    tick_size=5,
+    lot_size=1_000,
+    kite_id="53496327",
+    kite_symbol="LEAD26DECFUT",
 )
 LOOKUP = Master(date(2026, 11, 20), (INDEX, SHARE, NAMELESS, LEAD))
 YES = (200, b'{"status":"success","data":{"order_id":"77"}}')
@@ -75,70 +72,22 @@ def error(status, kind, message="no") -> tuple[int, bytes]:
     return status, json.dumps({"status": "error", "message": message, "error_type": kind}).encode()
 
 
-class Server:
-    """An HTTP/1.1 server that answers as told and keeps what it was asked. `answer(method, path)` gives
-    (status, bytes[, type]), None to hang, or "reset"."""
+class Server(scripted.Server):
+    """Kite's way: it is asked in forms, and its SDK wants to be told that the answer is JSON."""
 
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, str, dict[str, str]]] = []
-        self.headers: list[str] = []
-        self.connections = 0
-        self.answer = lambda method, path: YES
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._open: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+    def parsed(self, body: bytes) -> dict:
+        return dict(parse_qsl(body.decode()))
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self._open.append(client)
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        try:
-            with client, client.makefile("rb") as reader:
-                while line := reader.readline():
-                    method, path, _ = line.decode().split(" ", 2)
-                    length = 0
-                    while (header := reader.readline()) not in (b"\r\n", b""):
-                        self.headers.append(header.decode().strip())
-                        if header.lower().startswith(b"content-length:"):
-                            length = int(header.split(b":")[1])
-                    body = reader.read(length).decode()
-                    self.requests.append((method, path, dict(parse_qsl(body))))
-                    if not self._reply(client, self.answer(method, path)):
-                        return
-        except OSError:
-            pass
-
-    def _reply(self, client: socket.socket, answer) -> bool:
-        if answer is None:
-            threading.Event().wait(3)
-            return False
-        if answer == "reset":
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            return False
-        status, body, *extra = answer
-        kind = extra[0] if extra else "Content-Type: application/json\r\n"
-        client.sendall(f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n{kind}\r\n".encode() + body)
-        return True
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # a thread that still waits in `accept` would take one more
-        self._listener.close()
-        for client in self._open:
-            client.close()
+    def _reply(self, client, answer) -> bool:
+        if isinstance(answer, tuple) and len(answer) == 2:
+            answer = (*answer, "Content-Type: application/json\r\n")
+        return super()._reply(client, answer)
 
 
 @pytest.fixture
 def server():
     server = Server()
+    server.answer = lambda *_: YES
     yield server
     server.close()
 
@@ -148,18 +97,9 @@ def settings_of(server: Server, timeout=(1.0, 0.4), **more) -> KiteSettings:
 
 
 def on_broker(server: Server, work, *, governor=None, **more):
-    """Run `work(broker)` with the REST side only: the order stream would come over a feed that is never started."""
-
-    async def main():
-        settings = settings_of(server, **more)
-        broker = KiteBroker(settings, LOOKUP, feed=KiteFeed(settings), clock=lambda: 77, governor=governor)
-        await broker.start(lambda report: None, lambda status: None)
-        try:
-            return await work(broker)
-        finally:
-            await broker.stop()
-
-    return asyncio.run(main())
+    """Run `work(broker)` with the REST side only."""
+    settings = settings_of(server, **more)
+    return opened(lambda: KiteBroker(settings, LOOKUP, clock=lambda: 77, governor=governor), work)
 
 
 def new_order(**changes) -> NewOrder:
@@ -279,7 +219,7 @@ def test_changes_go_through_the_door_the_order_came_through(server):
         fields = {"status": "OPEN", "order_type": "LIMIT", "quantity": 1, "filled_quantity": 0, "tag": None}
         return fields | {"order_id": number} | changes
 
-    server.answer = lambda method, path: ok([row("88", variety="iceberg"), row("99")]) if method == "GET" else YES
+    server.answer = lambda method, path, body: ok([row("88", variety="iceberg"), row("99")]) if method == "GET" else YES
     on_broker(server, work)
     assert [path.split("?")[0] for _, path, _ in server.requests] == [
         "/orders/amo",
@@ -337,7 +277,7 @@ ENDINGS = [
 @pytest.mark.parametrize("request_name", sorted(REQUESTS))
 @pytest.mark.parametrize(("answer", "kind"), ENDINGS)
 def test_every_ending_of_a_write(server, answer, kind, request_name):
-    server.answer = lambda method, path: answer
+    server.answer = lambda method, path, body: answer
     with pytest.raises(BrokerError) as caught:
         on_broker(server, REQUESTS[request_name])
     assert type(caught.value) is kind
@@ -358,7 +298,7 @@ def test_a_write_that_finds_nobody_is_unknown_and_a_read_is_not(server):
 
 @pytest.mark.parametrize("answer", [None, "reset", (200, b"{"), error(503, "NetworkException"), ok({}), ok([1])])
 def test_reads_that_fail_are_no_empty_answers(server, answer):
-    server.answer = lambda method, path: answer
+    server.answer = lambda method, path, body: answer
     for read in (
         lambda broker: broker.find(ClientOrderId("D26112000001")),
         lambda broker: broker.orders(),
@@ -390,7 +330,7 @@ BOOK = [
 
 
 def test_an_order_is_found_by_its_tag_in_the_book(server):
-    server.answer = lambda method, path: ok(BOOK)
+    server.answer = lambda method, path, body: ok(BOOK)
 
     async def work(broker):
         assert (await broker.find(ClientOrderId("A2"))).broker_id == "2"
@@ -404,11 +344,11 @@ def test_an_order_is_found_by_its_tag_in_the_book(server):
 
 def test_trades_are_those_of_the_order(server):
     mine = {"order_id": "77", "trade_id": "1", "quantity": 2, "average_price": 10, "instrument_token": 779521}
-    server.answer = lambda method, path: ok([mine, mine | {"order_id": "78", "trade_id": "2"}])
+    server.answer = lambda method, path, body: ok([mine, mine | {"order_id": "78", "trade_id": "2"}])
     trades = on_broker(server, lambda broker: broker.trades_of(placed()))
     assert [trade.trade_id for trade in trades] == ["1"]
     assert server.requests[0][1] == "/orders/77/trades"
-    server.answer = lambda method, path: ok([mine | {"quantity": 0}])
+    server.answer = lambda method, path, body: ok([mine | {"quantity": 0}])
     with pytest.raises(BrokerError, match="a trade of 0"):
         on_broker(server, lambda broker: broker.trades_of(placed()))
 
@@ -460,7 +400,7 @@ def test_changes_of_an_order_without_a_broker_id_are_refused(server):
 
 
 def test_one_connection_for_writes_one_for_reads(server):
-    server.answer = lambda method, path: ok([]) if method == "GET" else YES
+    server.answer = lambda method, path, body: ok([]) if method == "GET" else YES
 
     async def work(broker):
         for _ in range(5):
@@ -520,11 +460,11 @@ def test_a_new_token_is_taken_in_mid_session(server):
         broker._told = (lambda report: None, told.append)
         await broker.renew("SECOND-TOKEN")
         await broker.submit(new_order())
-        server.answer = lambda method, path: error(403, "TokenException", "no: THIRD-TOKEN")
+        server.answer = lambda method, path, body: error(403, "TokenException", "no: THIRD-TOKEN")
         with pytest.raises(AuthError):
             await broker.renew("THIRD-TOKEN")
 
-    server.answer = lambda method, path: ok({"equity": {"net": 1}}) if method == "GET" else YES
+    server.answer = lambda method, path, body: ok({"equity": {"net": 1}}) if method == "GET" else YES
     on_broker(server, work)
     assert [status.link for status in told] == ["orders"]  # not for the token that was refused
     assert f"Authorization: token {KEY}:{TOKEN}" not in server.headers
@@ -533,7 +473,7 @@ def test_a_new_token_is_taken_in_mid_session(server):
 
 def test_no_secret_is_told(server, caplog):
     caplog.set_level(logging.DEBUG)
-    server.answer = lambda method, path: None
+    server.answer = lambda method, path, body: None
     settings = settings_of(server)
     with pytest.raises(OutcomeUnknown) as caught:
         on_broker(server, lambda broker: broker.submit(new_order()))
@@ -581,7 +521,7 @@ def on_feed(server: Server, work):
 
 
 def test_bars_come_in_pieces_of_kites_limits(server):
-    server.answer = lambda method, path: ok({"candles": [CANDLE]})
+    server.answer = lambda method, path, body: ok({"candles": [CANDLE]})
     bars, refusals = on_feed(server, lambda feed: feed.bars(SHARE, MINUTE, START, START + 130 * 24 * 60 * MINUTE))
     assert [(bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in bars] == [
         (START, 81_250, 81_500, 81_005, 81_400, 1_200)
@@ -597,7 +537,7 @@ def test_bars_come_in_pieces_of_kites_limits(server):
 
 
 def test_past_bars_are_asked_for_three_times_a_second(server):
-    server.answer = lambda method, path: ok({"candles": []})
+    server.answer = lambda method, path, body: ok({"candles": []})
 
     async def work(feed):
         begun = asyncio.get_running_loop().time()
@@ -619,7 +559,7 @@ def test_bars_that_make_no_sense_are_counted(server):
         ["then"],
         7,
     ]
-    server.answer = lambda method, path: ok({"candles": [CANDLE, *bad, CANDLE]})
+    server.answer = lambda method, path, body: ok({"candles": [CANDLE, *bad, CANDLE]})
     bars, refusals = on_feed(server, lambda feed: feed.bars(SHARE, MINUTE, START, START + 60 * MINUTE))
     assert (len(bars), refusals) == (1, {"bad candle": 7})
 
@@ -646,7 +586,7 @@ def test_bars_that_are_not_offered(server):
     ],
 )
 def test_bars_that_cannot_be_had(server, answer, kind):
-    server.answer = lambda method, path: answer
+    server.answer = lambda method, path, body: answer
     with pytest.raises(BrokerError) as caught:
         on_feed(server, lambda feed: feed.bars(SHARE, MINUTE, START, START + MINUTE))
     assert type(caught.value) is kind
@@ -654,17 +594,17 @@ def test_bars_that_cannot_be_had(server, answer, kind):
 
 def test_the_instruments_file_as_it_is(server):
     body = b"instrument_token,exchange_token\n1,2\n"
-    server.answer = lambda method, path: (200, body, "Content-Type: text/csv\r\n")
+    server.answer = lambda method, path, _: (200, body, "Content-Type: text/csv\r\n")
     assert on_feed(server, lambda feed: feed.instrument_file())[0] == body
     for answer in ((200, b"<html>", "Content-Type: text/csv\r\n"), error(403, "TokenException"), "reset", ok([])):
-        server.answer = lambda method, path, answer=answer: answer
+        server.answer = lambda method, path, body, answer=answer: answer
         with pytest.raises(BrokerError) as caught:
             on_feed(server, lambda feed: feed.instrument_file())
         assert type(caught.value) is (AuthError if isinstance(answer, tuple) and answer[0] == 403 else BrokerError)
 
 
 def test_a_new_token_for_past_bars(server):
-    server.answer = lambda method, path: ok({"candles": []})
+    server.answer = lambda method, path, body: ok({"candles": []})
 
     async def work(feed):
         await feed.renew("UNUSED")

@@ -8,23 +8,9 @@ from inspect import iscoroutinefunction
 
 import numpy as np
 import pytest
+from tests.contract.asked import FUTURE, GOLD, NAMELESS, TOKEN, conversion, leg
 from tests.contract.conftest import NIFTY, RELIANCE
-from tests.contract.upstox_account import (
-    BRACKET,
-    FUTURE,
-    GOLD,
-    NAMELESS,
-    TOKEN,
-    conditional,
-    conversion,
-    known,
-    leg,
-    on_server,
-    order,
-    refusal,
-    reply,
-)
-from tests.scripted import Server
+from tests.contract.upstox_account import BRACKET, conditional, known, on_server, order, refusal, reply
 
 from saudagar.brokers.upstox.broker import UpstoxBroker
 from saudagar.execution.account_ports import AccountClient
@@ -47,14 +33,6 @@ from saudagar.model.errors import (
     Unsupported,
 )
 
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
-
-
 # -- on the wire -------------------------------------------------------------------------------------------------
 
 
@@ -74,7 +52,7 @@ def test_a_conversion_on_the_wire(server):
     assert [(method, path) for method, path, _ in server.requests] == [("PUT", "/v2/portfolio/convert-position")] * 3
     assert [body for *_, body in server.requests] == [
         {"instrument_token": RELIANCE.upstox_id, "old_product": "I", "new_product": "D", "transaction_type": "BUY",
-         "quantity": 5},
+         "quantity": 4},
         {"instrument_token": "NSE_FO|9", "old_product": "D", "new_product": "I", "transaction_type": "SELL",
          "quantity": 75},
         {"instrument_token": "MCX_FO|1", "old_product": "D", "new_product": "I", "transaction_type": "BUY",

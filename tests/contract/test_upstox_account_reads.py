@@ -3,19 +3,9 @@
 from datetime import date
 
 import pytest
+from tests.contract.asked import FUTURE, conversion
 from tests.contract.conftest import RELIANCE
-from tests.contract.upstox_account import (
-    BRACKET,
-    FUTURE,
-    conditional,
-    conversion,
-    on_account,
-    on_server,
-    order,
-    refusal,
-    reply,
-)
-from tests.scripted import Server
+from tests.contract.upstox_account import BRACKET, conditional, on_account, on_server, order, refusal, reply
 
 from saudagar.exchange.faults import FaultKind, FaultPlan, FaultRule
 from saudagar.exchange.process import Account
@@ -36,14 +26,6 @@ from saudagar.model.errors import (
     OutcomeUnknown,
     RejectedByBroker,
 )
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
-
 
 # -- what is read ------------------------------------------------------------------------------------------------
 

@@ -9,21 +9,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 import upstox_client
-from tests.contract.upstox_orders import (
-    ACCEPTED,
-    FUTURE,
-    GOLD,
-    INDEX,
-    NAMELESS,
-    SHARE,
-    TOKEN,
-    live_order,
-    new_order,
-    on_broker,
-    refusal,
-    reply,
-)
-from tests.scripted import Server
+from tests.contract.asked import FUTURE, GOLD, INDEX, NAMELESS, SHARE, TOKEN, live_order, new_order
+from tests.contract.upstox_orders import ACCEPTED, on_broker, refusal, reply
 
 from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.upstox.broker import UpstoxOrderSettings
@@ -46,13 +33,6 @@ from saudagar.model.errors import (
     UnknownInstrument,
     Unsupported,
 )
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
 
 
 def test_an_order_on_the_wire(server):

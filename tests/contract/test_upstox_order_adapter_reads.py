@@ -1,8 +1,8 @@
 """`UpstoxBroker` through the real SDK: looking orders up, the book and the account."""
 
 import pytest
-from tests.contract.upstox_orders import ROW, SHARE, live_order, on_broker, refusal, reply
-from tests.scripted import Server
+from tests.contract.asked import SHARE, live_order
+from tests.contract.upstox_orders import ROW, on_broker, refusal, reply
 
 from saudagar.model import (
     ClientOrderId,
@@ -14,13 +14,6 @@ from saudagar.model.errors import (
     OutcomeUnknown,
     RejectedByBroker,
 )
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
 
 
 def test_the_book_is_read_although_the_sdks_models_would_refuse_it(server):  # U4

@@ -5,14 +5,14 @@ import json
 from datetime import date
 
 import pytest
-from tests.contract.conftest import IDEA, NIFTY, RELIANCE
-from tests.scripted import Server
+from tests.contract.conftest import IDEA, MARKET_DAY, NIFTY, RELIANCE
 
 from saudagar.brokers.governor import Governor
 from saudagar.brokers.upstox.broker import UpstoxOrderSettings
 from saudagar.brokers.upstox.quotes import CALLS, MOST, UpstoxQuotes
 from saudagar.exchange.options import WithOptions
 from saudagar.exchange.process import Account
+from saudagar.market.master import Master
 from saudagar.model import SECOND, Instrument, InstrumentKind, Right, Segment
 from saudagar.model.errors import AuthError, BrokerError, DataError, RateLimited, Unsupported
 
@@ -23,18 +23,10 @@ CRUDE = Instrument(
 )
 
 
-class Lookup:
-    def __init__(self, *instruments):
-        self._by_key = {each.upstox_id: each for each in instruments}
-
-    def by_upstox(self, key):
-        return self._by_key.get(key)
-
-
 def on_quotes(host, work, *, lookup=None, token=CANARY, **options):
     async def main():
         settings = UpstoxOrderSettings(token=token, rest_host=host, timeout=(1.0, 0.4))
-        quotes = UpstoxQuotes(settings, lookup or Lookup(), **options)
+        quotes = UpstoxQuotes(settings, lookup or Master(MARKET_DAY, ()), **options)
         await quotes.start()
         try:
             return await work(quotes)
@@ -42,13 +34,6 @@ def on_quotes(host, work, *, lookup=None, token=CANARY, **options):
             await quotes.stop()
 
     return asyncio.run(main())
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
 
 
 def answered(server, data, work, **options):
@@ -65,7 +50,7 @@ def market(scripted_market):
 
 
 def at(market, work, **options):
-    lookup = Lookup(*(line.instrument for line in market.exchange.tape.lines.values()))
+    lookup = Master(MARKET_DAY, tuple(line.instrument for line in market.exchange.tape.lines.values()))
     return on_quotes(market.upstox, work, lookup=lookup, token=Account().upstox_token, **options)
 
 

@@ -1,21 +1,18 @@
 """What the tests of `UpstoxAccount` share: an account through the real SDK, and what is asked of it."""
 
-import asyncio
 import json
 
-from tests.contract.conftest import NIFTY, RELIANCE
+from tests.contract.asked import FUTURE, GOLD, NAMELESS, TOKEN, leg, opened
+from tests.contract.conftest import MARKET_DAY, NIFTY, RELIANCE
 
 from saudagar.brokers.upstox.broker import UpstoxBroker, UpstoxOrderSettings
+from saudagar.market.master import Master
 from saudagar.model import (
     BrokerOrderId,
     ClientOrderId,
     ConditionalKind,
-    ConditionalLeg,
     ConditionalReport,
     ConditionalStatus,
-    Conversion,
-    Instrument,
-    InstrumentKind,
     LegName,
     NewConditional,
     NewOrder,
@@ -24,50 +21,16 @@ from saudagar.model import (
     PositionId,
     Product,
     Purpose,
-    Segment,
     Side,
 )
-from saudagar.model.errors import (
-    UnknownInstrument,
-)
 
-TOKEN = "CANARY-TOKEN"
-FUTURE = Instrument(
-    segment=Segment.NSE_FNO, symbol="F", kind=InstrumentKind.FUTURE, tick_size=5, upstox_id="NSE_FO|9", lot_size=75
-)
-GOLD = Instrument(
-    segment=Segment.MCX_COMM, symbol="GOLDM", kind=InstrumentKind.FUTURE, tick_size=100, lot_size=10,
-    upstox_id="MCX_FO|1",
-)  # fmt: skip
-NAMELESS = Instrument(segment=Segment.NSE_EQ, symbol="NEW", kind=InstrumentKind.EQUITY, tick_size=5)
-
-
-class Lookup:
-    all = (RELIANCE, NIFTY, FUTURE, GOLD, NAMELESS)
-
-    def get(self, instrument):
-        for each in self.all:
-            if each.id == instrument:
-                return each
-        raise UnknownInstrument(f"{instrument} is not known.")
-
-    def by_upstox(self, key):
-        return next((each for each in self.all if each.upstox_id == key), None)
+LOOKUP = Master(MARKET_DAY, (RELIANCE, NIFTY, FUTURE, GOLD, NAMELESS))
 
 
 def on_account(host, work, token=TOKEN, **settings):
     """Run `work(account)` without the order stream."""
-
-    async def main():
-        asked = UpstoxOrderSettings(token=token, rest_host=host, timeout=(1.0, 0.4), **settings)
-        broker = UpstoxBroker(asked, Lookup(), clock=lambda: 77)
-        await broker.open()
-        try:
-            return await work(broker.account)
-        finally:
-            await broker.stop()
-
-    return asyncio.run(main())
+    asked = UpstoxOrderSettings(token=token, rest_host=host, timeout=(1.0, 0.4), **settings)
+    return opened(lambda: UpstoxBroker(asked, LOOKUP, clock=lambda: 77), lambda broker: work(broker.account))
 
 
 def on_server(server, work, **settings):
@@ -81,15 +44,6 @@ def reply(data, status=200, **more):
 def refusal(code, message, status=400):
     body = {"status": "error", "errors": [{"errorCode": code, "message": message}]}
     return lambda *_: (status, json.dumps(body).encode())
-
-
-def conversion(**changes):
-    fields = {"instrument": RELIANCE.id, "side": Side.BUY, "quantity": 5}
-    return Conversion(**fields | {"held": Product.INTRADAY, "wanted": Product.DELIVERY} | changes)
-
-
-def leg(name, trigger=0, price=0, trail=0):
-    return ConditionalLeg(name=name, trigger=trigger, price=price, trail=trail)
 
 
 SINGLE = (leg(LegName.ENTRY, 1_310_00, 1_310_00),)
