@@ -26,6 +26,7 @@ from saudagar.model import (
     Source,
     TradingState,
     client_order_id,
+    position_id,
 )
 from saudagar.model import events as ev
 from saudagar.portfolio import Position
@@ -66,6 +67,8 @@ class OrderDesk:
         self._watch = watch
         self._limits = core.settings.limits
         self._rules = pre_trade(core.settings.limits)
+        planned = ((plan.id, each) for plan in core.settings.plans for each in plan.instruments)
+        self._rank = {position_id(*names): rank for rank, names in enumerate(planned)}
         self._throttle = Throttle(core.settings.limits.orders_per_second)
         self._hold: dict[PositionId, _Hold] = {}
         self._refusals: dict[PositionId, int] = {}
@@ -76,7 +79,11 @@ class OrderDesk:
         self._books_by: Nanos = 0  # until then nothing is sent
 
     def steer_touched(self) -> None:
-        """Bring every touched position a step nearer to its target; those that open something go last."""
+        """Bring every touched position a step nearer to its target.
+
+        Those that open something go last; among equals the order of the plans decides, not what happened to touch one
+        first: a limit may leave room for one of them only.
+        """
         core = self._core
         if core.now < self._books_by:
             return
@@ -84,11 +91,14 @@ class OrderDesk:
         touched, core.touched = core.touched, {}
         positions = [*map(state.position, touched)]
         if len(positions) > 1:
-            positions.sort(key=_opens)
+            positions.sort(key=self._turn)
         for position in positions:
             orders = state.working_orders(position.id)
             if orders or position.quantity != position.target or (position.quantity and position.stop):
                 self._steer(position, orders)
+
+    def _turn(self, position: Position) -> tuple[bool, int]:
+        return _opens(position), self._rank.get(position.id, len(self._rank))
 
     def release(self) -> None:
         """Let every position be steered at once: a switch was turned."""
