@@ -4,9 +4,9 @@ import asyncio
 import json
 import os
 import sys
-from contextlib import asynccontextmanager
 
 import pytest
+from tests.contract.streaming import NOTHING, QUICK, streaming
 from websockets.asyncio.server import serve
 
 from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
@@ -15,7 +15,6 @@ from saudagar.execution.ports import LinkState
 from saudagar.model import OrderStatus
 
 TOKEN = "CANARY-TOKEN"
-QUICK = Watch(silence=0, stale=0, back_off=0.02, longest=0.1)
 ALERT = {
     "Exchange": "NSE",
     "Segment": "E",
@@ -36,52 +35,21 @@ ALERT = {
 }
 
 
-class NoInstruments:
-    def get(self, instrument):
-        raise AssertionError
-
-    def by_dhan(self, segment, security_id):
-        return None
-
-    def by_upstox(self, instrument_key):
-        return None
-
-    def __iter__(self):
-        return iter(())
-
-
 def alert(**changes) -> str:
     return json.dumps({"Type": "order_alert", "Data": ALERT | changes})
 
 
-class Desk:
-    def __init__(self, broker: DhanBroker) -> None:
-        self.broker = broker
-        self.reports, self.links, self.counts = [], [], []
-        broker.on_update_count = self.counts.append
-
-    async def until(self, condition, seconds: float = 30.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110  conditions on lists have no event
-                await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def desk_at(handler, watch: Watch = QUICK):
-    async with serve(handler, "127.0.0.1", 0, close_timeout=0.1) as server:
-        port = server.sockets[0].getsockname()[1]
+def desk_at(handler, watch: Watch = QUICK, **options):
+    def made(port: int) -> DhanBroker:
         settings = DhanSettings(
             client_id="1000000001",
             token=TOKEN,
             rest_url="http://127.0.0.1:9/v2",
             order_feed_url=f"ws://127.0.0.1:{port}/order-update",
         )
-        desk = Desk(DhanBroker(settings, NoInstruments(), watch=watch))
-        await desk.broker.start(desk.reports.append, lambda s: desk.links.append((s.state, s.detail)))
-        try:
-            yield desk
-        finally:
-            await desk.broker.stop()
+        return DhanBroker(settings, NOTHING, watch=watch)
+
+    return streaming(handler, made, **options)
 
 
 def test_updates_arrive_whatever_the_case_of_their_keys_and_nothing_breaks_the_stream():
@@ -172,16 +140,10 @@ def test_a_refused_login_is_told_and_not_tried_again(how):
 
     async def main():
         options = {"process_request": process_request} if how == "http 401" else {}
-        async with serve(handler, "127.0.0.1", 0, **options) as server:
-            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            desk = Desk(
-                DhanBroker(DhanSettings(client_id="1", token=TOKEN, order_feed_url=url), NoInstruments(), watch=QUICK)
-            )
-            await desk.broker.start(desk.reports.append, lambda s: desk.links.append((s.state, s.detail)))
-            await desk.until(lambda: desk.links[-1:] and desk.links[-1][0] is LinkState.AUTH)
+        async with desk_at(handler, **options) as desk:
+            await desk.until(lambda: desk.states[-1:] == [LinkState.AUTH])
             await asyncio.sleep(0.3)
             assert TOKEN not in str(desk.links)
-            await desk.broker.stop()
 
     asyncio.run(main())
     assert len(logins) == 1

@@ -3,9 +3,8 @@
 import asyncio
 import http
 import json
-from contextlib import asynccontextmanager
 
-from websockets.asyncio.server import serve
+from tests.contract.streaming import NOTHING, QUICK, streaming
 
 from saudagar.brokers.supervisor import Watch
 from saudagar.brokers.upstox.broker import UpstoxBroker, UpstoxOrderSettings
@@ -13,7 +12,6 @@ from saudagar.execution.ports import LinkState
 from saudagar.model import OrderStatus
 
 TOKEN = "CANARY-TOKEN"
-QUICK = Watch(silence=0, stale=0, back_off=0.02, longest=0.1)
 ROW = {
     "update_type": "order", "user_id": "U", "instrument_key": "NSE_EQ|X", "order_id": "52", "tag": "T1",
     "status": "open", "order_type": "LIMIT", "quantity": 10, "filled_quantity": 4, "price": 812.35, "product": "I",
@@ -21,55 +19,20 @@ ROW = {
 }  # fmt: skip
 
 
-class NoInstruments:
-    def get(self, instrument):
-        raise AssertionError
-
-    def by_dhan(self, segment, security_id):
-        return None
-
-    def by_upstox(self, instrument_key):
-        return None
-
-    def __iter__(self):
-        return iter(())
-
-
 def update(**changes) -> str:
     return json.dumps(ROW | changes)
 
 
-class Desk:
-    def __init__(self, broker: UpstoxBroker) -> None:
-        self.broker = broker
-        self.reports, self.links, self.counts = [], [], []
-        broker.on_update_count = self.counts.append
-
-    @property
-    def states(self):
-        return [state for state, _ in self.links]
-
-    async def until(self, condition, seconds: float = 30.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110  conditions on lists have no event
-                await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def desk_at(handler, watch: Watch = QUICK, **options):
-    async with serve(handler, "127.0.0.1", 0, close_timeout=0.1, **options) as server:
-        port = server.sockets[0].getsockname()[1]
+def desk_at(handler, watch: Watch = QUICK, **options):
+    def made(port: int) -> UpstoxBroker:
         settings = UpstoxOrderSettings(
             token=TOKEN,
             rest_host="http://127.0.0.1:9",
             order_stream_url=f"ws://127.0.0.1:{port}/v2/feed/portfolio-stream-feed",
         )
-        desk = Desk(UpstoxBroker(settings, NoInstruments(), watch=watch))
-        await desk.broker.start(desk.reports.append, lambda s: desk.links.append((s.state, s.detail)))
-        try:
-            yield desk
-        finally:
-            await desk.broker.stop()
+        return UpstoxBroker(settings, NOTHING, watch=watch)
+
+    return streaming(handler, made, **options)
 
 
 def test_updates_come_through_the_real_streamer_and_nothing_breaks_it():

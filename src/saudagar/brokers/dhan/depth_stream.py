@@ -6,19 +6,16 @@ makes texts of the rows; so the set is fixed for a connection's life, and its pa
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from contextlib import suppress
+from functools import partial
 from types import SimpleNamespace
-from typing import Any
 
 import msgspec
 from dhanhq import DhanContext, FullDepth, fulldepth
-from websockets.exceptions import ConnectionClosed
 
 from saudagar.brokers.child import Kind, Outlet
 from saudagar.brokers.dhan.depth_packets import farewell
-from saudagar.brokers.dhan.socket import SETTLED, connect, goodbye, hold
+from saudagar.brokers.dhan.socket import Listener, connect, hold
 
 
 class ChildSettings(msgspec.Struct, frozen=True):
@@ -32,13 +29,12 @@ class ChildSettings(msgspec.Struct, frozen=True):
     url: str | None = None
 
 
-class RawDepth(FullDepth):  # type: ignore[misc]  # the SDK has no types
+class RawDepth(Listener, FullDepth):  # type: ignore[misc]  # the SDK has no types
     """The SDK's client, that hands each frame to the desk as it is."""
 
     def __init__(self, settings: ChildSettings, outlet: Outlet) -> None:
         super().__init__(DhanContext(settings.client_id, settings.token), settings.keys, settings.levels)
-        self._outlet = outlet
-        self._up = False
+        self.outlet = outlet
 
     def validate_and_process_tuples(
         self, tuples_list: list[tuple[int, str]], batch_size: int | None = None
@@ -46,36 +42,17 @@ class RawDepth(FullDepth):  # type: ignore[misc]  # the SDK has no types
         """What to subscribe to, in our order: all at once, as a socket holds no more than one message takes."""
         return [tuples_list]
 
-    def _settle(self) -> None:
-        if not self._up:
-            self._up = True
-            self._outlet.status("UP")
-
-    async def listen(self) -> None:
-        """Connect, subscribe and receive until something breaks."""
-        with suppress(ConnectionClosed):  # while subscribing; why lies in what was received, which is read next
-            await self.connect()
-        settled = asyncio.get_running_loop().call_later(SETTLED, self._settle)
-        try:
-            while True:
-                message = await self.ws.recv()
-                raw = message.encode() if isinstance(message, str) else message
-                if reason := farewell(raw):
-                    raise goodbye(reason)
-                self._settle()
-                self._outlet.send(Kind.DATA, raw)
-        finally:
-            settled.cancel()
-            await self.ws.close()
+    async def receive(self) -> None:
+        message = await self.ws.recv()
+        raw = message.encode() if isinstance(message, str) else message
+        self.settle(farewell(raw))
+        self.outlet.send(Kind.DATA, raw)
 
 
 def run(settings: bytes, outlet: Outlet, ended: threading.Event) -> None:
     """Hold the connection until it breaks or `ended` is set from outside."""
     wanted = msgspec.json.decode(settings, type=ChildSettings)
-
-    def connection(url: str) -> Any:
-        return connect(url, wanted.silence)
-
+    connection = partial(connect, silence=wanted.silence)
     fulldepth.print = lambda *_, **__: None
     fulldepth.websockets = SimpleNamespace(connect=connection)  # all that a first connection uses
     if wanted.url:

@@ -7,21 +7,18 @@ starts the next one.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
-from contextlib import suppress
+from functools import partial
 from struct import Struct
 from types import SimpleNamespace
-from typing import Any
 
 import msgspec
 from dhanhq import DhanContext, MarketFeed, marketfeed
-from websockets.exceptions import ConnectionClosed
 
 from saudagar.brokers.child import Kind, Outlet
 from saudagar.brokers.dhan.packets import farewell
-from saudagar.brokers.dhan.socket import SETTLED, connect, goodbye, hold
+from saudagar.brokers.dhan.socket import Listener, connect, hold
 
 STAMP = Struct("<Q")
 """Before each frame on the pipe: when the socket handed it over (monotonic ns)."""
@@ -40,14 +37,13 @@ class ChildSettings(msgspec.Struct, frozen=True):
     url: str | None = None
 
 
-class RawFeed(MarketFeed):  # type: ignore[misc]  # the SDK has no types
+class RawFeed(Listener, MarketFeed):  # type: ignore[misc]  # the SDK has no types
     """The SDK's client, that hands each frame to the desk as it is."""
 
     def __init__(self, settings: ChildSettings, outlet: Outlet) -> None:
         wanted = [(segment, security, settings.mode) for segment, security in settings.keys]
         super().__init__(DhanContext(settings.client_id, settings.token), wanted, version="v2")
-        self._outlet = outlet
-        self._up = False
+        self.outlet = outlet
 
     def validate_and_process_tuples(
         self, tuples_list: list[tuple[int, str, int]], batch_size: int = _PER_MESSAGE
@@ -60,36 +56,17 @@ class RawFeed(MarketFeed):  # type: ignore[misc]  # the SDK has no types
     def process_data(self, data: bytes | str) -> None:
         """Called by the SDK with each message."""
         raw = data.encode() if isinstance(data, str) else data
-        if reason := farewell(raw):
-            raise goodbye(reason)
-        self._settle()
-        self._outlet.send(Kind.DATA, STAMP.pack(time.monotonic_ns()) + raw)
+        self.settle(farewell(raw))
+        self.outlet.send(Kind.DATA, STAMP.pack(time.monotonic_ns()) + raw)
 
-    def _settle(self) -> None:
-        if not self._up:
-            self._up = True
-            self._outlet.status("UP")
-
-    async def listen(self) -> None:
-        """Connect, subscribe and receive until something breaks."""
-        with suppress(ConnectionClosed):  # while subscribing; why lies in what was received, which is read next
-            await self.connect()
-        settled = asyncio.get_running_loop().call_later(SETTLED, self._settle)
-        try:
-            while True:
-                await self.get_instrument_data()
-        finally:
-            settled.cancel()
-            await self.ws.close()
+    async def receive(self) -> None:
+        await self.get_instrument_data()
 
 
 def run(settings: bytes, outlet: Outlet, ended: threading.Event) -> None:
     """Hold the connection until it breaks or `ended` is set from outside."""
     wanted = msgspec.json.decode(settings, type=ChildSettings)
-
-    def connection(url: str) -> Any:
-        return connect(url, wanted.silence)
-
+    connection = partial(connect, silence=wanted.silence)
     marketfeed.websockets = SimpleNamespace(connect=connection)  # of the rest, only what reconnects is used
     if wanted.url:
         MarketFeed.market_feed_wss = wanted.url

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import websockets
@@ -38,6 +39,39 @@ def goodbye(reason: int) -> Exception:
     """What ends a connection whose server has said `reason` (annexure of Dhan's API)."""
     words = f"{reason}: {_REASONS.get(reason, 'no reason given')}"
     return TokenRefused(words) if reason in _FINAL else ConnectionError(words)
+
+
+class Listener:
+    """The part of a market data client of the SDK's that receives until something breaks, and says when it is up."""
+
+    connect: Callable[[], Awaitable[None]]  # the SDK's, like the socket
+    ws: Any
+    outlet: Outlet
+    _up = False
+
+    async def receive(self) -> None:
+        """Take one message from the socket and pass it on."""
+        raise NotImplementedError
+
+    def settle(self, reason: int = 0) -> None:
+        """The link is up, unless the server has said goodbye for `reason`: then that is raised."""
+        if reason:
+            raise goodbye(reason)
+        if not self._up:
+            self._up = True
+            self.outlet.status("UP")
+
+    async def listen(self) -> None:
+        """Connect, subscribe and receive."""
+        with suppress(ConnectionClosed):  # while subscribing; why lies in what was received, which is read next
+            await self.connect()
+        settled = asyncio.get_running_loop().call_later(SETTLED, self.settle)
+        try:
+            while True:
+                await self.receive()
+        finally:
+            settled.cancel()
+            await self.ws.close()
 
 
 def connect(url: str, silence: float) -> Any:
