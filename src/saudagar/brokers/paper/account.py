@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import NoReturn
 
+from saudagar.brokers.checks import refuse
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_conditional import Conditional, Conditionals, Leg, LegStatus, When
 from saudagar.exchange.core_orders import ExchangeTrade, Refusal, Update
@@ -36,7 +36,7 @@ from saudagar.model import (
     Side,
     Tick,
 )
-from saudagar.model.errors import RejectedByBroker, Unsupported
+from saudagar.model.errors import RejectedByBroker
 
 _KINDS = tuple(kind.value for kind in ConditionalKind)
 
@@ -117,10 +117,10 @@ class PaperAccount:
         return [_trade(each) for each in self._core.trades]
 
     async def trade_history(self, start: date, end: date) -> list[AccountTrade]:
-        _refuse("trades of earlier days", "Run: saudagar journal show")
+        refuse("paper", "trades of earlier days", "Run: saudagar journal show")
 
     async def ledger(self, start: date, end: date) -> list[LedgerEntry]:
-        _refuse("ledger", "Run: saudagar journal show")
+        refuse("paper", "ledger", "Run: saudagar journal show")
 
     async def exit_all(self) -> list[BrokerOrderId]:
         """Market orders against every net position; what rests stays, as it does at the brokers."""
@@ -144,26 +144,22 @@ class PaperAccount:
         return placed
 
     async def kill_switch(self, on: bool, segments: Sequence[Segment] = ()) -> None:
-        _refuse("kill switch of a broker", "Run: saudagar desk halt")
+        refuse("paper", "kill switch of a broker", "Run: saudagar desk halt")
 
     async def profit_exit(self, profit: Paise | None, loss: Paise | None) -> None:
-        _refuse("profit exit of a broker", "Set [risk] day_loss and day_profit instead.")
+        refuse("paper", "profit exit of a broker", "Set [risk] day_loss and day_profit instead.")
 
     async def sale_authorities(self, isin: str = "") -> list[SaleAuthority]:
-        _refuse("demat account", _LIVE)
+        refuse("paper", "demat account", _LIVE)
 
     async def request_sale_pin(self) -> None:
-        _refuse("demat account", _LIVE)
+        refuse("paper", "demat account", _LIVE)
 
     async def sale_form(self, instrument: Instrument, quantity: int) -> str:
-        _refuse("demat account", _LIVE)
+        refuse("paper", "demat account", _LIVE)
 
 
 _LIVE = "Only a broker has that."
-
-
-def _refuse(what: str, hint: str) -> NoReturn:
-    raise Unsupported(f"paper has no {what}.", hint=hint)
 
 
 def _rejected(refusal: Refusal) -> RejectedByBroker:
