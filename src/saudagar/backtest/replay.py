@@ -328,6 +328,8 @@ class _BarReplay:
             session.changes += 1
             if any(report.filled for report in reports):
                 session.process(TimeAdvanced(ts))  # the visit before may lie far back
+                for line, price in prices:  # one's stop may be the limit of the day, which closes the others too
+                    session.engine.quote(line.name, price)
             for report in reports:
                 session.process(report)
         session.process(TickFrame(ts, ticks))

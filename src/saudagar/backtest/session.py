@@ -94,10 +94,12 @@ class Session:
         self.engine = Engine(
             self.settings, self._instruments, self._calendar, self.state, costs, watched, analysis, screen
         )
-        self._settle(self.engine.start(day, now))
-        if self.state.trading is TradingState.REDUCING:  # the limits are of the day: a person resumes in the morning
+        steps = [self.engine.start(day, now)]
+        if self.state.trading is TradingState.REDUCING:  # the limits are of the day: a person resumes in the morning,
             command = SetTradingState(ts=now, state=TradingState.ACTIVE, reason="a new day", source=Source.SESSION)
-            self.process(command)
+            steps.append(self.engine.process(command))  # before the first order, which may reach them again
+        for step in steps:
+            self._settle(step)
 
     def process(self, event: Inbound) -> None:
         """Hand in one event and everything that follows from it."""

@@ -145,6 +145,15 @@ class Engine:
         """The latest price, paise; 0 if there was none."""
         return self._core.last(instrument)
 
+    def quote(self, instrument: InstrumentId, price: Paise) -> None:
+        """Know a price before its tick comes, so that orders which a report calls for go by it. Nothing acts on it.
+
+        For a replay, whose prices lie far apart: live, a tick is never older than the report that follows it.
+        """
+        line = self._core.line(instrument)
+        if line.last:  # the first one of a day must come as a tick
+            line.last = price
+
     def start(self, day: date, now: Nanos) -> Step:
         """Open `day`, or resume it after a restart. Start-up and recovery are this one path."""
         core, hours = self._core, self._core.settings.hours
