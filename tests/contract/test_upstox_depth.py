@@ -86,9 +86,9 @@ def test_thirty_levels_each_way_and_again_after_a_drop(scripted_market):
                 assert (depth.bids, depth.asks) == (expected(tick.bids, -step), expected(tick.asks, step))
                 assert (len(depth.bids), len(depth.asks)) == (30, 30)
                 assert depth.ts == exchange.tape.now
+            before = len(desk.depths)  # before the link is up again: its first books may come along with the news
             await asyncio.to_thread(lambda: market.call(hang_up(exchange)))
             await desk.until(lambda: desk.times(LinkState.UP) == 2)
-            before = len(desk.depths)
             await desk.until(lambda: {each.instrument for each in desk.depths[before:]} == {RELIANCE.id, IDEA.id})
             await asyncio.to_thread(market.step)
             now = exchange.tape.now
