@@ -37,7 +37,6 @@ from saudagar.model.errors import (
 )
 
 BREAKS = [
-    (lambda *_: None, OutcomeUnknown),
     (lambda *_: "reset", OutcomeUnknown),
     (lambda *_: (200, b""), OutcomeUnknown),
     (lambda *_: (200, b'{"orderId": "5'), OutcomeUnknown),
@@ -78,6 +77,18 @@ def test_a_write_that_breaks_is_sent_once_and_says_what_is_known(server, name):
             if kind is OutcomeUnknown:
                 assert raised.value.hint
                 assert "our own id" not in raised.value.hint
+
+    against(server, work)
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_write_that_is_never_answered_is_sent_once(server, name):
+    async def work(broker):
+        server.answer = lambda *_: None
+        with pytest.raises(OutcomeUnknown) as raised:
+            await WRITES[name](broker.account)
+        assert len(server.requests) == 1
+        assert raised.value.hint
 
     against(server, work, timeout=(1.0, 0.15))
 

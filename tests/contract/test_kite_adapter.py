@@ -13,7 +13,7 @@ import pytest
 from tests import scripted
 from tests.contract.asked import INDEX, NAMELESS, SHARE, TOKEN, opened
 
-from saudagar.brokers.governor import Governor
+from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.kite.broker import KiteBroker
 from saudagar.brokers.kite.client import LIMITS, KiteSettings
 from saudagar.brokers.kite.feed import KiteFeed
@@ -449,7 +449,7 @@ def test_a_governor_without_room_sends_nothing(server):
         )
         assert [type(end) for end in ends[8:]] == [RateLimited] * 4
 
-    on_broker(server, work, governor=Governor(LIMITS, patience=0.3))
+    on_broker(server, work, governor=Governor((Window(MINUTE, 10),), patience=0.3))
     assert len(server.requests) == 8
 
 
