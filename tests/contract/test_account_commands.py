@@ -26,7 +26,7 @@ SHARES = 100
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[ExchangeProcess]:
     source = SyntheticSource(seed=7, instruments=3, options=2)
-    account = Account(holdings={"NSE_EQ:RELIANCE": SHARES})
+    account = Account(holdings={"NSE_EQ:RELIANCE": SHARES, "NSE_EQ:HDFCBANK": SHARES})
     with ExchangeProcess(ExchangeConfig(source=source, speed=5.0, account=account)) as exchange:
         yield exchange
 
@@ -83,7 +83,7 @@ def test_every_book_is_shown_as_a_table_and_as_json(run: Run, exchange: Exchange
         assert shown.exit_code == 0, shown.output
         assert shown.stdout.strip()
         rows(run(broker, f"{book} --json"))
-    [held] = [row for row in rows(run(broker, "holdings --json")) if row["instrument"] == "NSE_EQ:RELIANCE"]
+    [held] = [row for row in rows(run(broker, "holdings --json")) if row["instrument"] == "NSE_EQ:HDFCBANK"]
     assert held["quantity"] == SHARES
     traded = [row for row in rows(run(broker, "trades --json")) if row["side"] == "BUY"]
     assert sum(row["quantity"] for row in traded) >= 3
