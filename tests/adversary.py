@@ -27,6 +27,7 @@ from saudagar.model import (
     BrokerOrderId,
     BrokerPosition,
     Direction,
+    Funds,
     Instrument,
     InstrumentId,
     InstrumentKind,
@@ -137,6 +138,7 @@ class World:
 
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.settings = settings
+        self.funds: Funds | None = None  # what the broker says of money
         self.foreign: dict[InstrumentId, int] = {}  # units that somebody else has bought or sold
         self.now = OPEN
         self.price = {SBIN.id: 80_000, FUTURE.id: 2_400_000}
@@ -347,9 +349,10 @@ class World:
             behind = len(trades) - 1 if outcome == "refused" else len(trades)  # the trade book may lag
             self.say(replace(effect.report, trades=tuple(trades[:behind])))
         else:
-            self._snapshot()
+            self.compare()
 
-    def _snapshot(self) -> None:
+    def compare(self) -> None:
+        """Tell the desk the whole book."""
         net = dict(self.foreign)
         for order in self.book.values():
             key = order.new.instrument
@@ -361,6 +364,7 @@ class World:
                 positions=tuple(
                     BrokerPosition(instrument=key, product=Product.INTRADAY, quantity=q) for key, q in net.items()
                 ),
+                funds=self.funds,
             )
         )
 

@@ -24,6 +24,7 @@ from saudagar.model import (
     ClientOrderId,
     DayEnded,
     Direction,
+    Funds,
     LinkReported,
     Offset,
     OrderReport,
@@ -290,6 +291,38 @@ def test_the_orders_of_another_day_are_over_and_its_positions_are_not_sold_twice
         assert not [e for e in step.effects if isinstance(e, SubmitOrder)]
 
 
+def test_an_account_short_of_margin_opens_nothing_until_it_is_paid_up():
+    world = World(QUIET)
+
+    def told(available: int | None) -> None:
+        funds = None if available is None else Funds(available=available, used=0, opening=0)
+        world.say(AccountSnapshot(ts=world.engine.now, reports=(), positions=(), funds=funds))
+
+    told(-250_000)
+    told(-260_000)
+    assert alerts(world, "critical") == ["the account is short of ₹2,500.00 of margin. No entries until that is paid."]
+    ask(world, LONG)
+    assert denied(world) == {"frozen": 1}
+    told(None)  # nothing was said of money
+    ask(world, LONG)
+    assert denied(world) == {"frozen": 2}
+    told(0)
+    assert alerts(world, "info")[-1] == "the margin is paid up again; entries go on."
+    ask(world, LONG)
+    assert target(world) == 50
+
+
+def test_exits_go_on_while_the_account_is_short_of_margin():
+    world = World(QUIET)
+    held(world)
+    world.funds = Funds(available=-1, used=0, opening=0)
+    world.compare()
+    assert "short of" in alerts(world, "critical")[-1]
+    ask(world, FLAT)
+    world.trade()
+    assert not any(world.truth().values())
+
+
 # -- the broker's book -----------------------------------------------------------------------------------------------
 
 
@@ -333,11 +366,11 @@ def test_a_difference_seen_once_may_be_a_message_under_way():
     world = World()
     entered(world)
     world.foreign[SBIN.id] = 5
-    world._snapshot()
+    world.compare()
     assert not world.engine.state.frozen
     world.foreign[SBIN.id] = 0
-    world._snapshot()
-    world._snapshot()
+    world.compare()
+    world.compare()
     assert not world.engine.state.frozen
 
 

@@ -509,7 +509,7 @@ def test_a_refused_token_sends_nothing_until_the_book_comes_through():
     assert len(alerts(world, "critical")) == 1
     ask(world, FLAT)
     assert not world.pending
-    world._snapshot()
+    world.compare()
     assert effects(world, ModifyOrder)
 
 

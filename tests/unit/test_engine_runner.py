@@ -17,8 +17,10 @@ from saudagar.execution.ports import LinkState, LinkStatus
 from saudagar.market.sessions import Calendar
 from saudagar.model import (
     SECOND,
+    AccountSnapshot,
     BrokerOrderId,
     Direction,
+    Funds,
     Intent,
     OrderReport,
     OrderStatus,
@@ -108,6 +110,9 @@ class Broker:
     async def positions(self):
         return self._next("positions", [])
 
+    async def funds(self):
+        return self._next("funds", Funds(available=1, used=0, opening=1))
+
     @staticmethod
     def report(order_id, status, **changes) -> OrderReport:
         return OrderReport(order_id=order_id, status=status, ts=OPEN, broker_id=BrokerOrderId("B1"), **changes)
@@ -188,6 +193,20 @@ def test_the_time_from_a_tick_to_its_order_is_measured():
     assert bench.runner.orders_sent == 3
     assert bench.runner.submitted.count == bench.runner.decided.count == 1
     assert 0 < bench.runner.decided.max <= bench.runner.submitted.max
+
+
+def test_a_book_without_its_funds_is_a_book():
+    bench, books = Bench(), []
+    take = bench.engine.process
+
+    def process(event):
+        books.extend([event] if isinstance(event, AccountSnapshot) else [])
+        return take(event)
+
+    bench.engine.process = process
+    bench.broker.script["funds"] = [RejectedByBroker("not now")]
+    bench.run()
+    assert [book.funds for book in books] == [None]
 
 
 def test_samples_are_bounded():

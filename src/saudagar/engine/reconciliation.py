@@ -2,7 +2,7 @@
 
 The broker is right about what exists; the journal is right about what we asked for. Orders are brought up to date by
 the same reports that a stream would have sent. A position that disagrees twice running freezes its instrument, or,
-where the user wants it so, what somebody traded by hand becomes a position of its own.
+where the user wants it so, what somebody traded by hand becomes a position of its own. Funds below zero stop entries.
 """
 
 from __future__ import annotations
@@ -11,10 +11,21 @@ from saudagar.engine.answers import Answers
 from saudagar.engine.core import Core
 from saudagar.engine.orders import OrderDesk
 from saudagar.engine.watch import Watch
-from saudagar.model import SECOND, AccountSnapshot, InstrumentId, OrderReport, OrderStatus, StrategyId, position_id
+from saudagar.model import (
+    SECOND,
+    AccountSnapshot,
+    Funds,
+    InstrumentId,
+    OrderReport,
+    OrderStatus,
+    StrategyId,
+    inr,
+    position_id,
+)
 from saudagar.model import events as ev
 
 _MARK = "positions disagree"
+_FUNDS = "funds"
 _BY_HAND = StrategyId("hand")  # no plan may have that name
 _QUIET = 10 * SECOND  # without news for so long, a difference is no message under way
 
@@ -46,6 +57,7 @@ class Reconciliation:
             if order.working and order.id not in told and order.status is not OrderStatus.SUBMITTED:
                 self._orders.look_ups.ask(order.id)
         self._compare_positions(snapshot)
+        self._look_at(snapshot.funds)
         self._settling = _QUIET
         self._orders.book_came()
 
@@ -59,6 +71,18 @@ class Reconciliation:
             ev.ForeignOrderSeen(ts=core.now, broker_id=report.broker_id, instrument=report.instrument, message=text)
         )
         core.alert("warning", f"order {report.broker_id}: {text}.")
+
+    def _look_at(self, funds: Funds | None) -> None:
+        """An account that owes margin opens nothing: the broker would refuse it, or close what is open by itself."""
+        core = self._core
+        if funds is None:
+            return
+        if funds.available >= 0:
+            if core.blocked.pop(_FUNDS, None):
+                core.alert("info", "the margin is paid up again; entries go on.")
+        elif _FUNDS not in core.blocked:
+            core.blocked[_FUNDS] = f"the account is short of {inr(-funds.available)} of margin"
+            core.alert("critical", f"{core.blocked[_FUNDS]}. No entries until that is paid.")
 
     def _compare_positions(self, snapshot: AccountSnapshot) -> None:
         core = self._core

@@ -11,6 +11,7 @@ import asyncio
 import gc
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 
 import msgspec
 
@@ -277,7 +278,10 @@ class Runner:
         except BrokerError as error:
             self.on_link(LinkStatus(LinkState.DOWN, "reconciliation", error.message))
             return
-        self.put(AccountSnapshot(ts=self.engine.now, reports=tuple(orders), positions=tuple(positions)))
+        funds = None
+        with suppress(BrokerError):  # the books matter more than the money
+            funds = await self._broker.funds()
+        self.put(AccountSnapshot(ts=self.engine.now, reports=tuple(orders), positions=tuple(positions), funds=funds))
 
 
 def _parts(frame: TickFrame) -> Iterable[TickFrame]:
