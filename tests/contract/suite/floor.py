@@ -97,9 +97,18 @@ class Floor:
         for wire in self.wires.values():
             self.call(wire.close())
         self.call(self.exchange.stop())
+        self.call(end_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
+
+
+async def end_tasks() -> None:
+    """End what still waits in this loop: a connection whose other end broke off is served until somebody says stop."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 @contextmanager
