@@ -31,6 +31,7 @@ class AccountConfig:
     name: str
     broker: str
     secrets: Secrets = field(repr=False)
+    file: Path | None = None  # of its own secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

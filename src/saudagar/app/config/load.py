@@ -127,11 +127,12 @@ def _read_accounts(draft: Draft, mistakes: Mistakes) -> None:
         section = _validate(AccountSection, table, path, mistakes)
         if section is None:
             continue
-        secrets = draft.secrets
+        secrets, file = draft.secrets, None
         if section.secrets:
-            secrets, problems = read_secrets({}, draft.base / Path(section.secrets).expanduser())
+            file = draft.base / Path(section.secrets).expanduser()
+            secrets, problems = read_secrets({}, file)
             mistakes.found += problems
-        draft.accounts[name] = AccountConfig(name=name, broker=section.broker, secrets=secrets)
+        draft.accounts[name] = AccountConfig(name=name, broker=section.broker, secrets=secrets, file=file)
 
 
 def _read_strategies(draft: Draft, mistakes: Mistakes) -> None:

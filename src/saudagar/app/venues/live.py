@@ -8,28 +8,26 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from saudagar.app.clients import data_client, order_desk
 from saudagar.app.compose import resolve_all
 from saudagar.app.config import DeskConfig, Mode
-from saudagar.app.tokens import store_of
+from saudagar.app.venues import renewal
 from saudagar.app.venues.base import day_span, route_look_ups
 from saudagar.brokers.paper import PaperBroker
 from saudagar.brokers.supervisor import Watch
 from saudagar.engine.clock import wall_clock
 from saudagar.engine.runner import Runner
 from saudagar.exchange.core import MatchingCore
-from saudagar.execution.ports import DataClient, ExecutionClient, LinkState, LinkStatus
+from saudagar.execution.ports import ExecutionClient, LinkState, LinkStatus
 from saudagar.market.ist import ist_day
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
 from saudagar.model import SECOND, Bar, Instrument, Nanos, TickFrame, TimeAdvanced
-from saudagar.model.errors import BrokerError, CalendarError, DataError
+from saudagar.model.errors import CalendarError, DataError
 from saudagar.storage.master import load_latest
 
 _BEAT = 0.25  # seconds between two tellings of the time
-_TOKEN_BEAT = 2.0  # seconds between two looks at the stored tokens
 _AFTER_CLOSE: Nanos = 60 * SECOND  # how long the last reports are waited for
 
 
@@ -130,31 +128,15 @@ class LiveVenue:
 
     async def trade(self, runner: Runner) -> None:
         end = self.span[1] + _AFTER_CLOSE
-        tokens = asyncio.create_task(self._follow_tokens(), name="tokens")
+        broker = None if self._is_paper else self._broker
+        watched = renewal.sources(self._config, self._feed, broker, os.environ)
+        tokens = asyncio.create_task(renewal.follow(watched), name="tokens")
         try:
             while (now := self._clock()) < end:
                 runner.put(TimeAdvanced(now))
                 await asyncio.sleep(_BEAT)
         finally:
             tokens.cancel()
-
-    async def _follow_tokens(self) -> None:
-        """Take a new token as soon as ``saudagar login`` has stored it: no restart in mid-session."""
-        clients: dict[str, list[DataClient | ExecutionClient]] = {self._config.data.broker: [self._feed]}
-        if self._paper is None:
-            clients.setdefault(self._config.orders.broker, []).append(self._broker)
-        store = store_of(os.environ)
-        known = {broker: store.load(broker) if store else None for broker in clients}
-        while store is not None:
-            await asyncio.sleep(_TOKEN_BEAT)
-            for broker, named in clients.items():
-                token = store.load(broker)
-                if token is None or token == known[broker]:
-                    continue
-                known[broker] = token
-                for client in named:
-                    with suppress(BrokerError):  # a refused token shows as a link that wants a login
-                        await client.renew(token.token)
 
     def refusals(self) -> dict[str, int]:
         return dict(self._feed.refusals) | getattr(self._broker, "refusals", {})
