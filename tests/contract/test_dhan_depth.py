@@ -232,7 +232,7 @@ def test_the_sdk_cannot_change_what_a_socket_is_subscribed_to():  # D8
 
 
 def test_what_dhan_has_no_depth_of():
-    depth = DhanDepth(DhanFeedSettings(client_id="1", token=TOKEN), levels=20)
+    depth = DhanDepth(DhanFeedSettings(client_id="1", token=TOKEN), levels=20, clock=lambda: 7)
 
     async def refused(client, instruments, kind, words):
         with pytest.raises(kind, match=words):
@@ -243,9 +243,9 @@ def test_what_dhan_has_no_depth_of():
         await refused(depth, [NIFTY], Unsupported, "NSE's shares and derivatives")
         await refused(depth, shares(251), Unsupported, "250 instruments at 20 levels")
         await refused(depth, [RELIANCE, RELIANCE], DataError, "twice")
-        deep = DhanDepth(DhanFeedSettings(client_id="1", token=TOKEN), levels=200)
+        deep = DhanDepth(DhanFeedSettings(client_id="1", token=TOKEN), levels=200, clock=lambda: 7)
         await refused(deep, shares(6), Unsupported, "5 instruments at 200 levels")
 
     asyncio.run(main())
     with pytest.raises(Unsupported, match="no depth of 50 levels"):
-        DhanDepth(DhanFeedSettings(client_id="1", token=TOKEN), levels=50)
+        DhanDepth(DhanFeedSettings(client_id="1", token=TOKEN), levels=50, clock=lambda: 7)

@@ -156,3 +156,11 @@ def test_a_strategy_of_the_users_own(tmp_path):
 def fired_long(strategy: Strategy) -> list[bool]:
     live = Live([strategy.signals(BAR).long])
     return [live.step(bar)[0] == 1 for bar in bars([100, 101])]
+
+
+@pytest.mark.parametrize("name", ["long", "short", "exit_long", "exit_short"])
+def test_a_signal_that_is_a_number_is_refused(name: str) -> None:
+    close = BarFields().close
+    Signals(**{name: close > 5.0})
+    with pytest.raises(ConfigError, match="condition is wanted"):
+        Signals(**{name: close - 5.0})

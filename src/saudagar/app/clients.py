@@ -195,13 +195,14 @@ class _Dhan(_Broker):
         import msgspec
 
         from saudagar.brokers.dhan.depth import DhanDepth
+        from saudagar.engine.clock import wall_clock
 
         settings = self._feed()
         if self._simulated is not None:
             exchange = self._simulated.exchange
             url = exchange.dhan_full_depth_url if levels == _FULL_DEPTH else exchange.dhan_depth_url
             settings = msgspec.structs.replace(settings, feed_url=url)
-        return DhanDepth(settings, levels=levels or 20)
+        return DhanDepth(settings, levels=levels or 20, clock=wall_clock)
 
     def _feed(self, *, depth: bool = False) -> DhanFeedSettings:
         from saudagar.brokers.dhan.client import DhanFeedSettings

@@ -6,7 +6,6 @@ Errors travel up to the command line's one place that prints them.
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,6 +40,7 @@ def sync(
 
     Exit codes: 0 done; 2 no file given; 3 a file is unusable or the result was not taken (the old one stays).
     """
+    from saudagar.engine.clock import wall_clock
     from saudagar.market.ist import ist_day
     from saudagar.market.master import merge, read_dhan, read_kite, read_upstox
     from saudagar.model.errors import ConfigError
@@ -49,7 +49,7 @@ def sync(
     given = [(read, source) for read, source in ((read_upstox, upstox), (read_dhan, dhan), (read_kite, kite)) if source]
     if not given:
         raise ConfigError("no instrument file given.", hint="Give one or more of --upstox, --dhan, --kite.")
-    master = merge([read(_fetch(source)) for read, source in given], day.date() if day else ist_day(time.time_ns()))
+    master = merge([read(_fetch(source)) for read, source in given], day.date() if day else ist_day(wall_clock()))
     path = save(master, directory, tolerance=tolerance, accept=accept)
     typer.echo(_json(_summary(master, path)) if as_json else _summary_text(master, path))
 

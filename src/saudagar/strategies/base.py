@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from saudagar.indicators import BarFields, Expr
+from saudagar.indicators.expr import truth
 from saudagar.model import Bar, Direction, Paise
 
 
@@ -21,12 +22,22 @@ class Signals:
 
     `long` and `short` set the wanted direction (an opposite position is reversed); `exit_long` and `exit_short`
     only leave. If several are true at once, leaving wins, and long together with short means nothing.
+
+    Raises
+    ------
+    ConfigError
+        One of them is a number instead of a condition.
     """
 
     long: Expr | None = None
     short: Expr | None = None
     exit_long: Expr | None = None
     exit_short: Expr | None = None
+
+    def __post_init__(self) -> None:
+        for each in (self.long, self.short, self.exit_long, self.exit_short):
+            if each is not None:
+                truth(each)
 
 
 class Context(Protocol):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from saudagar.app.account.room import room_of
 from saudagar.app.errors import told
 from saudagar.model import Product, Segment, Side
 
 if TYPE_CHECKING:
-    from saudagar.app.account.room import Room
+    pass
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Symbol = Annotated[str, typer.Argument(help="RELIANCE, NSE:RELIANCE …")]
@@ -51,7 +52,7 @@ def margin(
 
         from saudagar.model import NewOrder, OrderTerms, OrderType, PositionId, Purpose, inr, to_paise
 
-        room = _room(context)
+        room = room_of(context)
         instrument = room.master.resolve(symbol)
         terms = (
             OrderTerms(quantity=quantity, order_type=OrderType.LIMIT, price=to_paise(price))
@@ -95,7 +96,7 @@ def convert(
         from saudagar.app.account.carry_out import carry_out
         from saudagar.model import Conversion
 
-        room = _room(context)
+        room = room_of(context)
         instrument = room.master.resolve(symbol)
         asked = Conversion(
             instrument=instrument.id, side=side, quantity=quantity, held=held, wanted=wanted, overnight=overnight
@@ -116,7 +117,7 @@ def exit_all(context: typer.Context, yes: Yes = False) -> None:
         from saudagar.app.account.carry_out import carry_out
 
         words = "Close EVERY position of the account at the market"
-        sent = carry_out(_room(context), "exit all", {}, words, lambda account: account.exit_all(), yes=yes)
+        sent = carry_out(room_of(context), "exit all", {}, words, lambda account: account.exit_all(), yes=yes)
         typer.echo(f"Asked. Orders: {', '.join(sent)}" if sent else "Asked. Look: saudagar account positions")
 
 
@@ -137,7 +138,7 @@ def kill_switch(
         words = "Have all trading of the account refused" if on else "Allow trading again"
         body = {"on": on, "segments": segments}
         carry_out(
-            _room(context), "kill switch", body, words, lambda account: account.kill_switch(on, segments), yes=yes
+            room_of(context), "kill switch", body, words, lambda account: account.kill_switch(on, segments), yes=yes
         )
         typer.echo(f"The kill switch is {to}.")
 
@@ -166,7 +167,9 @@ def profit_exit(
         at = " or ".join(f"a {w} of {inr(a)}" for w, a in (("profit", gain), ("loss", lost)) if a is not None)
         words = f"Have everything closed at {at}" if at else "Take the profit exit back"
         body = {"profit": gain, "loss": lost}
-        carry_out(_room(context), "profit exit", body, words, lambda account: account.profit_exit(gain, lost), yes=yes)
+        carry_out(
+            room_of(context), "profit exit", body, words, lambda account: account.profit_exit(gain, lost), yes=yes
+        )
         typer.echo("Done.")
 
 
@@ -179,7 +182,7 @@ def sale_pin(context: typer.Context, yes: Yes = False) -> None:
         from saudagar.app.account.carry_out import carry_out
 
         words = "Have the depository send a T-PIN"
-        carry_out(_room(context), "sale pin", {}, words, lambda account: account.request_sale_pin(), yes=yes)
+        carry_out(room_of(context), "sale pin", {}, words, lambda account: account.request_sale_pin(), yes=yes)
         typer.echo("Asked. Then: saudagar account sale-form SYMBOL QUANTITY")
 
 
@@ -198,7 +201,7 @@ def sale_form(
         import os
         import webbrowser
 
-        room = _room(context)
+        room = room_of(context)
         instrument = room.master.resolve(symbol)
         page = room.with_desk(lambda desk: desk.account.sale_form(instrument, quantity))
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -209,9 +212,3 @@ def sale_form(
         typer.echo(f"{out}: allow the sale of {quantity} {instrument.symbol} there.")
         if open_browser:
             webbrowser.open(out.resolve().as_uri())
-
-
-def _room(context: typer.Context) -> Room:
-    room: Any = context.obj
-    found: Room = room
-    return found

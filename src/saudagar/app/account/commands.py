@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saudagar.app.account.changes import mount
+from saudagar.app.account.room import room_of
 from saudagar.app.errors import told
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def funds(context: typer.Context, as_json: Json = False) -> None:
 
         from saudagar.model import inr
 
-        found = _room(context).with_desk(lambda desk: desk.funds())
+        found = room_of(context).with_desk(lambda desk: desk.funds())
         if as_json:
             typer.echo(msgspec.json.encode(found).decode())
             return
@@ -105,7 +106,7 @@ def trades(context: typer.Context, first: _From = None, last: _To = None, as_jso
 
     Exit codes: 0; 2 a wrong option; 5 the broker did not answer, or has no such history.
     """
-    room = _room(context)
+    room = room_of(context)
 
     def asked(desk: Any) -> Any:
         if first is None:
@@ -126,7 +127,7 @@ def ledger(
 
     Exit codes: 0; 2 a wrong option; 5 the broker did not answer, or has none to give.
     """
-    room = _room(context)
+    room = room_of(context)
     _books(context, lambda desk: desk.account.ledger(*_days(room, first, last)), "LEDGER", as_json, "No entries.")
 
 
@@ -156,7 +157,7 @@ def quote(
     with told(json=as_json):
         from saudagar.app.account import tables
 
-        room = _room(context)
+        room = room_of(context)
         wanted = [room.master.resolve(symbol) for symbol in dict.fromkeys(symbols)]
         found = room.with_quotes(lambda quotes: quotes.quotes(wanted))
         rows = [found[each.id] for each in wanted if each.id in found]
@@ -179,7 +180,7 @@ def chain(
         from saudagar.app.account import tables
         from saudagar.app.wording import long_date, price
 
-        room = _room(context)
+        room = room_of(context)
         of = room.master.resolve(underlying)
 
         async def asked(quotes: Any) -> Any:
@@ -211,7 +212,7 @@ def depth(
         from saudagar.app.account import tables
         from saudagar.model.errors import BrokerError
 
-        room = _room(context)
+        room = room_of(context)
         instrument = room.master.resolve(symbol)
         book = room.book_of(instrument, levels, seconds)
         if book is None:
@@ -233,7 +234,7 @@ def requests(context: typer.Context, as_json: Json = False) -> None:
     with told(json=as_json):
         from saudagar.app.account import tables
 
-        entries = _room(context).log.entries()
+        entries = room_of(context).log.entries()
         rows = [
             {
                 "ts": request.ts,
@@ -258,16 +259,11 @@ def requests(context: typer.Context, as_json: Json = False) -> None:
             raise typer.Exit(1)
 
 
-def _room(context: typer.Context) -> Room:
-    room: Room = context.obj
-    return room
-
-
 def _books(context: typer.Context, asked: Any, columns: str, as_json: bool, nothing: str) -> None:
     with told(json=as_json):
         from saudagar.app.account import tables
 
-        tables.say(_room(context).with_desk(asked), getattr(tables, columns), as_json, nothing)
+        tables.say(room_of(context).with_desk(asked), getattr(tables, columns), as_json, nothing)
 
 
 def _days(room: Room, first: datetime, last: datetime | None) -> tuple[date, date]:

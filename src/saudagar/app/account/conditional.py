@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from saudagar.app.account.room import room_of
 from saudagar.app.errors import told
 from saudagar.model import ConditionalKind, Product, Side
 
@@ -36,7 +37,7 @@ def list_(context: typer.Context, as_json: _Json = False) -> None:
     with told(json=as_json):
         from saudagar.app.account import tables
 
-        rows = _room(context).with_desk(lambda desk: desk.account.conditionals())
+        rows = room_of(context).with_desk(lambda desk: desk.account.conditionals())
         tables.say(rows, tables.CONDITIONALS, as_json, "No conditional orders.")
 
 
@@ -71,7 +72,7 @@ def place(
         from saudagar.app.account.carry_out import place as place_once
         from saudagar.model import NewConditional, to_paise
 
-        room = _room(context)
+        room = room_of(context)
         instrument = room.master.resolve(symbol)
         legs = _legs(kind, _paise(trigger, price, target, target_price, stop, stop_price, trail))
         asked = NewConditional(
@@ -119,7 +120,7 @@ def modify(
         from saudagar.app.account.carry_out import carry_out
         from saudagar.model import NewConditional, to_paise
 
-        room = _room(context)
+        room = room_of(context)
         known = _known(room, id)
         instrument = room.master.get(known.instrument)
         given = _paise(trigger, price, target, target_price, stop, stop_price, trail)
@@ -155,7 +156,7 @@ def cancel(context: typer.Context, id: _Id, yes: _Yes = False) -> None:
     with told():
         from saudagar.app.account.carry_out import carry_out
 
-        room = _room(context)
+        room = room_of(context)
         known = _known(room, id)
         words = f"Cancel the {known.kind} order {id} of {known.instrument}"
         carry_out(
@@ -238,17 +239,6 @@ def _known(room: Room, id: str) -> ConditionalReport:
 
 
 def _words(asked: NewConditional, instrument: Instrument) -> str:
-    from saudagar.app.wording import price
+    from saudagar.app.account.tables import legs
 
-    legs = ", ".join(
-        f"{leg.name.lower()} {f'at {price(leg.trigger)}' if leg.trigger else 'at once'}"
-        f"{f' limit {price(leg.price)}' if leg.price else ''}{f' trailing {price(leg.trail)}' if leg.trail else ''}"
-        for leg in asked.legs
-    )
-    return f"{asked.kind} {asked.side} {asked.quantity} {instrument.symbol} {asked.product} ({legs})"
-
-
-def _room(context: typer.Context) -> Room:
-    room: Any = context.obj
-    found: Room = room
-    return found
+    return f"{asked.kind} {asked.side} {asked.quantity} {instrument.symbol} {asked.product} ({legs(asked)})"

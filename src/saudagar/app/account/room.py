@@ -14,6 +14,8 @@ from saudagar.model import ClientOrderId, Nanos
 from saudagar.model.errors import ConfigError
 
 if TYPE_CHECKING:
+    from typer import Context
+
     from saudagar.app.config import Secrets
     from saudagar.app.simulated import Simulated
     from saudagar.execution.account_ports import QuoteClient
@@ -182,3 +184,9 @@ class Room:
                 await client.stop()
 
         return asyncio.run(whole())
+
+
+def room_of(context: Context) -> Room:
+    """The account that the options before the command have chosen."""
+    room: Room = context.obj
+    return room

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         DepthLevel,
         Holding,
         LedgerEntry,
+        NewConditional,
         OptionQuote,
         OrderReport,
         Quote,
@@ -83,7 +84,8 @@ def _terms(report: OrderReport) -> str:
     return f"{terms.order_type} {at}".strip()
 
 
-def _legs(report: ConditionalReport) -> str:
+def legs(report: ConditionalReport | NewConditional) -> str:
+    """The triggers of a conditional order in words."""
     return ", ".join(
         f"{leg.name.lower()} {f'at {price(leg.trigger)}' if leg.trigger else 'at once'}"
         f"{f' limit {price(leg.price)}' if leg.price else ''}{f' trailing {price(leg.trail)}' if leg.trail else ''}"
@@ -246,7 +248,7 @@ CONDITIONALS = (
     Column("side", _text("side")),
     Column("quantity", _number("quantity"), right=True),
     Column("product", _text("product")),
-    Column("legs", _legs),
+    Column("legs", legs),
     Column("orders sent", lambda row: " ".join(row.orders) or NOTHING),
     Column("reason", _reason),
 )

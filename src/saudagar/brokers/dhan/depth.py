@@ -6,7 +6,6 @@ seen to refuse tokens made with PIN and TOTP where one from its web site worked 
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -44,7 +43,7 @@ class DhanDepth:
     watch
         The supervision of the sockets.
     clock
-        The time of a book, for which Dhan gives none. By default this machine's.
+        The time of a book, for which Dhan gives none.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class DhanDepth:
         watch: Watch | None = None,
         *,
         levels: int = 20,
-        clock: Callable[[], Nanos] = time.time_ns,
+        clock: Callable[[], Nanos],
     ) -> None:
         if levels not in INSTRUMENTS:
             raise Unsupported(f"Dhan has no depth of {levels} levels; it has {', '.join(map(str, INSTRUMENTS))}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -41,7 +42,7 @@ def goodbye(reason: int) -> Exception:
     return TokenRefused(words) if reason in _FINAL else ConnectionError(words)
 
 
-class Listener:
+class Listener(ABC):
     """The part of a market data client of the SDK's that receives until something breaks, and says when it is up."""
 
     connect: Callable[[], Awaitable[None]]  # the SDK's, like the socket
@@ -49,9 +50,9 @@ class Listener:
     outlet: Outlet
     _up = False
 
+    @abstractmethod
     async def receive(self) -> None:
         """Take one message from the socket and pass it on."""
-        raise NotImplementedError
 
     def settle(self, reason: int = 0) -> None:
         """The link is up, unless the server has said goodbye for `reason`: then that is raised."""
