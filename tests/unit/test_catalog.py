@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from saudagar.market.ist import DAY, at, midnight
 from saudagar.model import MINUTE, SECOND, Bar, InstrumentId
 from saudagar.model.errors import DataError
-from saudagar.storage import catalog as module
+from saudagar.storage import catalog_files
 from saudagar.storage.catalog import Catalog, interval_name, interval_of
 
 SBIN = InstrumentId("NSE_EQ:SBIN")
@@ -152,7 +152,7 @@ def test_a_failure_while_writing_leaves_the_old_file(catalog: Catalog, monkeypat
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_sync", full)
+        patch.setattr(catalog_files, "sync", full)
         with pytest.raises(OSError, match="No space left"):
             catalog.add(SBIN, MINUTE, bars(price=100), MONTH)
     assert catalog.read(SBIN, MINUTE, MONTH) == bars()

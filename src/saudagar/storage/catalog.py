@@ -8,23 +8,19 @@ whoever wants history.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import quote, unquote
 
 import msgspec
 
 from saudagar.market.ist import ist_day, midnight
 from saudagar.model import SECOND, Bar, InstrumentId, Nanos
 from saudagar.model.errors import DataError
+from saudagar.storage.catalog_files import alone, connect, folder_of, instrument_of, literal, no_glob, replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -172,9 +168,9 @@ class Catalog:
         )
         query = f"{_EXPORT} FROM ({_SORTED})"
         out.parent.mkdir(parents=True, exist_ok=True)
-        with _whole(out) as new:
+        with replacing(out) as new:
             values = {"files": files, "start": span[0], "end": span[1]}
-            return int(self._duckdb().execute(f"COPY ({query}) TO {_literal(new)} ({shape})", values).fetchall()[0][0])
+            return int(self._duckdb().execute(f"COPY ({query}) TO {literal(new)} ({shape})", values).fetchall()[0][0])
 
     def close(self) -> None:
         if self._connection is not None:
@@ -182,10 +178,7 @@ class Catalog:
             self._connection = None
 
     def _path(self, instrument: InstrumentId, interval: Nanos, month: date) -> Path:
-        segment, _, symbol = instrument.partition(":")
-        if not (segment and symbol):
-            raise DataError(f"expected an instrument such as NSE_EQ:RELIANCE, got {instrument!r}.")
-        folder = self.directory / interval_name(interval) / quote(segment, safe="") / quote(symbol, safe=" &")
+        folder = folder_of(self.directory / interval_name(interval), instrument)
         return folder / f"{month:%Y-%m}.parquet"
 
     def _files(self, instrument: InstrumentId, interval: Nanos, span: Span) -> list[str]:
@@ -203,7 +196,7 @@ class Catalog:
     ) -> None:
         path = self._path(instrument, interval, month)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._alone(path.parent):
+        with alone(self.directory, path.parent):
             note = self._note(path)
             if path.exists():
                 whole = (midnight(month), midnight(_next(month)))
@@ -220,9 +213,9 @@ class Catalog:
         connection = self._duckdb()
         connection.register("table_of_bars", table)
         try:
-            with _whole(path) as new:
+            with replacing(path) as new:
                 connection.execute(
-                    f"COPY (SELECT * FROM table_of_bars) TO {_literal(new)} "  # noqa: S608  # our own names
+                    f"COPY (SELECT * FROM table_of_bars) TO {literal(new)} "  # noqa: S608  # our own names
                     f"(FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false, KV_METADATA {{saudagar: '{words}'}})"
                 )
         finally:
@@ -247,12 +240,12 @@ class Catalog:
         files = sorted(folder.glob("????-??.parquet"))
         if not files:
             return None
-        interval, segment, symbol = folder.relative_to(self.directory).parts
+        interval = folder.relative_to(self.directory).parts[0]
         notes = [self._note(path) for path in files]
         query = "SELECT count(*), coalesce(min(start), 0), coalesce(max(start), 0) FROM read_parquet($files)"
         ((bars, first, last),) = self._duckdb().execute(query, {"files": [no_glob(path) for path in files]}).fetchall()
         return Entry(
-            instrument=InstrumentId(f"{unquote(segment)}:{unquote(symbol)}"),
+            instrument=instrument_of(folder),
             interval=interval_of(interval),
             bars=bars,
             first=first,
@@ -275,23 +268,9 @@ class Catalog:
                 raise DataError(f"{instrument}: two bars begin at {bar.start}.")
             seen.add(bar.start)
 
-    @contextmanager
-    def _alone(self, folder: Path) -> Iterator[None]:
-        """One writer at a time; what a killed one left behind is removed."""
-        handle = os.open(self.directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            for left in folder.glob(".*.parquet-*"):
-                left.unlink(missing_ok=True)
-            yield
-        finally:
-            os.close(handle)
-
     def _duckdb(self) -> Any:
         if self._connection is None:
-            import duckdb
-
-            self._connection = duckdb.connect(config={"threads": 2, "autoinstall_known_extensions": False})
+            self._connection = connect()
         return self._connection
 
 
@@ -330,37 +309,3 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
 def _joined(before: str, source: str) -> str:
     names = [name for name in before.split(", ") if name]
     return ", ".join(names if not source or source in names else [*names, source])
-
-
-def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
-
-
-def no_glob(path: Path) -> str:
-    """DuckDB takes file names for patterns."""
-    return re.sub(r"([*?\[])", r"[\1]", str(path))
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A new file to write beside `path`; it takes its place, synced, when the block ends well."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.fchmod(handle, 0o644)
-    os.close(handle)
-    new = Path(name)
-    try:
-        yield new
-        _sync(new)
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -21,7 +21,7 @@ import msgspec
 from saudagar.market.ist import IST, midnight
 from saudagar.model import SECOND, Bar, InstrumentId, Nanos
 from saudagar.model.errors import DataError
-from saudagar.storage.catalog import no_glob
+from saudagar.storage.catalog_files import no_glob
 
 FIELDS = ("time", "open", "high", "low", "close", "volume")
 
