@@ -25,7 +25,7 @@ from __future__ import annotations
 import csv
 import gzip
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from math import isfinite
 from operator import itemgetter
@@ -52,54 +52,41 @@ from saudagar.model.errors import CalendarError, DataError, UnknownInstrument
 
 _COLUMNS = ("timestamp", "ltp", "volume")
 _GATHERED = 2_000  # rows of one step after the close
+_EVER: Nanos = 1 << 62
 _NAMES = {"NIFTY50": "NIFTY", "NIFTYBANK": "BANKNIFTY"}
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
+    """A tick, and when it arrived (UTC ns)."""
+
     arrival: Nanos
     tick: Tick
 
 
-class RecordedDay:
-    """The day of `files`.
+class PlayedDay:
+    """A day of ticks at hand, played back in the order in which they arrived.
 
     Parameters
     ----------
-    files
-        One per instrument, all of one day.
-    calendar
-        The exchange's calendar; it must know the year.
+    rows
+        Per instrument, in the order of their arrival.
 
     Raises
     ------
-    DataError
-        If a file is missing, empty or not in the format, if two are of one instrument, or if the days differ; the
-        message names the file and the line.
     CalendarError
         If the day is no session, or of a year that the calendar does not know.
     """
 
     step_ns: Nanos = SECOND
 
-    def __init__(self, files: Sequence[str | Path], *, calendar: SourceCalendar | None = None) -> None:
-        if not files:
-            raise DataError("no tick file was given; expected one per instrument.")
-        calendar = calendar or Calendar()
-        read = {path: _read(path) for path in dict.fromkeys(map(Path, files))}
-        self.day = _common_day(read)
-        self.instruments = tuple(_instrument(path, rows, self.day) for path, rows in read.items())
-        _check_distinct(list(read), self.instruments)
-        window = continuous_window(calendar.phases_of(self.instruments[0], self.day))
-        if window is None:
-            raise CalendarError(f"{self.day:%a %Y-%m-%d} is no session, so its ticks cannot be played.")
-        self._opening, self._close = window
-        self._windows = {each.id: continuous_window(calendar.phases_of(each, self.day)) for each in self.instruments}
-        self._of: dict[InstrumentId, list[_Row]] = {
-            instrument.id: list(_arrivals(instrument.id, rows, self.day, self._opening))
-            for instrument, rows in zip(self.instruments, read.values(), strict=True)
-        }
-        every = (row for rows in self._of.values() for row in rows)
-        self._rows = sorted(every, key=itemgetter(0))  # stable: the order of each file stays
+    def __init__(self, day: date, rows: Mapping[Instrument, Sequence[Row]], calendar: SourceCalendar) -> None:
+        self.day = day
+        self.instruments = tuple(rows)
+        self._opening, self._close = trading_hours(self.instruments, day, calendar)
+        self._windows = {each.id: continuous_window(calendar.phases_of(each, day)) for each in self.instruments}
+        self._of = {instrument.id: each for instrument, each in rows.items()}
+        every = (row for each in rows.values() for row in each)
+        self._rows = sorted(every, key=itemgetter(0))  # stable: the order of each instrument stays
         self._now: Nanos = 0
 
     def steps(self) -> Iterator[tuple[Nanos, list[Tick]]]:
@@ -120,7 +107,7 @@ class RecordedDay:
         """The day's first price: the files do not know yesterday."""
         rows = self._of.get(instrument)
         if rows is None:
-            raise UnknownInstrument(f"no tick file of {instrument!r} was given.")
+            raise UnknownInstrument(f"there are no ticks of {instrument!r} on this day.")
         return next((tick.ltp for _, tick in rows if tick.ltp > 0), 0)
 
     def history(self, instrument: InstrumentId, interval: Nanos, start: Nanos, end: Nanos) -> list[Bar]:
@@ -132,6 +119,14 @@ class RecordedDay:
             return []
         bars = resample(list(self._minutes(instrument, window)), interval, *window)
         return [bar for bar in bars if bar.end <= self._now and start <= bar.start < end]
+
+    def bars(self, instrument: InstrumentId, interval: Nanos) -> list[Bar]:
+        """All bars of the day, however far it has been played."""
+        now, self._now = self._now, _EVER
+        try:
+            return self.history(instrument, interval, 0, _EVER)
+        finally:
+            self._now = now
 
     def _minutes(self, instrument: InstrumentId, window: tuple[Nanos, Nanos]) -> Iterator[Bar]:
         prices: list[Paise] = []
@@ -156,20 +151,87 @@ class RecordedDay:
                 yield tick
 
 
+class RecordedDay(PlayedDay):
+    """The day of `files`.
+
+    Parameters
+    ----------
+    files
+        One per instrument, all of one day.
+    calendar
+        The exchange's calendar; it must know the year.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, empty or not in the format, if two are of one instrument, or if the days differ; the
+        message names the file and the line.
+    CalendarError
+        If the day is no session, or of a year that the calendar does not know.
+    """
+
+    def __init__(self, files: Sequence[str | Path], *, calendar: SourceCalendar | None = None) -> None:
+        if not files:
+            raise DataError("no tick file was given; expected one per instrument.")
+        calendar = calendar or Calendar()
+        read = {path: _read(path) for path in dict.fromkeys(map(Path, files))}
+        day = _common_day(read)
+        instruments = tuple(_instrument(path, rows, day) for path, rows in read.items())
+        _check_distinct(list(read), instruments)
+        opening, _ = trading_hours(instruments, day, calendar)
+        every = zip(instruments, read.values(), strict=True)
+        super().__init__(day, {each: _arrived(each.id, rows, day, opening) for each, rows in every}, calendar)
+
+
+def trading_hours(instruments: Sequence[Instrument], day: date, calendar: SourceCalendar) -> tuple[Nanos, Nanos]:
+    """The first opening and the last close of continuous trading of any of `instruments`.
+
+    Raises
+    ------
+    CalendarError
+        If `day` is no session of theirs.
+    """
+    windows = [window for each in instruments if (window := continuous_window(calendar.phases_of(each, day)))]
+    if not windows:
+        raise CalendarError(f"{day:%a %Y-%m-%d} is no session, so its ticks cannot be played.")
+    return min(opening for opening, _ in windows), max(close for _, close in windows)
+
+
+def arrival_times(stamps: Iterable[Nanos], day: date, opening: Nanos) -> list[Nanos]:
+    """When rows with these timestamps arrived, in their order; the rule stands at the head of this module."""
+    stamps = list(stamps)
+    end = midnight(day) + DAY
+    clock = next((ts for ts in stamps if opening <= ts < end), opening)
+    times: list[Nanos] = []
+    for ts in stamps:
+        if clock < ts < end:
+            clock = ts
+        times.append(clock)
+    return times
+
+
+def listed(symbol: str, price: Paise, day: date) -> Instrument:
+    """The index or share that recorded ticks call `symbol`, on the tick grid of that `price` and `day`.
+
+    Raises
+    ------
+    DataError
+        If it is no symbol of an exchange.
+    """
+    found = by_symbol(_NAMES.get(symbol, symbol))
+    return msgspec.structs.replace(found, tick_size=equity_tick(price, day)) if found.segment.tradable else found
+
+
 def _bar(instrument: InstrumentId, start: Nanos, prices: Sequence[Paise], volume: int) -> Bar:
     first, high, low, last = prices[0], max(prices), min(prices), prices[-1]
     return Bar(instrument, MINUTE, start, start + MINUTE, first, high, low, last, volume, len(prices))
 
 
-def _arrivals(
+def _arrived(
     instrument: InstrumentId, rows: Sequence[tuple[Nanos, Paise, int]], day: date, opening: Nanos
-) -> Iterator[_Row]:
-    end = midnight(day) + DAY
-    clock = next((ts for ts, _, _ in rows if opening <= ts < end), opening)
-    for ts, ltp, volume in rows:
-        if clock < ts < end:
-            clock = ts
-        yield _Row(clock, Tick(instrument, ts, ltp, volume))
+) -> list[Row]:
+    times = arrival_times((ts for ts, _, _ in rows), day, opening)
+    return [Row(at, Tick(instrument, *row)) for at, row in zip(times, rows, strict=True)]
 
 
 def _read(path: Path) -> list[tuple[Nanos, Paise, int]]:
@@ -237,12 +299,13 @@ def _day_of(rows: Sequence[tuple[Nanos, Paise, int]]) -> date:
 
 def _instrument(path: Path, rows: Sequence[tuple[Nanos, Paise, int]], day: date) -> Instrument:
     """The instrument that the file's name begins with, on the tick grid of that day."""
-    word = path.name.split(".", 1)[0].split("_", 1)[0].upper()
-    found = by_symbol(_NAMES.get(word, word))
-    if not found.segment.tradable:
-        return found
     price = next((ltp for _, ltp, _ in rows if ltp > 0), 0)
-    return msgspec.structs.replace(found, tick_size=equity_tick(price, day))
+    return listed(symbol_of(path), price, day)
+
+
+def symbol_of(path: Path) -> str:
+    """The symbol that the name of a tick file begins with."""
+    return path.name.split(".", 1)[0].split("_", 1)[0].upper()
 
 
 def _check_distinct(paths: Sequence[Path], instruments: Sequence[Instrument]) -> None:
