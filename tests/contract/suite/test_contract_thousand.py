@@ -15,6 +15,7 @@ from saudagar.model import ClientOrderId
 from saudagar.model.errors import AuthError, BrokerError, OutcomeUnknown, RateLimited
 
 ORDERS = 1_000
+PATIENT = (10.0, 10.0)  # seconds; the wire breaks, it does not make anybody wait
 PART = 100  # of them on one day: Kite's look-up reads the whole book of the day
 PLACES = (None, Break.CONNECT, Break.WRITE, Break.ACCEPT, Break.READ)
 
@@ -69,7 +70,7 @@ def test_a_thousand_submits_over_a_broken_wire(name):
     there: Counter[str] = Counter()
     ends: Counter[str] = Counter()
     for seed in range(ORDERS // PART):
-        with floor_of(name) as floor, stage_of(name, floor) as stage:
+        with floor_of(name) as floor, stage_of(name, floor, timeout=PATIENT) as stage:
             stage.faults(
                 FaultRule(kind=FaultKind.GARBLED, endpoint=f"{name}.orders.place", probability=0.05),
                 FaultRule(kind=FaultKind.TOO_MANY, endpoint=f"{name}.orders.place", probability=0.05),

@@ -1,14 +1,21 @@
-"""A wire that breaks when it is told to: TCP between a client and the exchange, one fault per request."""
+"""A wire that breaks when it is told to: between a client and the exchange, one fault per request.
+
+A fault belongs to the request that it strikes, which is told by its bytes alone: a head, and the body that the head
+names. So it matters neither how TCP cuts the bytes up nor when they come, and an answer that comes too late on another
+connection takes no fault away.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from enum import StrEnum
 
 from saudagar.exchange.face import abort
 
-_METHODS = (b"GET ", b"POST ", b"PUT ", b"DELETE ")
+_LONGEST = 1 << 18  # bytes of a head
+_LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)\r\n", re.IGNORECASE)
 
 
 class Break(StrEnum):
@@ -42,13 +49,14 @@ class Wire:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        self._server = await asyncio.start_server(self._take, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._take, "127.0.0.1", self.port, limit=_LONGEST)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def shut(self) -> None:
         """Listen no more, and hang up on everybody."""
         if self._server is not None:
             self._server.close()
+            self._server = None
         self.cut()
 
     def cut(self) -> None:
@@ -64,6 +72,11 @@ class Wire:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def struck(self) -> Break | None:
+        """What happens to the request that begins now."""
+        broken, self.next = self.next, None
+        return broken
+
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -71,8 +84,9 @@ class Wire:
         self._live.add(writer)
         try:
             # a cancellation ends here: the server's own callback would log it
-            with contextlib.suppress(OSError, asyncio.CancelledError):
-                await self._join(reader, writer)
+            with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
+                if self._server is not None:  # shut since this one knocked
+                    await self._join(reader, writer)
         finally:
             self._drop(writer)
             self._tasks.discard(task)
@@ -80,48 +94,56 @@ class Wire:
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._target)
         self._live.add(up_writer)
-        answers: asyncio.Task[None] | None = None
+        link = _Link(self)
+        answers = asyncio.create_task(link.answers(up_reader, writer))
         try:
-            first = await reader.read(1 << 16)
-            stream = b"upgrade: websocket" in first.lower()
-            answers = asyncio.create_task(self._answers(up_reader, writer, stream))
-            await self._requests(first, reader, up_writer, stream)
+            await link.requests(reader, up_writer)
         finally:
             self._drop(up_writer)
-            if answers is not None:
-                answers.cancel()
-                await asyncio.wait({answers})
+            answers.cancel()
+            await asyncio.wait({answers})
 
     def _drop(self, writer: asyncio.StreamWriter) -> None:
         self._live.discard(writer)
         abort(writer.transport)
 
-    async def _requests(
-        self, data: bytes, reader: asyncio.StreamReader, up: asyncio.StreamWriter, stream: bool
-    ) -> None:
+
+class _Link:
+    """One connection through the wire: requests one after the other, or a stream."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._broken: Break | None = None  # what strikes the present request
+
+    async def requests(self, reader: asyncio.StreamReader, up: asyncio.StreamWriter) -> None:
+        """Pass whole requests on until one breaks. Raises `EOFError` when the client has gone."""
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if b"upgrade: websocket" in head.lower():
+                return await self._stream(head, reader, up)
+            self._broken = self._wire.struck()
+            if self._broken is Break.WRITE:
+                return None
+            assert b"transfer-encoding" not in head.lower(), "a body without a length"
+            length = _LENGTH.search(head)
+            body = await reader.readexactly(int(length[1]) if length else 0)
+            if not self._wire.frozen:
+                up.write(head + body)
+
+    async def _stream(self, data: bytes, reader: asyncio.StreamReader, up: asyncio.StreamWriter) -> None:
         while data:
-            # the body of a request that was refused by its head may still be on its way
-            if self.next is Break.WRITE and not stream and data.startswith(_METHODS):
-                self.next = None
-                return
-            if not self.frozen:
+            if not self._wire.frozen:
                 up.write(data)
             data = await reader.read(1 << 16)
 
-    async def _answers(self, reader: asyncio.StreamReader, down: asyncio.StreamWriter, stream: bool) -> None:
+    async def answers(self, reader: asyncio.StreamReader, down: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(1 << 16):
-                if self.frozen:
+                if self._wire.frozen or self._broken is Break.STALL:
                     continue
-                if stream:
-                    down.write(data)
-                    continue
-                broken, self.next = self.next, None
-                if broken is Break.STALL:
-                    continue
-                if broken is Break.READ:
+                if self._broken is Break.READ:
                     down.write(data[: len(data) // 2])
-                if broken in (Break.ACCEPT, Break.READ):
+                if self._broken in (Break.ACCEPT, Break.READ):
                     break
                 down.write(data)
         abort(down.transport)
