@@ -48,6 +48,19 @@ class Kernel:
         """
 
 
+class Warming(ABC):
+    """A step that does more before its first value than ever after."""
+
+    __slots__ = ()
+
+    settled: Step | None
+    """Once warm: the bare step. It takes finite inputs only."""
+
+    @abstractmethod
+    def __call__(self, *row: float) -> Any:
+        """One bar, whatever its inputs are."""
+
+
 class Computed(Kernel, ABC):
     """What a node computes, both ways; the few kernels that are none of these the drivers fill themselves."""
 

@@ -9,6 +9,7 @@ import operator
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -59,7 +60,7 @@ class Align(Kernel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Pure(Computed):
+class Pure(Computed):
     """A function of this bar's values alone; `name` picks it from the table below."""
 
     name: str
@@ -67,35 +68,40 @@ class _Pure(Computed):
     def words(self) -> tuple[Any, ...]:
         return (self.name,)
 
+    @property
+    def formula(self) -> str:
+        """Python for one bar; ``{0}``, ``{1}`` … stand for the inputs. For a driver that writes a graph as code."""
+        return _TABLE[self.name][0]
+
     def batch(self, *inputs: Floats) -> Arrays:
         result: Floats = _TABLE[self.name][1](*inputs)
         return result
 
     def live(self) -> Step:
-        return _TABLE[self.name][0]
+        return _compiled(self.formula)
 
 
 @dataclass(frozen=True, slots=True)
-class Elementwise(_Pure):
+class Elementwise(Pure):
     """Number from numbers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Compare(_Pure):
+class Compare(Pure):
     """True or false from two numbers; undefined if either is."""
 
     boolean: ClassVar[bool | None] = True
 
 
 @dataclass(frozen=True, slots=True)
-class Logic(_Pure):
+class Logic(Pure):
     """Kleene's and, or, not."""
 
     boolean: ClassVar[bool | None] = True
 
 
 @dataclass(frozen=True, slots=True)
-class Choose(_Pure):
+class Choose(Pure):
     """One of two, both numbers or both conditions."""
 
     boolean: ClassVar[bool | None] = None
@@ -111,31 +117,39 @@ def _divide(a: Floats, b: Floats) -> Floats:
     return quotient
 
 
+@cache
+def _compiled(formula: str) -> Step:
+    names = [name for number, name in enumerate("abc") if f"{{{number}}}" in formula]
+    code = f"lambda {', '.join(names)}: {formula.format(*names)}"
+    step: Step = eval(code, {"NAN": NAN})  # noqa: S307  # a line of the table below
+    return step
+
+
 # name: one bar, all bars. A NaN fails every comparison; the order of the tests lets it through.
-_TABLE: dict[str, tuple[Step, Step]] = {
-    "add": (operator.add, np.add),
-    "sub": (operator.sub, np.subtract),
-    "mul": (operator.mul, np.multiply),
-    "div": (lambda a, b: a / b if b else NAN, _divide),
-    "neg": (operator.neg, np.negative),
-    "abs": (operator.abs, np.abs),
-    "max": (lambda a, b: a if a >= b or a != a else b, lambda a, b: np.where((a >= b) | (a != a), a, b)),
-    "min": (lambda a, b: a if a <= b or a != a else b, lambda a, b: np.where((a <= b) | (a != a), a, b)),
-    "gt": (lambda a, b: 1.0 if a > b else 0.0 if a <= b else NAN, lambda a, b: _truths(a > b, a <= b)),
-    "ge": (lambda a, b: 1.0 if a >= b else 0.0 if a < b else NAN, lambda a, b: _truths(a >= b, a < b)),
-    "lt": (lambda a, b: 1.0 if a < b else 0.0 if a >= b else NAN, lambda a, b: _truths(a < b, a >= b)),
-    "le": (lambda a, b: 1.0 if a <= b else 0.0 if a > b else NAN, lambda a, b: _truths(a <= b, a > b)),
+_TABLE: dict[str, tuple[str, Step]] = {
+    "add": ("{0} + {1}", np.add),
+    "sub": ("{0} - {1}", np.subtract),
+    "mul": ("{0} * {1}", np.multiply),
+    "div": ("{0} / {1} if {1} else NAN", _divide),
+    "neg": ("-{0}", np.negative),
+    "abs": ("abs({0})", np.abs),
+    "max": ("{0} if {0} >= {1} or {0} != {0} else {1}", lambda a, b: np.where((a >= b) | (a != a), a, b)),
+    "min": ("{0} if {0} <= {1} or {0} != {0} else {1}", lambda a, b: np.where((a <= b) | (a != a), a, b)),
+    "gt": ("1.0 if {0} > {1} else 0.0 if {0} <= {1} else NAN", lambda a, b: _truths(a > b, a <= b)),
+    "ge": ("1.0 if {0} >= {1} else 0.0 if {0} < {1} else NAN", lambda a, b: _truths(a >= b, a < b)),
+    "lt": ("1.0 if {0} < {1} else 0.0 if {0} >= {1} else NAN", lambda a, b: _truths(a < b, a >= b)),
+    "le": ("1.0 if {0} <= {1} else 0.0 if {0} > {1} else NAN", lambda a, b: _truths(a <= b, a > b)),
     "and": (
-        lambda a, b: a * b if a and b else 0.0,
+        "{0} * {1} if {0} and {1} else 0.0",
         lambda a, b: np.where((a != 0.0) & (b != 0.0), a * b, 0.0),
     ),
     "or": (
-        lambda a, b: 1.0 if a == 1.0 or b == 1.0 else a + b,
+        "1.0 if {0} == 1.0 or {1} == 1.0 else {0} + {1}",
         lambda a, b: np.where((a == 1.0) | (b == 1.0), 1.0, a + b),
     ),
-    "not": (lambda a: 1.0 - a, lambda a: 1.0 - a),
+    "not": ("1.0 - {0}", lambda a: 1.0 - a),
     "if": (
-        lambda c, a, b: a if c == 1.0 else b if c == 0.0 else NAN,
+        "{1} if {0} == 1.0 else {2} if {0} == 0.0 else NAN",
         lambda c, a, b: np.where(c == 1.0, a, np.where(c == 0.0, b, NAN)),
     ),
 }

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from saudagar.indicators.bars import SESSION_OPEN, bucket_end, check_bar, trading_time
-from saudagar.indicators.evaluate import check_intervals, ordered
-from saudagar.indicators.expr import Expr, align
-from saudagar.indicators.kernel import NAN, Computed, Step
-from saudagar.indicators.kernels import Align, Const, Field
-from saudagar.model import Bar, Nanos
+from saudagar.indicators.evaluate import check_intervals
+from saudagar.indicators.expr import Expr
+from saudagar.indicators.kernel import Step, Warming
+from saudagar.indicators.program import Lane, Row, program
+from saudagar.model import Bar, InstrumentId, Nanos
 from saudagar.model.errors import DataError
 
-_FIELDS = {"open": 0, "high": 1, "low": 2, "close": 3, "volume": 4, "day": 5, "since": 6, "until": 7}
 _check_intervals = lru_cache(maxsize=256)(check_intervals)
-_Row = tuple[float, float, float, float, float, int, int, int]
 
 
 class Live:
     """The state of a graph over one instrument's bars.
 
-    Built as slots and a list of operations: each value has a slot, each operation reads slots and writes one. Which
-    they are is worked out once per graph and shared (`_Layout`): what a thousand instruments keep of their own is
+    The graph is compiled once (`indicators.program`) and shared: what a thousand instruments keep of their own is
     small, for at the end of a minute all of it comes from memory, not from a cache. Cheap to make, one per instrument
     and strategy; warmed up by stepping through history.
 
@@ -36,15 +33,14 @@ class Live:
     """
 
     def __init__(self, exprs: Sequence[Expr], *, session_open: Nanos = SESSION_OPEN) -> None:
-        self._layout = layout = _layout(tuple(exprs))
+        self._program = made = program(tuple(exprs))
         self._session_open = session_open
-        self._slots: list[Any] = list(layout.slots)
-        self._identity: tuple[str, Nanos] | None = None
+        self._instrument: InstrumentId | None = None
+        self._interval: Nanos = 0
         self._last_end: Nanos = -(1 << 63)
-        self._base = _Lane(layout.base, self._slots)
-        self._higher = [
-            (_Forming(interval, session_open), _Lane(plan, self._slots)) for interval, plan in layout.higher
-        ]
+        self._held: list[Any] = list(made.held)
+        self._base = _State(made.base)
+        self._higher = [(_Forming(interval, session_open), _State(lane)) for interval, lane in made.higher]
 
     def step(self, bar: Bar) -> tuple[float | bool, ...]:
         """Take the next closed bar; give the value of each expression at it.
@@ -61,117 +57,51 @@ class Live:
         ConfigError
             At the first bar: its interval cannot serve a node of the graph. Nothing has changed then.
         """
-        self._accept(bar)
-        day, since = trading_time(bar.start, self._session_open)
-        until = since + bar.end - bar.start
-        prices = float(bar.open), float(bar.high), float(bar.low), float(bar.close)
-        row: _Row = (*prices, float(bar.volume), day, since, until)
-        for forming, lane in self._higher:
-            for closed in forming.push(row, bar.interval):
-                lane.run(closed)
-        self._base.run(row)
-        slots = self._slots
-        return tuple([slots[at] == 1.0 if boolean else slots[at] for at, boolean in self._layout.outputs])
-
-    def _accept(self, bar: Bar) -> None:
         check_bar(bar)
-        if self._identity is None:
-            _check_intervals(self._layout.nodes, bar.interval)
-            self._identity = bar.instrument, bar.interval
-        if bar.instrument != self._identity[0] or bar.interval != self._identity[1]:
-            raise DataError(f"a bar of {self._identity} is wanted, got {bar!r}.")
-        if bar.start < self._last_end:
-            raise DataError(f"a bar from {self._last_end} on is wanted, got the late {bar!r}.")
+        if bar.instrument != self._instrument or bar.interval != self._interval or bar.start < self._last_end:
+            self._begin(bar)
         self._last_end = bar.end
+        day = since = 0
+        if self._program.timed:
+            day, since = trading_time(bar.start, self._session_open)
+        row = (bar.open, bar.high, bar.low, bar.close, bar.volume, day, since, since + bar.end - bar.start)
+        for forming, state in self._higher:
+            for closed in forming.push(row, bar.interval):
+                state.run(closed, self._held)
+        return self._base.run(row, self._held)
+
+    def _begin(self, bar: Bar) -> None:
+        if self._instrument is not None:
+            if bar.instrument != self._instrument or bar.interval != self._interval:
+                raise DataError(f"a bar of {(self._instrument, self._interval)} is wanted, got {bar!r}.")
+            raise DataError(f"a bar from {self._last_end} on is wanted, got the late {bar!r}.")
+        _check_intervals(self._program.nodes, bar.interval)
+        self._instrument, self._interval = bar.instrument, bar.interval
 
 
-class _Operation(NamedTuple):
-    """Where one operation writes and what it reads. `b` is -1 for one source, `sources` is empty below three."""
+class _State:
+    """What one instrument keeps of a lane: a step for each node that remembers."""
 
-    to: int
-    a: int
-    b: int
-    sources: tuple[int, ...]
+    __slots__ = ("_lane", "_steps", "_warming")
 
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._steps: list[Step] = [kernel.live() for kernel in lane.kernels]
+        self._warming = [at for at in lane.finite if isinstance(self._steps[at], Warming)]
 
-class _LanePlan(NamedTuple):
-    """The operations that run when a bar of one interval closes, and where that bar's fields go."""
+    def run(self, row: Row, held: list[Any]) -> tuple[float | bool, ...]:
+        values = self._lane.run(row, self._steps, held)
+        if self._warming:
+            self._settle()
+        return values
 
-    first: int
-    kernels: tuple[Computed, ...]
-    operations: tuple[_Operation, ...]
-
-
-class _Layout(NamedTuple):
-    """What all instruments of one graph share."""
-
-    nodes: tuple[Expr, ...]
-    slots: tuple[Any, ...]  # as they are before the first bar
-    base: _LanePlan
-    higher: tuple[tuple[Nanos, _LanePlan], ...]
-    outputs: tuple[tuple[int, bool], ...]  # slot, and whether it is a condition
-
-
-@lru_cache(maxsize=256)
-def _layout(exprs: tuple[Expr, ...]) -> _Layout:
-    roots = [align(expr) for expr in exprs]
-    nodes = tuple(ordered(roots))
-    slots: list[Any] = []
-    place: dict[Expr, int] = {}
-    first: dict[Nanos, int] = {}
-    parts: dict[Nanos, list[tuple[Computed, _Operation]]] = {}
-    for interval in dict.fromkeys([0, *(node.interval or 0 for node in nodes)]):
-        first[interval], parts[interval] = len(slots), []
-        slots += [NAN] * len(_FIELDS)
-    for node in nodes:
-        interval = node.interval or 0
-        match node.kernel:
-            case Field(name):
-                place[node] = first[interval] + _FIELDS[name]
-            case Align():
-                place[node] = place[node.inputs[0]]  # a slot holds its value until its lane runs again
-            case Const(value):
-                place[node] = len(slots)
-                slots.append(value)
-            case kernel:
-                assert isinstance(kernel, Computed)
-                place[node] = len(slots)
-                slots.append((NAN,) * kernel.outputs if kernel.outputs else NAN)
-                parts[interval].append((kernel, _operation(place[node], [place[part] for part in node.inputs])))
-    plans = {
-        interval: _LanePlan(first[interval], tuple(kernel for kernel, _ in part), tuple(place for _, place in part))
-        for interval, part in parts.items()
-    }
-    base = plans.pop(0)
-    return _Layout(nodes, tuple(slots), base, tuple(plans.items()), tuple((place[r], r.boolean) for r in roots))
-
-
-def _operation(to: int, sources: list[int]) -> _Operation:
-    if len(sources) > 2:
-        return _Operation(to, sources[0], sources[1], tuple(sources))
-    return _Operation(to, sources[0], sources[1] if len(sources) == 2 else -1, ())
-
-
-class _Lane:
-    """One instrument's steps of a lane."""
-
-    __slots__ = ("_plan", "_slots", "_steps")
-
-    def __init__(self, plan: _LanePlan, slots: list[Any]) -> None:
-        self._plan = plan
-        self._slots = slots
-        self._steps: list[Step] = [kernel.live() for kernel in plan.kernels]
-
-    def run(self, row: _Row) -> None:
-        slots, plan = self._slots, self._plan
-        slots[plan.first : plan.first + len(row)] = row
-        for step, (to, a, b, sources) in zip(self._steps, plan.operations, strict=True):
-            if b < 0:
-                slots[to] = step(slots[a])
-            elif not sources:
-                slots[to] = step(slots[a], slots[b])
-            else:
-                slots[to] = step(*[slots[at] for at in sources])
+    def _settle(self) -> None:
+        """Call what has warmed up directly from now on: what it reads is always finite."""
+        for at in self._warming:
+            step = self._steps[at]
+            if isinstance(step, Warming) and step.settled is not None:
+                self._steps[at] = step.settled
+        self._warming = [at for at in self._warming if isinstance(self._steps[at], Warming)]
 
 
 class _Forming:
@@ -182,9 +112,9 @@ class _Forming:
     def __init__(self, interval: Nanos, session_open: Nanos) -> None:
         self._interval = interval
         self._session_open = session_open
-        self._row: _Row | None = None
+        self._row: Row | None = None
 
-    def push(self, row: _Row, interval: Nanos) -> list[_Row]:
+    def push(self, row: Row, interval: Nanos) -> list[Row]:
         """Add a lower bar; give the higher bars that closed by its end, oldest first."""
         if interval == self._interval:
             return [row]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from saudagar.indicators.bars import Floats
-from saudagar.indicators.kernel import NAN, Arrays, Computed, Step
+from saudagar.indicators.kernel import NAN, Arrays, Computed, Step, Warming
 from saudagar.model import Nanos
 
 Params = tuple[tuple[str, float], ...]
@@ -50,7 +50,7 @@ class TaLib(Computed):
         return columns if self.outputs else columns[0]
 
     def live(self) -> Step:
-        return _Handle(self).step
+        return _Handle(self)
 
     def need(self, interval: Nanos) -> tuple[int, int]:
         return 0, _lookback(self.name, self.params)
@@ -96,24 +96,24 @@ def _lookback(name: str, params: Params) -> int:
     return int(_load("talib.abstract").Function(name, **dict(params)).lookback)
 
 
-class _Handle:
+class _Handle(Warming):
     """Collects the rows of the warm-up, opens TA-Lib's handle on them, then carries it forward."""
 
-    __slots__ = ("_kernel", "_rows", "_undefined", "_update", "_warm")
+    __slots__ = ("_kernel", "_rows", "_undefined", "_warm", "settled")
 
     def __init__(self, kernel: TaLib) -> None:
         self._kernel = kernel
         self._rows: list[tuple[float, ...]] = []
         self._warm = _lookback(kernel.name, kernel.params)
         self._undefined: Any = (NAN,) * kernel.outputs if kernel.outputs else NAN
-        self._update: Any = None
+        self.settled: Step | None = None
 
-    def step(self, *row: float) -> Any:
+    def __call__(self, *row: float) -> Any:
         for x in row:
             if not isfinite(x):
                 return self._undefined
-        if self._update is not None:
-            return self._update(*row)
+        if self.settled is not None:
+            return self.settled(*row)
         self._rows.append(row)
         return self._undefined if len(self._rows) <= self._warm else self._open()
 
@@ -121,5 +121,5 @@ class _Handle:
         columns = [np.array(column) for column in zip(*self._rows, strict=True)]
         handle = getattr(_load("talib.stream"), self._kernel.name)(*columns, **dict(self._kernel.params))
         self._rows.clear()
-        self._update = handle.update
+        self.settled = handle.update
         return handle.value
