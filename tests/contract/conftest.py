@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date
 from typing import Any
 
 import pytest
+from tests.contract.served import Served
 from tests.scripted import Server
 
-from saudagar.exchange.pace import PaceClient
-from saudagar.exchange.server import RunningExchange, serve
 from saudagar.market.ist import DAY, at
 from saudagar.model import MINUTE, SECOND, Bar, Instrument, InstrumentId, InstrumentKind, Nanos, Segment, Tick
 
@@ -102,51 +98,14 @@ def _quoted(instrument: Instrument, ts: Nanos, price: int, volume: int) -> Tick:
     return Tick(instrument.id, ts, price, volume, bids, asks)
 
 
-class Market:
-    """A served day in a thread; `step` lets it move, in lock-step, as a desk would."""
+class Market(Served):
+    """A served day; `step` lets it move as a desk would."""
 
     def __init__(self, day: ScriptedDay, **options: Any) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self.exchange: RunningExchange = self.call(serve(day, lockstep=True, **options))
+        super().__init__(day, **options)
         self.base = f"http://127.0.0.1:{self.exchange.ports.dhan}"
         self.upstox = f"http://127.0.0.1:{self.exchange.ports.upstox}"
         self.control = f"http://127.0.0.1:{self.exchange.ports.control}"
-        self.pace = self.call(PaceClient.connect(f"ws://127.0.0.1:{self.exchange.ports.control}/pace"))
-        self.wait(lambda: self.exchange.steps > 0)
-
-    def call(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
-
-    def wait(self, ready: Any, seconds: float = 30.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not ready():
-            assert time.monotonic() < deadline, "waited in vain"
-            time.sleep(0.002)
-
-    def step(self, count: int = 1) -> None:
-        """Acknowledge everything until `count` more steps have begun, or the day is over; the market waits in the last.
-
-        A step whose frame a fault has swallowed is not waited for: the market passes it by itself, and it counts.
-        """
-        exchange = self.exchange
-        wanted = exchange.steps + count
-
-        async def moved() -> bool:  # in the market's own loop: looked at from here, `now` might be a step ahead
-            if exchange.steps >= wanted or exchange.finished.is_set():
-                return True
-            await self.pace.ack(exchange.tape.now, exchange.updates.sent or 0)
-            return False
-
-        self.wait(lambda: self.call(moved()), 5.0 * count)
-
-    def close(self) -> None:
-        self.call(self.pace.close())
-        self.call(self.exchange.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-        self._loop.close()
 
 
 @pytest.fixture

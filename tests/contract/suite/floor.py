@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
+from tests.contract.served import Served
 from tests.contract.suite.market import CalledDay
 from tests.contract.suite.wire import Wire
 
 from saudagar.exchange.faults import FaultPlan, FaultRule
-from saudagar.exchange.pace import PaceClient
 from saudagar.exchange.process import Account
-from saudagar.exchange.server import RunningExchange, serve
 
 WIRED = ("dhan", "upstox", "kite")
 CAPITAL = 50_00_00_000_00
@@ -31,45 +27,18 @@ ACCOUNT = Account(
     dhan_secret="canary-dhan-secret",
 )
 
-T = TypeVar("T")
 
-
-class Floor:
-    """An exchange in a thread of its own that moves in lock-step, with a wire in front of each face that may break."""
+class Floor(Served):
+    """An exchange with a wire in front of each face that may break."""
 
     def __init__(self, day: CalledDay | None = None, *, names: tuple[str, ...] = WIRED, **options: Any) -> None:
         self.day = day or CalledDay()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
         options = {"writes_per_second": 0, "account": ACCOUNT} | options
-        self.exchange: RunningExchange = self.call(serve(self.day, lockstep=True, **options))
+        super().__init__(self.day, **options)
         self.account: Account = options["account"]
         self.wires = {name: Wire(getattr(self.exchange.ports, name)) for name in names}
         for wire in self.wires.values():
             self.call(wire.open())
-        self._pace: PaceClient = self.call(PaceClient.connect(f"ws://127.0.0.1:{self.exchange.ports.control}/pace"))
-        self._wait(lambda: self.exchange.steps > 0)
-
-    def call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
-
-    def step(self) -> None:
-        """Acknowledge all there is until one more step has begun."""
-        exchange, before = self.exchange, self.exchange.steps
-
-        def moved() -> bool:
-            if exchange.steps == before:
-                self.call(self._pace.ack(exchange.tape.now, exchange.updates.sent or 0))
-            return exchange.steps > before
-
-        self._wait(moved)
-
-    def _wait(self, ready: Callable[[], bool], seconds: float = 30.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not ready():
-            assert time.monotonic() < deadline, "the market does not move"
-            time.sleep(0.002)
 
     def faults(self, *rules: FaultRule, seed: int = 1) -> None:
         self.exchange.wire.plan = FaultPlan(rules, seed)
@@ -93,22 +62,9 @@ class Floor:
         self.call(self._hang_up())
 
     def close(self) -> None:
-        self.call(self._pace.close())
         for wire in self.wires.values():
             self.call(wire.close())
-        self.call(self.exchange.stop())
-        self.call(end_tasks())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-        self._loop.close()
-
-
-async def end_tasks() -> None:
-    """End what still waits in this loop: a connection whose other end broke off is served until somebody says stop."""
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
+        super().close()
 
 
 @contextmanager
