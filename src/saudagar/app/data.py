@@ -1,15 +1,16 @@
-"""``saudagar data``: fetch past bars from a broker, bring them in from files, look them over, take them out."""
+"""``saudagar data``: fetch past bars from a broker, bring bars and ticks in from files, check them, take them out."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from saudagar.app.data_words import checked, checked_ticks, entry_row, entry_text, say, series_text
 from saudagar.app.errors import told
 
 if TYPE_CHECKING:
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
     from saudagar.market.master import Master
     from saudagar.model import Instrument, Nanos
     from saudagar.storage.catalog import Catalog, Span
-    from saudagar.storage.catalog_check import Finding
+    from saudagar.storage.catalog_import import Shape
+    from saudagar.storage.catalog_ticks import TickDay
 
-app = typer.Typer(no_args_is_help=True, help="Past bars: a catalog of Parquet files.")
+app = typer.Typer(no_args_is_help=True, help="Past bars and ticks: a catalog of Parquet files.")
 
 _DIRECTORY = Path("var/catalog")
 _MASTERS = Path("var/instruments")
-_SHOWN = 20
 _DATES = ["%Y-%m-%d"]
 _Directory = Annotated[Path, typer.Option("--directory", "-d", help="The catalog.")]
 _Symbol = Annotated[str, typer.Argument(help="As the catalog has it, e.g. NSE_EQ:RELIANCE or NSE:RELIANCE.")]
@@ -64,11 +65,11 @@ def fetch(
         pieces = plan(catalog, instruments, length, span, source.now, again=again)
         troubles = asyncio.run(_fetch(source, catalog, pieces))
         rows = [
-            _checked(catalog, instrument, length, span) | {"troubles": _of(troubles, instrument)}
+            checked(catalog, instrument, length, span) | {"troubles": _of(troubles, instrument)}
             for instrument in instruments
         ]
         catalog.close()
-        _say(rows, as_json, _series_text)
+        say(rows, as_json, series_text)
         if troubles:
             raise typer.Exit(5)
 
@@ -80,12 +81,35 @@ def list_(directory: _Directory = _DIRECTORY, as_json: _Json = False) -> None:
     Exit codes: 0; 3 a file is damaged.
     """
     with told(json=as_json):
+        from saudagar.app.data_ticks import series
         from saudagar.storage.catalog import Catalog
+        from saudagar.storage.catalog_ticks import TickCatalog
 
-        rows = [_entry(entry) for entry in Catalog(directory).contents()]
-        _say(rows, as_json, _entry_text)
+        rows = [entry_row(entry) for entry in Catalog(directory).contents()]
+        rows += series(TickCatalog(directory).contents())
+        say(rows, as_json, entry_text)
         if not rows and not as_json:
             typer.echo(f"{directory} holds no bars yet. Try: saudagar data fetch RELIANCE --from 2026-01-01")
+
+
+@app.command()
+def show(symbol: _Symbol, directory: _Directory = _DIRECTORY, as_json: _Json = False) -> None:
+    """What the catalog holds of one instrument: its bars, and each day of its ticks with the dirty rows by kind.
+
+    Exit codes: 0; 3 there is nothing, or a file is damaged.
+    """
+    with told(json=as_json):
+        from saudagar.app.data_ticks import series
+        from saudagar.model.errors import DataError
+        from saudagar.storage.catalog import Catalog
+        from saudagar.storage.catalog_ticks import TickCatalog
+
+        name = _id(symbol)
+        rows = [entry_row(entry) for entry in Catalog(directory).contents() if entry.instrument == name]
+        rows += [row for day in TickCatalog(directory).contents() if day.instrument == name for row in series([day])]
+        if not rows:
+            raise DataError(f"the catalog does not hold {name}.", hint="What is there: saudagar data list.")
+        say(rows, as_json, entry_text)
 
 
 @app.command()
@@ -94,25 +118,29 @@ def check(
     directory: _Directory = _DIRECTORY,
     as_json: _Json = False,
 ) -> None:
-    """Report missing days, holes in a session, bars outside of it, and jumps that look like corporate actions.
+    """Report missing days, holes in a session, bars outside of it, jumps that look like corporate actions; dirty ticks.
 
     Exit codes: 0 nothing was found; 1 something was; 3 a file is damaged, or a symbol is not there.
     """
     with told(json=as_json):
         from saudagar.model.errors import DataError
         from saudagar.storage.catalog import Catalog
+        from saudagar.storage.catalog_ticks import TickCatalog
 
-        catalog = Catalog(directory)
-        entries = catalog.contents()
-        wanted = {_id(symbol) for symbol in symbols or ()}
-        if lacking := wanted - {entry.instrument for entry in entries}:
+        catalog, ticks = Catalog(directory), TickCatalog(directory)
+        entries, days = catalog.contents(), ticks.contents()
+        there = dict.fromkeys([*(entry.instrument for entry in entries), *(day.instrument for day in days)])
+        wanted = {_id(symbol) for symbol in symbols or there}
+        if lacking := wanted - there.keys():
             raise DataError(f"the catalog does not hold {', '.join(sorted(lacking))}.")
         rows = [
-            _checked(catalog, entry.instrument, entry.interval, (0, entry.last + 1))
+            checked(catalog, entry.instrument, entry.interval, (0, entry.last + 1))
             for entry in entries
-            if not wanted or entry.instrument in wanted
+            if entry.instrument in wanted
         ]
-        _say(rows, as_json, _series_text)
+        held = {name: [day for day in days if day.instrument == name] for name in there if name in wanted}
+        rows += [checked_ticks(ticks, mine) for mine in held.values() if mine]
+        say(rows, as_json, series_text)
         if any(row["findings"] for row in rows):
             raise typer.Exit(1)
 
@@ -126,7 +154,7 @@ def export(
     last: _To = None,
     directory: _Directory = _DIRECTORY,
 ) -> None:
-    """Write one series for other programs: times with +05:30, prices in rupees.
+    """Write one series for other programs: bars with times in +05:30, or with -i ticks a file of ticks; rupees.
 
     Exit codes: 0; 3 there is nothing, or the file cannot be written.
     """
@@ -134,21 +162,27 @@ def export(
         from saudagar.market.ist import midnight
         from saudagar.model.errors import DataError
         from saudagar.storage.catalog import Catalog, interval_of
+        from saudagar.storage.catalog_ticks import TICKS, TickCatalog
 
         far = midnight(date(9000, 1, 1)) if last is None else 0
         span = (midnight(first.date()) if first else 0, far or _span(None, last, 0)[1])
+        begin, end = first.date() if first else date.min, last.date() if last else date.max
         try:
-            rows = Catalog(directory).export(_id(symbol), interval_of(interval), span, out)
+            if interval == TICKS:
+                rows = TickCatalog(directory).export(_id(symbol), begin, end, out)
+            else:
+                rows = Catalog(directory).export(_id(symbol), interval_of(interval), span, out)
         except OSError as error:
             raise DataError(f"cannot write {out}: {error.strerror or error}.") from None
-        typer.echo(f"{out}: {rows} bars.")
+        typer.echo(f"{out}: {rows} {TICKS if interval == TICKS else 'bars'}.")
 
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV, a CSV in a zip, or Parquet.")],
-    symbol: Annotated[str, typer.Option(help="Whose bars these are, e.g. NSE_EQ:RELIANCE.")],
-    interval: _Interval = "1d",
+    files: Annotated[list[Path], typer.Argument(help="CSV (also .gz or in a zip) or Parquet; of ticks also a folder.")],
+    symbol: Annotated[str, typer.Option(help="Whose they are, e.g. NSE_EQ:RELIANCE; ticks may tell themselves.")] = "",
+    interval: Annotated[str, typer.Option("--interval", "-i", help="Of bars: 1m, 5m, 1h, 1d …")] = "1d",
+    ticks: Annotated[bool, typer.Option("--ticks", help="They are ticks: time, price and the day's volume.")] = False,
     columns: Annotated[str, typer.Option(help="Names that are not the usual ones: time=Date,volume=Qty")] = "",
     header: Annotated[bool, typer.Option(help="Without: time,open,high,low,close,volume in this order.")] = True,
     scale: Annotated[int, typer.Option(min=1, help="Prices are rupees times this: 100 paise, 10000 LEAN.")] = 1,
@@ -159,24 +193,66 @@ def import_(
     directory: _Directory = _DIRECTORY,
     as_json: _Json = False,
 ) -> None:
-    """Bring in bars from a file. They replace what the catalog had between the first and the last of them.
+    """Bring in bars or ticks from files.
 
-    Exit codes: 0; 2 a wrong option; 3 the file cannot be used.
+    Bars replace what the catalog had between the first and the last of them; ticks, whole days. Fields that --columns
+    may name: time, open, high, low, close, volume; of ticks time, date, price, volume (of the day so far), quantity
+    (of a row), symbol. Dirty ticks are kept as they are, and counted.
+
+    Exit codes: 0; 2 a wrong option; 3 a file cannot be used.
     """
     with told(json=as_json):
-        from saudagar.model.errors import DataError
-        from saudagar.storage.catalog import Catalog, interval_of
-        from saudagar.storage.catalog_import import Shape, read_bars
+        from saudagar.model.errors import ConfigError
+        from saudagar.storage.catalog_import import FIELDS, Shape
+        from saudagar.storage.catalog_ticks_import import NAMES
 
-        length, instrument = interval_of(interval), _id(symbol)
-        shape = Shape(columns=_columns(columns), header=header, scale=scale, day=day.date() if day else None)
-        bars, left_out = read_bars(file, instrument, length, shape, skip_bad=skip_bad)
-        if not bars:
-            raise DataError(f"{file} holds no bars.")
-        span = (bars[0].start, bars[-1].end)
-        catalog = Catalog(directory)
-        catalog.add(instrument, length, bars, span, source=file.name)
-        _say([_checked(catalog, instrument, length, span) | {"left_out": left_out}], as_json, _series_text)
+        named = _columns(columns, tuple(NAMES) if ticks else FIELDS)
+        shape = Shape(columns=named, header=header, scale=scale, day=day.date() if day else None)
+        if ticks:
+            rows = _ticks(directory, files, shape, symbol, skip_bad)
+        elif symbol:
+            rows = [_bars(directory, file, shape, symbol, interval, skip_bad) for file in files]
+        else:
+            raise ConfigError("--symbol says whose bars these are, like NSE:RELIANCE.")
+        say(rows, as_json, series_text)
+
+
+def _bars(directory: Path, file: Path, shape: Shape, symbol: str, interval: str, skip_bad: bool) -> dict[str, Any]:
+    from saudagar.model.errors import DataError
+    from saudagar.storage.catalog import Catalog, interval_of
+    from saudagar.storage.catalog_import import read_bars
+
+    length, instrument = interval_of(interval), _id(symbol)
+    bars, left_out = read_bars(file, instrument, length, shape, skip_bad=skip_bad)
+    if not bars:
+        raise DataError(f"{file} holds no bars.")
+    span = (bars[0].start, bars[-1].end)
+    catalog = Catalog(directory)
+    catalog.add(instrument, length, bars, span, source=file.name)
+    return checked(catalog, instrument, length, span) | {"left_out": left_out}
+
+
+def _ticks(directory: Path, files: list[Path], shape: Shape, symbol: str, skip_bad: bool) -> list[dict[str, Any]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from saudagar.app.data_ticks import bring_in
+    from saudagar.storage.catalog_ticks import TickCatalog
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("reading", total=1.0)
+
+        def next_is(share: float, name: str) -> None:
+            progress.update(task, completed=share, description=name)
+
+        days, left_out = bring_in(directory, files, shape, next_is, symbol=symbol, skip_bad=skip_bad)
+    by_name: dict[str, list[TickDay]] = {}
+    for each in days:
+        by_name.setdefault(each.instrument, []).append(each)
+    catalog = TickCatalog(directory)
+    rows = [checked_ticks(catalog, mine) for mine in by_name.values()]
+    return [*rows[:-1], rows[-1] | {"left_out": left_out}]
 
 
 class _Source:
@@ -237,76 +313,6 @@ async def _fetch(source: _Source, catalog: Catalog, pieces: list[Piece]) -> list
     return troubles
 
 
-def _checked(catalog: Catalog, instrument: Instrument | str, interval: Nanos, span: Span) -> dict[str, Any]:
-    """One series and what looks wrong in it."""
-    from saudagar.market.sessions import Calendar
-    from saudagar.model import InstrumentId, Segment
-    from saudagar.model.errors import DataError
-    from saudagar.storage.catalog import interval_name
-    from saudagar.storage.catalog_check import check_bars
-
-    name = InstrumentId(instrument if isinstance(instrument, str) else instrument.id)
-    try:
-        segment = Segment(name.partition(":")[0])
-    except ValueError:
-        raise DataError(f"{name}: expected a segment such as {', '.join(Segment)}.") from None
-    bars = catalog.read(name, interval, span)
-    return {
-        "instrument": name,
-        "interval": interval_name(interval),
-        "bars": len(bars),
-        "from": _ist(bars[0].start) if bars else None,
-        "to": _ist(bars[-1].start) if bars else None,
-        "findings": [_finding(found) for found in check_bars(bars, segment, Calendar())],
-    }
-
-
-def _finding(found: Finding) -> dict[str, Any]:
-    return {"kind": found.kind, "from": _ist(found.start), "to": _ist(found.end), "detail": found.detail}
-
-
-def _entry(entry: Any) -> dict[str, Any]:
-    from saudagar.storage.catalog import interval_name
-
-    return {
-        "instrument": entry.instrument,
-        "interval": interval_name(entry.interval),
-        "bars": entry.bars,
-        "from": _ist(entry.first) if entry.bars else None,
-        "to": _ist(entry.last) if entry.bars else None,
-        "covered": [[_ist(start), _ist(end)] for start, end in entry.covered],
-        "sources": entry.sources,
-        "bytes": entry.bytes,
-    }
-
-
-def _entry_text(row: dict[str, Any]) -> str:
-    when = f"{row['from']} … {row['to']}" if row["bars"] else "asked for, nothing traded"
-    return f"{row['instrument']:<32} {row['interval']:>4} {row['bars']:>9} bars  {when}  {', '.join(row['sources'])}"
-
-
-def _series_text(row: dict[str, Any]) -> str:
-    when = f", {row['from']} … {row['to']}" if row["bars"] else ""
-    lines = [f"{row['instrument']} {row['interval']}: {row['bars']} bars{when}"]
-    lines += [f"  not fetched: {trouble}" for trouble in row.get("troubles", ())]
-    if row.get("left_out"):
-        lines.append(f"  {row['left_out']} bad rows left out")
-    findings = row["findings"]
-    lines += [f"  {found['kind']}: {_when(found)}: {found['detail']}" for found in findings[:_SHOWN]]
-    if len(findings) > _SHOWN:
-        lines.append(f"  … and {len(findings) - _SHOWN} more; --json prints all")
-    return "\n".join(lines)
-
-
-def _when(found: dict[str, Any]) -> str:
-    """Days where it is about days, else both times."""
-    first, end = (datetime.fromisoformat(found[key]) for key in ("from", "to"))
-    if found["kind"] in ("missing days", "not checked"):
-        last = end - timedelta(days=1)
-        return f"{first:%Y-%m-%d}" if first == last else f"{first:%Y-%m-%d} … {last:%Y-%m-%d}"
-    return f"{first:%Y-%m-%d %H:%M} … {end:%Y-%m-%d %H:%M}"
-
-
 def _of(troubles: list[Outcome], instrument: Instrument) -> list[str]:
     return [each.trouble for each in troubles if each.piece.instrument.id == instrument.id]
 
@@ -330,24 +336,10 @@ def _id(symbol: str) -> Any:
     return f"{exchange}_EQ:{name}" if exchange in ("NSE", "BSE") else symbol
 
 
-def _columns(text: str) -> dict[str, str]:
+def _columns(text: str, fields: tuple[str, ...]) -> dict[str, str]:
     from saudagar.model.errors import ConfigError
-    from saudagar.storage.catalog_import import FIELDS
 
     pairs = [pair.partition("=") for pair in text.split(",") if pair]
-    if any(field not in FIELDS or not name for field, _, name in pairs):
-        raise ConfigError(f"--columns wants FIELD=NAME,… with fields {', '.join(FIELDS)}; got {text!r}.")
+    if any(field not in fields or not name for field, _, name in pairs):
+        raise ConfigError(f"--columns wants FIELD=NAME,… with fields {', '.join(fields)}; got {text!r}.")
     return {field: name for field, _, name in pairs}
-
-
-def _ist(ts: Nanos) -> str:
-    from saudagar.market.ist import ist
-
-    return ist(ts).isoformat()
-
-
-def _say(rows: list[dict[str, Any]], as_json: bool, text: Any) -> None:
-    import msgspec
-
-    for row in rows:
-        typer.echo(msgspec.json.encode(row).decode() if as_json else text(row))

@@ -77,7 +77,10 @@ _Participation = Annotated[float, typer.Option(help="Take at most so many percen
 _Detail = Annotated[str, typer.Option(help="Walk orders and exits along finer bars, like 1m.")]
 _Ticks = Annotated[
     list[Path] | None,
-    typer.Option(help="Recorded ticks (CSV: timestamp, ltp, volume) instead: a file, or a folder; give it again."),
+    typer.Option(
+        metavar="catalog|PATH",
+        help="Trade ticks instead: those of the catalog, a recorded file (CSV: timestamp, ltp, volume), or a folder.",
+    ),
 ]
 _Synthetic = Annotated[
     int | None, typer.Option(min=0, max=2**63 - 1, help="A made-up history of this seed: no data needed.")
@@ -277,29 +280,29 @@ def _reported(asked: Asked, driver: Driver) -> Report:
     return _report(asked, prepared, result, seconds)
 
 
-def _left(begin: float, show: Callable[[str], None]) -> Callable[[float], None]:
+def _left(begin: float, show: Callable[[str], None], what: str = "trading") -> Callable[[float], None]:
     """Shows how much is done and, after the first second, how long it takes yet."""
 
     def told_share(share: float) -> None:
         seconds = time.perf_counter() - begin
         if share > 0 and seconds > 1:
-            show(f"trading: {share:.0%} of the time, {seconds / share - seconds:.0f} s left")
+            show(f"{what}: {share:.0%} of the time, {seconds / share - seconds:.0f} s left")
 
     return told_share
 
 
 def _on_ticks(asked: Asked, files: list[Path]) -> Report:
-    from saudagar.app.research_ticks import prepare_ticks
+    from saudagar.app.research_ticks import lost_words, prepare_ticks
     from saudagar.backtest.tick_days import run_ticks
 
     with _console(err=True).status("reading ticks") as status:
-        prepared, days = prepare_ticks(asked, files)
+        begin = time.perf_counter()
+        prepared, days = prepare_ticks(asked, files, progress=_left(begin, status.update, "reading ticks"))
         status.update("trading")
         begin = time.perf_counter()
-        told = run_ticks(prepared.backtest, days)
+        told = run_ticks(prepared.backtest, days, _left(begin, status.update))
         seconds = time.perf_counter() - begin
-    lost = f"{told.lost} positions were open when a day's ticks ended; they are left out." if told.lost else ""
-    return _report(asked, prepared, told.result, seconds, lost)
+    return _report(asked, prepared, told.result, seconds, *lost_words(told.lost))
 
 
 def _report(asked: Asked, prepared: Prepared, result: BacktestResult, seconds: float, *more: str) -> Report:
@@ -310,7 +313,7 @@ def _report(asked: Asked, prepared: Prepared, result: BacktestResult, seconds: f
     from saudagar.research import report
 
     known = facts(asked, prepared, driver=result.driver, seconds=seconds)
-    said = (*known.warnings, *filter(None, more), *warnings(prepared.backtest, result))
+    said = (*known.warnings, *more, *warnings(prepared.backtest, result))
     return report.build(record_of(result, prepared.backtest.market, msgspec.structs.replace(known, warnings=said)))
 
 

@@ -20,7 +20,16 @@ import msgspec
 from saudagar.market.ist import ist_day, midnight
 from saudagar.model import SECOND, Bar, InstrumentId, Nanos
 from saudagar.model.errors import DataError
-from saudagar.storage.catalog_files import alone, connect, folder_of, instrument_of, literal, no_glob, replacing
+from saudagar.storage.catalog_files import (
+    alone,
+    connect,
+    export_to,
+    folder_of,
+    instrument_of,
+    literal,
+    no_glob,
+    replacing,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,21 +165,11 @@ class Catalog:
         -------
         How many rows were written.
         """
-        if out.suffix not in (".csv", ".parquet"):
-            raise DataError(f"expected a file name that ends in .csv or .parquet, got {out.name!r}.")
         files = self._files(instrument, interval, span)
         if not files:
             raise DataError(f"the catalog has no bars of {instrument} at {interval_name(interval)} in that time.")
-        shape = (
-            "FORMAT csv, HEADER, USE_TMP_FILE false"
-            if out.suffix == ".csv"
-            else "FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false"
-        )
-        query = f"{_EXPORT} FROM ({_SORTED})"
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(out) as new:
-            values = {"files": files, "start": span[0], "end": span[1]}
-            return int(self._duckdb().execute(f"COPY ({query}) TO {literal(new)} ({shape})", values).fetchall()[0][0])
+        values = {"files": files, "start": span[0], "end": span[1]}
+        return export_to(out, self._duckdb(), f"{_EXPORT} FROM ({_SORTED})", values)
 
     def close(self) -> None:
         if self._connection is not None:

@@ -18,6 +18,9 @@ from urllib.parse import quote, unquote
 from saudagar.model import InstrumentId
 from saudagar.model.errors import DataError
 
+EXPORTS = {".csv": "FORMAT csv, HEADER", ".parquet": "FORMAT parquet, COMPRESSION zstd"}
+"""What DuckDB writes for whom, by the end of the file's name."""
+
 
 def folder_of(root: Path, instrument: InstrumentId) -> Path:
     """Where the files of `instrument` lie under `root`. Raises `DataError` if it is no instrument."""
@@ -47,6 +50,22 @@ def no_glob(path: Path) -> str:
 def literal(path: Path) -> str:
     """`path` as SQL has it."""
     return "'" + str(path).replace("'", "''") + "'"
+
+
+def export_to(out: Path, connection: Any, query: str, values: dict[str, Any]) -> int:
+    """Write what `query` finds to `out`, CSV or Parquet by its name, and return how many rows that are.
+
+    Raises
+    ------
+    DataError
+        If the name ends in something else.
+    """
+    if out.suffix not in EXPORTS:
+        raise DataError(f"expected a file name that ends in .csv or .parquet, got {out.name!r}.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(out) as new:
+        copy = f"COPY ({query}) TO {literal(new)} ({EXPORTS[out.suffix]}, USE_TMP_FILE false)"
+        return int(connection.execute(copy, values).fetchall()[0][0])
 
 
 @contextmanager

@@ -18,7 +18,16 @@ import msgspec
 from saudagar.market.ist import DAY, midnight
 from saudagar.model import InstrumentId
 from saudagar.model.errors import DataError
-from saudagar.storage.catalog_files import alone, connect, folder_of, instrument_of, literal, no_glob, replacing
+from saudagar.storage.catalog_files import (
+    alone,
+    connect,
+    export_to,
+    folder_of,
+    instrument_of,
+    literal,
+    no_glob,
+    replacing,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +36,12 @@ TICKS = "ticks"
 """The catalog's folder of them."""
 
 COLUMNS = ("arrival", "ts", "ltp", "volume")
-_DAY_FILES = "????-??-??.parquet"
+_DAY_FILES = "[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9].parquet"
+_EXPORT = """
+    SELECT strftime(make_timestamp((ts + 19800000000000) // 1000), '%Y-%m-%d %H:%M:%S.%f') AS timestamp,
+           (ltp / 100)::DECIMAL(18, 2) AS ltp, volume
+    FROM read_parquet($files, filename=true, file_row_number=true) ORDER BY filename, file_row_number
+"""
 
 
 class Ticks(msgspec.Struct, frozen=True, eq=False):
@@ -128,6 +142,22 @@ class TickCatalog:
         except duckdb.Error as error:
             raise _damaged(path, error) from None
 
+    def export(self, instrument: InstrumentId, first: date, last: date, out: Path) -> int:
+        """Write the days from `first` to `last` as recorded ticks: CSV with ``timestamp`` (India's), ``ltp`` (rupees)
+        and ``volume``, or Parquet, by the name of `out`.
+
+        Returns
+        -------
+        How many rows were written.
+        """
+        days = [day for day in self.days(instrument) if first <= day <= last]
+        if not days:
+            raise DataError(f"the catalog has no ticks of {instrument} in that time.")
+        for day in days:
+            self.held(instrument, day)  # a damaged file is named, not glossed over
+        files = [no_glob(self._path(instrument, day)) for day in days]
+        return export_to(out, self._duckdb(), _EXPORT, {"files": files})
+
     def days(self, instrument: InstrumentId) -> list[date]:
         """The days that are there, oldest first."""
         folder = folder_of(self.directory / TICKS, instrument)
@@ -136,7 +166,11 @@ class TickCatalog:
     def contents(self) -> list[TickDay]:
         """All that is there, by instrument and day."""
         folders = sorted(path for path in (self.directory / TICKS).glob("*/*") if path.is_dir())
-        return [self._held(path) for folder in folders for path in sorted(folder.glob(_DAY_FILES))]
+        return [self._noted(path) for folder in folders for path in sorted(folder.glob(_DAY_FILES))]
+
+    def held(self, instrument: InstrumentId, day: date) -> TickDay:
+        """What is there of one day. Raises `DataError` if there is nothing, or the file is damaged."""
+        return self._noted(self._path(instrument, day))
 
     def close(self) -> None:
         if self._connection is not None:
@@ -146,7 +180,7 @@ class TickCatalog:
     def _path(self, instrument: InstrumentId, day: date) -> Path:
         return folder_of(self.directory / TICKS, instrument) / f"{day}.parquet"
 
-    def _held(self, path: Path) -> TickDay:
+    def _noted(self, path: Path) -> TickDay:
         import duckdb
 
         query = "SELECT decode(value) FROM parquet_kv_metadata($file) WHERE decode(key) = 'saudagar'"
