@@ -133,10 +133,13 @@ def backtest(
     """
     asked = _asked(locals())
     with told(json=json == _STDOUT):
+        from saudagar.model.errors import ConfigError
         from saudagar.research import report as reports
         from saudagar.research.report_html import render_html, write_html
         from saudagar.research.report_text import print_report
 
+        if ticks and driver is DriverName.KERNEL:
+            raise ConfigError("ticks are traded by the desk's engine, not by the kernel.")
         report = _on_ticks(asked, ticks) if ticks else _reported(asked, driver.value)
         if html is not None:
             write_html(render_html(report), html)

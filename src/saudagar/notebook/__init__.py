@@ -11,24 +11,27 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from io import StringIO
 from pathlib import Path
-from typing import Any, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack
+from typing import Any, ParamSpec, TypeVar, Unpack
 
 import msgspec
 from rich.console import Console
 
 from saudagar.app.research_record import record_of, warnings
-from saudagar.app.research_setup import Asked, Prepared, facts, parametrised, prepare
+from saudagar.app.research_setup import Asked, Prepared, facts, prepare
 from saudagar.app.research_sweep import RESULTS, Search, swept
+from saudagar.app.research_ticks import lost_words, prepare_ticks
 from saudagar.backtest.run import Driver, run
-from saudagar.model import Product, TradeSide
+from saudagar.backtest.tick_days import run_ticks
 from saudagar.model.errors import ConfigError
+from saudagar.notebook.options import AnyData, AnyStrategy, Options, asked_bars, asked_ticks, strategy_of, wanted_of
 from saudagar.notebook.results import Compared, Data, Figures, Page, Run, Swept
-from saudagar.notebook.sources import Day, Wanted, made_up, read
+from saudagar.notebook.sources import Day, Wanted, made_up, read, words_of
 from saudagar.notebook.tables import Table, texts
 from saudagar.research.compare import compare as compared
 from saudagar.research.report import build
 from saudagar.research.report_input import Facts
 from saudagar.research.sweep_grid import Condition, Grid
+from saudagar.storage.catalog import interval_of
 from saudagar.strategies import BUILT_IN, Strategy, load
 
 __all__ = [
@@ -51,41 +54,6 @@ __all__ = [
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-AnyStrategy: TypeAlias = str | Strategy | type[Strategy]
-"""A built-in name, ``FILE.py`` or ``FILE.py:ClassName``; a strategy with its parameters; or its class."""
-
-AnyData: TypeAlias = Any
-"""What `data` reads."""
-
-
-class Options(TypedDict, total=False):
-    """What `backtest` and `sweep` may be told, as on the command line. Money in rupees."""
-
-    capital: int
-    risk: str | float | None
-    value: str | float | None
-    quantity: int | None
-    lots: int | None
-    stop: str | None
-    target: str | None
-    trail: str | None
-    side: str
-    square_off: str
-    product: str
-    flat_cost: float | None
-    plan: str
-    slippage: int | str
-    fill: str
-    queue: float | None
-    rest: int | None
-    participation: float
-    interval: str
-    symbol: str
-    first: Day
-    last: Day
-    directory: str | Path
-    masters: str | Path
 
 
 def _explained(work: Callable[P, T]) -> Callable[P, T]:
@@ -110,9 +78,10 @@ def backtest(
     *,
     params: Mapping[str, Any] | None = None,
     driver: Driver = "auto",
+    ticks: bool = False,
     **options: Unpack[Options],
 ) -> Run:
-    """Trade past bars with one strategy.
+    """Trade past bars, or ticks, with one strategy.
 
     Parameters
     ----------
@@ -124,6 +93,9 @@ def backtest(
         Of the strategy, like ``{"fast": 5}``.
     driver
         The desk's ``engine`` or the compiled ``kernel``; ``auto`` takes the one that is done sooner.
+    ticks
+        Trade ticks, day by day: `data` names symbols of the catalog (`saudagar data import --ticks`), files of recorded
+        ticks, or a folder of them.
     capital
         Rupees to begin with; 10,00,000.
     risk, value, quantity, lots
@@ -154,15 +126,24 @@ def backtest(
     DataError
         Bars that cannot be, or a strategy that sees ahead.
     """
-    asked, known = _asked(options, data)
-    prepared = prepare(asked, _strategy(strategy, params), known.market)
-    begin = time.perf_counter()
-    result = run(prepared.backtest, driver)
-    told = _facts(
-        asked, prepared, result.driver, time.perf_counter() - begin, _call("backtest", strategy, known, params, options)
-    )
-    told = msgspec.structs.replace(told, warnings=(*told.warnings, *warnings(prepared.backtest, result)))
-    record = record_of(result, known.market, told)
+    lost: tuple[str, ...] = ()
+    if ticks:
+        asked, files = asked_ticks(options, data, driver)
+        prepared, days = prepare_ticks(asked, files, strategy_of(strategy, params))
+        known = Data(prepared.backtest.market, interval_of(asked.interval), words_of(data))
+        begin = time.perf_counter()
+        traded = run_ticks(prepared.backtest, days)
+        result, lost = traded.result, lost_words(traded.lost)
+    else:
+        asked, known = asked_bars(options, data)
+        prepared = prepare(asked, strategy_of(strategy, params), known.market)
+        begin = time.perf_counter()
+        result = run(prepared.backtest, driver)
+    more: dict[str, Any] = {"ticks": True, **options} if ticks else dict(options)
+    call = _call("backtest", strategy, known, params, more)
+    told = _facts(asked, prepared, result.driver, time.perf_counter() - begin, call)
+    said = (*told.warnings, *lost, *warnings(prepared.backtest, result))
+    record = record_of(result, known.market, msgspec.structs.replace(told, warnings=said))
     return Run(result, record, build(record))
 
 
@@ -216,7 +197,7 @@ def sweep(
     ConfigError, DataError
         As `backtest`.
     """
-    asked, known = _asked(options, data)
+    asked, known = asked_bars(options, data)
     axes = {name: list(values) for name, values in grid.items()}
     search = Search(
         grid=axes,
@@ -230,7 +211,7 @@ def sweep(
         measure=measure,
         train=train,
     )
-    prepared = prepare(asked, _strategy(strategy, params), known.market)
+    prepared = prepare(asked, strategy_of(strategy, params), known.market)
     found = swept(asked, search, Console(file=StringIO()), prepared)
     how = {"where": list(where), "trials": trials, "seed": seed, "measure": measure, "train": train}
     call = _call("sweep", strategy, known, params, {"grid": axes, **how, **options})
@@ -285,7 +266,7 @@ def data(
     """
     return read(
         source,
-        _wanted(
+        wanted_of(
             {
                 "interval": interval,
                 "symbol": symbol,
@@ -312,52 +293,6 @@ def strategies() -> Table:
         ", ".join(f"{name} = {field.default}" for name, field in kind.model_fields.items()) for kind in kinds.values()
     ]
     return Table({"name": texts(kinds), "trades": texts(words), "parameters": texts(fields)})
-
-
-_READING = ("interval", "symbol", "first", "last", "directory", "masters")
-_ENUMS: dict[str, type[TradeSide] | type[Product]] = {"side": TradeSide, "product": Product}
-_TEXTS = ("risk", "value", "stop", "target", "trail", "slippage")
-
-
-def _wanted(options: Mapping[str, Any]) -> Wanted:
-    given = {name: options[name] for name in _READING if name in options}
-    return Wanted(**given | {name: Path(given[name]) for name in ("directory", "masters") if name in given})
-
-
-def _asked(options: Options, source: AnyData) -> tuple[Asked, Data]:
-    known = read(source, _wanted(options))
-    given: dict[str, Any] = {name: value for name, value in options.items() if name not in _READING}
-    if unknown := [name for name in given if name not in Asked.__struct_fields__]:
-        raise TypeError(f"there is no option {', '.join(unknown)}; options: {', '.join(Options.__annotations__)}.")
-    for name, kind in _ENUMS.items():
-        if name in given:
-            given[name] = _named(kind, name, given[name])
-    given |= {name: str(given[name]) for name in _TEXTS if given.get(name) is not None}
-    if given.get("detail") is not None:
-        known = known.along(read(given["detail"], _wanted(options | {"interval": ""})))
-        given["detail"] = known.detail
-    return Asked(strategy="", interval=known.interval, synthetic=known.seed, **given), known
-
-
-def _named(kind: type[TradeSide] | type[Product], option: str, value: str) -> TradeSide | Product:
-    try:
-        return kind(str(value).upper())
-    except ValueError:
-        allowed = ", ".join(each.lower() for each in kind)
-        raise ConfigError(f"{option} is one of {allowed}, got {value!r}.") from None
-
-
-def _strategy(given: AnyStrategy, params: Mapping[str, Any] | None) -> Strategy:
-    if isinstance(given, Strategy):
-        if not params:
-            return given
-        return parametrised(
-            type(given), {name: getattr(given, name) for name in type(given).model_fields} | dict(params)
-        )
-    kind = load(given) if isinstance(given, str) else given
-    if not (isinstance(kind, type) and issubclass(kind, Strategy)):
-        raise ConfigError(f"a strategy is a name, a file, a Strategy or its class; got {type(given).__name__}.")
-    return parametrised(kind, params or {})
 
 
 def _facts(asked: Asked, prepared: Prepared, driver: str, seconds: float, call: str) -> Facts:

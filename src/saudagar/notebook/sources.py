@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from saudagar.app.research_bars import FIRST_CAPS, FOREVER, catalogued, master_of, synthetic, tradable
+from saudagar.app.research_ticks import CATALOG
 from saudagar.backtest.data import Market
 from saudagar.indicators import BarArrays
 from saudagar.market.ist import DAY, midnight
@@ -24,6 +25,7 @@ from saudagar.storage.catalog_import import Shape, read_bars
 
 Day: TypeAlias = date | str | None
 
+_TICK_FILES = (".csv", ".csv.gz")
 _FILES = (".csv", ".zip", ".parquet", ".txt")
 _NAMELESS = "NSE:DATA"  # of a table that does not say whose bars it holds
 _USUAL = "1m"  # of the catalog and of made-up bars, where nobody says
@@ -48,9 +50,14 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(error.message) from None
 
     @property
+    def days(self) -> tuple[date | None, date | None]:
+        """The first and the last, None where nobody says."""
+        return _day(self.first), _day(self.last)
+
+    @property
     def span(self) -> Span:
         """From the first day's midnight in India to the end of the last, UTC ns."""
-        first, last = _day(self.first), _day(self.last)
+        first, last = self.days
         start, end = midnight(first) if first else 0, midnight(last) + DAY if last else FOREVER
         if start >= end:
             raise ConfigError(f"first {first} must not be after last {last}.")
@@ -80,6 +87,33 @@ def read(source: Any, wanted: Wanted) -> Data:
         f"there are no bars in a {type(source).__name__}.",
         hint="Give a frame with open, high, low and close, a dict of such frames by symbol, a file, or a symbol.",
     )
+
+
+def ticks_of(source: Any) -> tuple[str, list[Path]]:
+    """The symbols whose ticks of the catalog are meant, or "" and the files; and what `prepare_ticks` takes for files.
+
+    Raises
+    ------
+    DataError
+        It names neither.
+    """
+    given = [source] if isinstance(source, str | Path) else source
+    if not (isinstance(given, Sequence) and given and all(isinstance(each, str | Path) for each in given)):
+        raise DataError(
+            f"there are no ticks in a {type(source).__name__}.",
+            hint="Give symbols of the catalog, like NSE:RELIANCE, a file of recorded ticks, or a folder of them.",
+        )
+    files = [isinstance(each, Path) or each.endswith(_TICK_FILES) or Path(each).is_dir() for each in given]
+    if all(files):
+        return "", [Path(each) for each in given]
+    if any(files):
+        raise ConfigError(f"ticks come from the catalog or from files, not both; got {', '.join(map(str, given))}.")
+    return ",".join(map(str, given)), [CATALOG]
+
+
+def words_of(source: Any) -> str:
+    """Names of symbols and files as one would write them in a call."""
+    return repr(str(source) if isinstance(source, Path) else source)
 
 
 def made_up(seed: int, symbols: str, wanted: Wanted) -> Data:
