@@ -132,9 +132,7 @@ class TickCatalog:
         """All rows of the day. Raises `DataError` if the catalog does not hold it, or the file is damaged."""
         import duckdb
 
-        path = self._path(instrument, day)
-        if not path.exists():
-            raise DataError(f"the catalog has no ticks of {instrument} on {day}.")
+        path = self._there(instrument, day)
         query = f"SELECT {', '.join(COLUMNS)} FROM read_parquet($file, file_row_number=true) ORDER BY file_row_number"  # noqa: S608  # our own names
         try:
             found = self._duckdb().execute(query, {"file": no_glob(path)}).fetchnumpy()
@@ -170,7 +168,7 @@ class TickCatalog:
 
     def held(self, instrument: InstrumentId, day: date) -> TickDay:
         """What is there of one day. Raises `DataError` if there is nothing, or the file is damaged."""
-        return self._noted(self._path(instrument, day))
+        return self._noted(self._there(instrument, day))
 
     def close(self) -> None:
         if self._connection is not None:
@@ -179,6 +177,12 @@ class TickCatalog:
 
     def _path(self, instrument: InstrumentId, day: date) -> Path:
         return folder_of(self.directory / TICKS, instrument) / f"{day}.parquet"
+
+    def _there(self, instrument: InstrumentId, day: date) -> Path:
+        path = self._path(instrument, day)
+        if not path.exists():
+            raise DataError(f"the catalog has no ticks of {instrument} on {day}.")
+        return path
 
     def _noted(self, path: Path) -> TickDay:
         import duckdb
