@@ -207,7 +207,7 @@ def test_writes_keep_their_order_on_one_connection_and_reads_do_not_wait_for_the
 
     def answer(method, path, body):
         if method == "POST" and len([r for r in server.requests if r[0] == "POST"]) == 1:
-            calm.wait(2)
+            calm.wait(30)
         if method == "GET":
             calm.set()
             return 200, b"[]"

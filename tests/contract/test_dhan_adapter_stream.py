@@ -164,7 +164,7 @@ def test_a_dead_peer_is_noticed_by_pings_and_a_quiet_one_is_left_alone():
             assert [state for state, _ in desk.links] == [LinkState.UP]
         deaf.append(True)
         async with desk_at(handler, Watch(silence=0.8, stale=0, back_off=0.02, longest=0.1)) as desk:
-            await desk.until(lambda: len(desk.links) >= 2, 4)
+            await desk.until(lambda: len(desk.links) >= 2)
             assert desk.links[1][0] is LinkState.DOWN
 
     asyncio.run(main())

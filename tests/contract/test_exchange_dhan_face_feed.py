@@ -220,7 +220,7 @@ def test_the_sdk_s_feed_runs(scripted_market: Any, monkeypatch: pytest.MonkeyPat
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert ready.wait(5)
+    assert ready.wait(30)
     market.step()
     thread.join(5)
     [got] = seen
@@ -293,7 +293,7 @@ def test_a_desk_fed_by_dhan_is_waited_for_by_its_last_trade_time(scripted_market
     ws.recv(5)
     steps = market.exchange.steps
     market.call(market.pace.ack(market.exchange.tape.now, 0))
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while market.exchange.steps < steps + 2 and time.monotonic() < deadline:
         time.sleep(0.005)  # IDEA trades every other second: the step without it goes by
     assert market.exchange.steps == steps + 2

@@ -40,7 +40,7 @@ class Listener:
             self.ended.append(error)
 
     def wait(self, ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while not ready():
             assert time.monotonic() < deadline, self.messages
             time.sleep(0.002)

@@ -150,7 +150,7 @@ def _address(exchange: ExchangeProcess) -> str:
 
 
 def _wait(ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     while not ready():
         assert time.monotonic() < deadline, "the day did not end"
         time.sleep(0.05)

@@ -196,7 +196,7 @@ def test_only_the_right_token_opens_three_sockets(scripted_market: Any, connect:
     assert refusal.value.status_code == 429
     sockets[0].close()
     market.wait(lambda: market.exchange.updates.sent is not None)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while True:
         try:
             connect(market)
@@ -230,7 +230,7 @@ def test_a_socket_takes_three_thousand_tokens(scripted_market: Any, connect: Any
 def test_a_byte_each_second_and_silence_as_a_fault(scripted_market: Any, connect: Any) -> None:
     market = scripted_market()
     line = connect(market)
-    market.wait(lambda: line.beats >= 2, seconds=3.5)
+    market.wait(lambda: line.beats >= 2)
     market.exchange.wire.plan = FaultPlan.from_json('{"rules": [{"kind": "stale_feed", "endpoint": "kite.heartbeat"}]}')
     time.sleep(0.1)
     before = line.beats
@@ -347,7 +347,7 @@ class Desk:
         """Acknowledge what has come, until `until()`."""
         market, line = self._market, self._socket
         said: tuple[int, int] | None = None
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not until():
             assert time.monotonic() < deadline, "the market stands still"
             seen = [

@@ -197,7 +197,7 @@ def test_a_silent_socket_is_dropped_and_one_that_answers_pings_is_not():
             assert [state for state, _ in desk.links] == [LinkState.UP]
         deaf.append(True)
         async with desk_at(handler, watch) as desk:
-            await desk.until(lambda: len(desk.links) >= 2, 4)
+            await desk.until(lambda: len(desk.links) >= 2)
             assert desk.links[1][0] is LinkState.DOWN
 
     deaf: list[bool] = []

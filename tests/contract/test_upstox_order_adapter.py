@@ -252,9 +252,9 @@ def test_writes_go_out_in_order_over_one_connection_and_reads_do_not_wait_for_th
     def answer(method, path, body):
         if method == "POST":
             writing.set()
-            overtaken.append(asked.wait(2))
+            overtaken.append(asked.wait(30))
             return ACCEPTED(method, path, body)
-        writing.wait(2)  # both are on their way at once
+        writing.wait(30)  # both are on their way at once
         asked.set()
         return reply([])(method, path, body)
 

@@ -147,7 +147,7 @@ def test_links_that_look_alive_and_are_dead_are_dropped(children, watch, body, w
         async with Desk(module, watch=watch) as desk:
             await desk.until(lambda: desk.links and desk.links[-1][0] is LinkState.DOWN)
             assert word in desk.links[-1][1]
-            assert gone(desk.stream.pid) or await asyncio.sleep(0.5, True)
+            await desk.until(lambda: gone(desk.stream.pid))
 
     asyncio.run(main())
 
@@ -157,7 +157,8 @@ def test_signs_of_life_are_enough_and_a_quiet_market_is_no_fault(children):
 
     async def main():
         async with Desk(module, watch=Watch(silence=1.2, stale=0.3, expecting=lambda: False)) as desk:
-            await asyncio.sleep(1.8)
+            sign = desk.stream._last_sign
+            await desk.until(lambda: desk.stream._last_sign > sign + 1.8)
             assert [state for state, _ in desk.links] == [LinkState.UP]
 
     asyncio.run(main())
@@ -170,7 +171,7 @@ def test_a_stopped_child_is_noticed_and_killed(children):
         async with Desk(module, watch=Watch(silence=0.3, stale=0, back_off=0.02)) as desk:
             first = desk.stream.pid
             os.kill(first, signal.SIGSTOP)
-            await desk.until(lambda: [state for state, _ in desk.links[-2:]] == [LinkState.DOWN, LinkState.UP], 8)
+            await desk.until(lambda: [state for state, _ in desk.links[-2:]] == [LinkState.DOWN, LinkState.UP])
             assert gone(first)
 
     asyncio.run(main())
@@ -190,7 +191,8 @@ def test_neither_the_command_line_nor_the_environment_of_the_child_holds_secrets
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's death signal is Linux's own")
 def test_a_child_dies_with_a_desk_that_was_killed(children, tmp_path):
-    module = children("orphan", "import signal\noutlet.status('UP')\ntime.sleep(60)")  # deaf to the end of its input
+    # deaf to the end of its input: nothing but the kernel ends it
+    module = children("orphan", "os._exit = lambda code: None\noutlet.status('UP')\ntime.sleep(600)")
     desk = textwrap.dedent(f"""
         import asyncio
         from saudagar.brokers.supervisor import Stream
@@ -206,10 +208,33 @@ def test_a_child_dies_with_a_desk_that_was_killed(children, tmp_path):
         child = int(process.stdout.readline())
         assert not gone(child)
         process.kill()
-    deadline = time.monotonic() + 1  # sooner than a child that only notices the end of its input
+    deadline = time.monotonic() + 30
     while not gone(child):
         assert time.monotonic() < deadline, "the child outlived its desk"
         time.sleep(0.01)
+
+
+@given(st.floats(0.0, 9.0), st.floats(0.0, 1e6))
+def test_a_look_falls_due_when_silence_is_over_and_not_before_it_is_called_so(quiet, up):
+    """Nine seconds by default, and a hundredth: with what it takes to end the socket less than ten."""
+    stream, watch = Stream("x", "x", b"", on_data=print, on_status=print), Watch()
+    stream._up_since = stream._last_data = up + 1.0
+    stream._last_sign = up + 1.0
+    now = stream._last_sign + quiet
+    assert stream._fault(now) == ""
+    look = now + stream._until_next_look(now)
+    assert look <= stream._last_sign + watch.silence + 0.011
+    assert stream._fault(stream._last_sign + watch.silence + 0.001) == "silent for 9 s"
+
+
+def test_dhans_pings_tell_a_dead_peer_before_silence_is_over(monkeypatch):
+    """Its child gives a sign of life even so, which makes the pings the only ones to notice."""
+    from saudagar.brokers.dhan import socket
+
+    monkeypatch.setattr(socket.websockets, "connect", lambda url, **options: options)
+    set_to = socket.connect("ws://127.0.0.1:9", Watch().silence)
+    assert 0 < set_to["ping_interval"] + set_to["ping_timeout"] + set_to["close_timeout"] < Watch().silence
+    assert socket.connect("ws://127.0.0.1:9", 0)["ping_interval"] is None  # where nobody watches
 
 
 def test_the_back_off_grows_to_its_limit_and_is_jittered():
@@ -228,7 +253,7 @@ def test_stopping_at_the_very_moment_a_connection_ends_does_not_hang(children):
         await asyncio.sleep(0.05)
         desk.stream._ended.set()
         await asyncio.sleep(0)  # the waiter has its answer, and has not run yet
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(30):
             await desk.stream.stop()
         assert gone(desk.stream.pid)
 

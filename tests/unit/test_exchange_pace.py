@@ -124,7 +124,7 @@ def test_without_lock_step_the_wall_clock_holds_the_market() -> None:
 def test_speed_zero_holds_nothing_back() -> None:
     async def run() -> None:
         pacer = Pacer(lockstep=False, speed=0, sent=Sent())
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             for second in range(1000):
                 await pacer.before(second * 3600 * SECOND)
 

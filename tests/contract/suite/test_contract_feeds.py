@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +14,8 @@ from tests.contract.suite.links import QUICK, Ticks, feed_of, feeding
 from tests.contract.suite.market import NIFTY, PRICE, RELIANCE, TRADED, CalledDay, share
 from tests.contract.suite.stage import WiredStage, stage_of
 
-from saudagar.brokers.supervisor import Watch
+from saudagar.brokers.child import Kind
+from saudagar.brokers.supervisor import Stream, Watch
 from saudagar.exchange.faults import FaultKind, FaultRule
 from saudagar.execution.ports import LinkState
 from saudagar.model import Instrument
@@ -20,6 +23,7 @@ from saudagar.model.errors import DataError
 
 MANY = (NIFTY, *(share(f"S{number}", f"INE{number:09}", 100_000 + number) for number in range(1_999)))
 ANOTHER = "canary2"
+SILENT = re.compile("silent for|ping|pong")
 
 
 @pytest.fixture(params=WIRED)
@@ -52,8 +56,9 @@ def has_all(name: str, floor: Floor, instruments: tuple[Instrument, ...]) -> boo
 async def drops(name: str, times: int) -> list[float]:
     """Drop the feed of 2,000 instruments `times` times; the seconds that each took to be whole again."""
     everything, took = {each.id for each in MANY}, []
+    watch = Watch(silence=0, stale=0)  # the back-off of every desk
     with floor_of(name, CalledDay(MANY)) as floor:
-        async with feeding(name, floor, MANY) as (feed, told):
+        async with feeding(name, floor, MANY, watch) as (feed, told):
             await told.until(lambda: has_all(name, floor, MANY))
             for number in range(times):
                 downs = told.times(LinkState.DOWN)
@@ -62,12 +67,12 @@ async def drops(name: str, times: int) -> list[float]:
                     await asyncio.to_thread(floor.hang_up)
                 else:  # the same from the middle of the wire
                     await asyncio.to_thread(floor.call, _cut(floor, name))
-                await told.until(lambda downs=downs: told.times(LinkState.DOWN) > downs, 5)
-                await told.until(lambda: has_all(name, floor, MANY), 5)
+                await told.until(lambda downs=downs: told.times(LinkState.DOWN) > downs)
+                await told.until(lambda: has_all(name, floor, MANY))
                 took.append(time.monotonic() - began)
                 told.frames.clear()
                 await asyncio.to_thread(floor.step)
-                await told.until(lambda: {tick.instrument for tick in told.ticks} == everything, 5)
+                await told.until(lambda: {tick.instrument for tick in told.ticks} == everything)
             assert told.times(LinkState.AUTH) == told.times(LinkState.FAILED) == 0
             assert feed.refusals == {}
     return took
@@ -77,44 +82,83 @@ async def _cut(floor: Floor, name: str) -> None:
     floor.wires[name].cut()
 
 
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that streams chose to wait before another try, in order."""
+    chosen: list[float] = []
+    choose = Stream._delay
+
+    def noted(stream: Stream) -> float:
+        chosen.append(choose(stream))
+        return chosen[-1]
+
+    monkeypatch.setattr(Stream, "_delay", noted)
+    return chosen
+
+
 @pytest.mark.parametrize("name", WIRED)
-def test_two_thousand_instruments_are_all_back_within_five_seconds_of_each_drop(name):
-    took = asyncio.run(drops(name, 4))
-    assert len(took) == 4
-    assert max(took) <= 5.0
+def test_two_thousand_instruments_are_all_back_at_the_first_try_after_each_drop(name, waits):
+    """Four of the five seconds that a drop may take are left to the machine; the soak holds them to the clock."""
+    asyncio.run(drops(name, 4))
+    assert len(waits) == 4
+    assert max(waits) <= 1.0
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", WIRED)
-def test_a_hundred_drops(name):
+def test_a_hundred_drops_take_less_than_five_seconds_each(name, waits):
     took = asyncio.run(drops(name, 100))
-    assert len(took) == 100
+    assert len(took) == len(waits) == 100
     assert max(took) <= 5.0
 
 
+@pytest.fixture
+def signs(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How many signs of life each link has given that were nothing else."""
+    seen: Counter[str] = Counter()
+    take = Stream._take
+
+    def counted(stream: Stream, kind: int, body: bytes) -> None:
+        seen[stream.link] += kind == Kind.ALIVE
+        take(stream, kind, body)
+
+    monkeypatch.setattr(Stream, "_take", counted)
+    return seen
+
+
+@pytest.mark.parametrize("silence", [2.5, pytest.param(Watch().silence, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("name", WIRED)
-def test_a_quiet_link_stays_and_a_dead_silent_one_is_noticed_within_its_time(name):
-    """Both sockets of a broker at once: nobody trades for a while, then the wire swallows everything."""
-    silence = 2.5
+def test_a_quiet_link_stays_and_a_dead_silent_one_is_noticed(name, silence, signs):
+    """Both sockets of a broker at once: nobody trades for a while, then the wire swallows everything.
+
+    As a desk is set by default it takes ten seconds at most, which the soak holds to the clock; that no timer is set
+    for later is tested with the supervisor.
+    """
     watch = Watch(silence=silence, stale=0, back_off=0.02, longest=0.1)
 
     async def main(stage: WiredStage, floor: Floor):
+        both = {f"{name} feed", f"{name} orders"}
         async with feeding(name, floor, TRADED, watch) as (_, told):
             await told.until(lambda: told.times(LinkState.UP))
-            await asyncio.sleep(1.2 * silence)
+            calm = time.monotonic() + 1.2 * silence
+            signs.clear()
+            await told.until(lambda: time.monotonic() > calm and all(signs[link] >= 3 for link in both))
             assert (told.times(LinkState.DOWN), stage.links[-1].state) == (0, LinkState.UP)
             floor.wires[name].frozen = True
             began = time.monotonic()
-            down: dict[str, float] = {}
-            async with asyncio.timeout(30):
-                while len(down) < 2:
-                    for what, links in (("feed", told.links), ("orders", stage.links)):
-                        if links[-1].state is LinkState.DOWN:
-                            down.setdefault(what, time.monotonic() - began)
-                    await asyncio.sleep(0.01)
-            for what, took in down.items():
-                usual = took - silence + Watch().silence  # as the desk is set by default
-                assert usual <= 10.0, f"{name} {what}: {took:.2f} s, that is {usual:.1f} s by default"
+            down: dict[str, tuple[float, str]] = {}
+
+            def noticed() -> bool:
+                for links in (told.links, stage.links):
+                    last = links[-1]
+                    if last.state is LinkState.DOWN:
+                        down.setdefault(last.link, (time.monotonic() - began, last.detail))
+                return down.keys() == both
+
+            await told.until(noticed)
+            for link, (took, why) in down.items():
+                assert SILENT.search(why), f"{link} broke for another reason: {why}"
+                assert took <= 10.0 or silence < Watch().silence, f"{link}: {took:.2f} s"
             floor.wires[name].frozen = False
             await asyncio.to_thread(floor.call, _cut(floor, name))
             await told.until(lambda: told.links[-1].state is LinkState.UP and stage.up())
