@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from saudagar.app.data_words import dirt_words
+from saudagar.app.recording import SUFFIX, recorded_parts
 from saudagar.app.research_ticks import tick_files
 from saudagar.backtest.tick_days import StoredDays
 from saudagar.market.ist import DAY, midnight
@@ -19,7 +20,7 @@ from saudagar.model.errors import DataError
 from saudagar.storage.catalog_check import Finding, check_bars
 from saudagar.storage.catalog_import import Shape
 from saudagar.storage.catalog_ticks import TICKS, TickCatalog, TickDay
-from saudagar.storage.catalog_ticks_import import TickPart, read_ticks
+from saudagar.storage.catalog_ticks_import import read_ticks
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".zip")
 """The files that stand for a folder."""
@@ -35,7 +36,8 @@ def bring_in(
 
     Returns
     -------
-    The days that came in, and how many rows could not be read and were left out.
+    The days that came in, and how many rows could not be read and were left out (of a desk's recording: the bytes of
+    its torn end).
 
     Raises
     ------
@@ -48,21 +50,19 @@ def bring_in(
     try:
         for number, path in enumerate(paths):
             told(number / len(paths), path.name)
-            parts, bad = read_ticks(path, shape, calendar, symbol=symbol, skip_bad=skip_bad)
+            if path.suffix == SUFFIX:
+                parts, bad = recorded_parts(path, calendar)
+            else:
+                parts, bad = read_ticks(path, shape, calendar, symbol=symbol, skip_bad=skip_bad)
             left_out += bad
             for part in parts:
                 if before := came.get((part.instrument, part.day)):
                     raise DataError(f"{before[0]} and {path} both hold {part.instrument} on {part.day}; give one.")
-                came[part.instrument, part.day] = path, kept(catalog, part, path.name)
+                held = catalog.put(part.instrument, part.day, part.ticks, dirt=part.dirt, source=path.name)
+                came[part.instrument, part.day] = path, held
     finally:
         catalog.close()
     return [day for _, day in came.values()], left_out
-
-
-def kept(catalog: TickCatalog, part: TickPart, source: str) -> TickDay:
-    """Put one instrument's day into the catalog; what it is there."""
-    catalog.put(part.instrument, part.day, part.ticks, dirt=part.dirt, source=source)
-    return catalog.held(part.instrument, part.day)
 
 
 def series(days: Collection[TickDay]) -> list[dict[str, Any]]:

@@ -94,7 +94,7 @@ class TickCatalog:
 
     def put(
         self, instrument: InstrumentId, day: date, ticks: Ticks, *, dirt: Mapping[str, int], source: str = ""
-    ) -> None:
+    ) -> TickDay:
         """Keep `ticks` as all that came of `instrument` on `day` (India's); what was there is replaced.
 
         Parameters
@@ -103,6 +103,10 @@ class TickCatalog:
             How many of them are no plain ticks, by kind.
         source
             Where they come from, for people.
+
+        Returns
+        -------
+        What is there now.
 
         Raises
         ------
@@ -127,6 +131,7 @@ class TickCatalog:
                 )
         finally:
             connection.unregister("table_of_ticks")
+        return self._noted(path)
 
     def read(self, instrument: InstrumentId, day: date) -> Ticks:
         """All rows of the day. Raises `DataError` if the catalog does not hold it, or the file is damaged."""

@@ -108,6 +108,8 @@ class DataSection(Section):
 
     broker: Literal["upstox", "dhan", "kite"] = "upstox"
     depth: bool = False
+    record_ticks: bool = Field(False, description="the ticks that come are in the catalog when the day is over")
+    catalog: str = Field("var/catalog", min_length=1, description="where they go; a simulation's stay with its desk")
 
 
 class OrdersSection(Section):
