@@ -19,6 +19,7 @@ from dhanhq.dhan_http import DhanHTTP
 
 from saudagar.exchange.options import WithOptions
 from saudagar.exchange.process import Account
+from saudagar.model import SECOND
 
 RECORDED = Path(__file__).resolve().parents[2] / "../shared/fixtures/dhan/rest"
 ACCOUNT = Account()
@@ -193,13 +194,17 @@ def test_the_option_chain(scripted_market: Any) -> None:
 
 
 def test_reads_are_limited_where_asked(scripted_market: Any) -> None:
-    dhan = client(scripted_market(read_limits=True))
-    answers = [dhan.ticker_data({"NSE_EQ": [2885]})["remarks"] for _ in range(5)]
-    codes = {remark["error_code"] for remark in answers if remark}
-    assert codes == {"DH-904"}
-    chains = [dhan.expiry_list(13, "IDX_I")["status"] for _ in range(3)]  # the windows are of three seconds
-    assert "failure" in chains
-    assert [dhan.get_fund_limits()["status"] for _ in range(3)] == ["success"] * 3
+    now = [9 * SECOND]
+    dhan = client(scripted_market(read_limits=True, monotonic=lambda: now[0]))
+    chains = []
+    for second in (9, 10, 11, 12):
+        now[0] = second * SECOND
+        answers = [dhan.ticker_data({"NSE_EQ": [2885]})["remarks"] for _ in range(2)]
+        assert not answers[0]
+        assert answers[1]["error_code"] == "DH-904"
+        chains.append(dhan.expiry_list(13, "IDX_I")["status"])  # the windows are of three seconds
+    assert chains == ["success", "failure", "failure", "success"]
+    assert [dhan.get_fund_limits()["status"] for _ in range(21)] == ["success"] * 20 + ["failure"]
 
 
 def test_switches(scripted_market: Any) -> None:

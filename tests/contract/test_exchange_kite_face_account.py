@@ -25,6 +25,7 @@ from kiteconnect.exceptions import (
 
 from saudagar.exchange.process import Account
 from saudagar.market.master.kite import read_kite
+from saudagar.model import SECOND
 
 RECORDED = Path(__file__).resolve().parents[2] / "../shared/fixtures/kite/rest"
 ACCOUNT = Account()
@@ -369,10 +370,14 @@ def refused_within(call: Callable[[], object], times: int) -> bool:
 
 
 def test_reads_are_counted_where_asked(scripted_market: Any) -> None:
-    kite = client(scripted_market(read_limits=True))
-    for call, within_two_seconds in (
-        (lambda: kite.ltp("NSE:RELIANCE"), 2),
-        (lambda: kite.historical_data(RELIANCE, "2026-11-19", "2026-11-19", "minute"), 6),
-        (kite.orders, 20),
+    now = [7 * SECOND]
+    kite = client(scripted_market(read_limits=True, monotonic=lambda: now[0]))
+    for call, within_a_second in (
+        (lambda: kite.ltp("NSE:RELIANCE"), 1),
+        (lambda: kite.historical_data(RELIANCE, "2026-11-19", "2026-11-19", "minute"), 3),
+        (kite.orders, 10),
     ):
-        assert refused_within(call, within_two_seconds + 1)
+        for _ in range(2):
+            now[0] += SECOND
+            assert not refused_within(call, within_a_second)
+            assert refused_within(call, 1)

@@ -68,10 +68,14 @@ def test_limits_in_kites_words_and_how_the_governor_keeps_them():
             return Counter(type(end).__name__ for end in ends)
 
         async def main():
+            pace = await PaceClient.connect(exchange.pace_url)  # the market begins, and stands still in one second
+            while not (await asyncio.to_thread(exchange.state))["steps"]:  # noqa: ASYNC110  another process
+                await asyncio.sleep(0.01)
             async with desk_at("kite", exchange, watching=False) as desk:
                 assert await burst(desk, 0) == {"OrderReport": 10, "RateLimited": 4}
             state = await asyncio.to_thread(exchange.state)
             assert len(state["orders"]) == 10
+            await pace.close()
 
         asyncio.run(main())
 

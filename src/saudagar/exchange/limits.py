@@ -7,9 +7,17 @@ a day at four hundred times the speed meets the same limits as a real one; reads
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 Limits = Sequence[tuple[int, int]]
 """Seconds of a window, and calls allowed in it."""
+
+
+class Seconds(NamedTuple):
+    """The number of the present second, on each of the clocks that limits count by."""
+
+    market: Callable[[], int]
+    wall: Callable[[], int]
 
 
 class CallLimit:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
@@ -31,6 +31,7 @@ from saudagar.exchange.faults import FaultPlan
 from saudagar.exchange.kite.limits import call_limits
 from saudagar.exchange.kite.rest import KiteFace
 from saudagar.exchange.kite.session import KiteSession
+from saudagar.exchange.limits import Seconds
 from saudagar.exchange.market_feed import DaySource
 from saudagar.exchange.pace import MarketSign, Pacer
 from saudagar.exchange.process import (
@@ -69,6 +70,11 @@ _STATUS: dict[PhaseKind | None, str] = {
 class RunningExchange:
     """One market day being served. Made by `serve`.
 
+    Parameters
+    ----------
+    monotonic
+        The clock on the wall (ns), by which reads are counted, and writes while the market does not move.
+
     Attributes
     ----------
     core
@@ -79,10 +85,18 @@ class RunningExchange:
         Set after the last step of the day; the sockets stay open until `stop`.
     """
 
-    def __init__(self, source: DaySource, config: ExchangeConfig, calendar: Calendar) -> None:
+    def __init__(
+        self,
+        source: DaySource,
+        config: ExchangeConfig,
+        calendar: Calendar,
+        monotonic: Callable[[], Nanos] = time.monotonic_ns,
+    ) -> None:
         account = config.account
         closes = {each.id: source.previous_close(each.id) for each in source.instruments}
         self.config = config
+        self._monotonic = monotonic
+        seconds = Seconds(self._second, self._wall_second)
         self.ports = Ports()
         self.finished = asyncio.Event()
         self.stopped = asyncio.Event()
@@ -124,7 +138,7 @@ class RunningExchange:
                 self.conditionals,
                 source,
                 publish=self._tell,
-                limits=upstox_limits(config.writes_per_second, self._second, reads=config.read_limits),
+                limits=upstox_limits(config.writes_per_second, seconds, reads=config.read_limits),
                 switches=self.switches["upstox"],
                 holdings=account.holdings,
                 access=upstox_access,
@@ -150,7 +164,7 @@ class RunningExchange:
             ),
             user=account.kite_user,
             history=source.history,
-            limits=call_limits(config.writes_per_second, self._second, reads=config.read_limits),
+            limits=call_limits(config.writes_per_second, seconds, reads=config.read_limits),
             switches=self.switches["kite"],
             holdings=account.holdings,
             subscribed=self.feed.subscribed.set,
@@ -169,7 +183,7 @@ class RunningExchange:
                 source,
                 publish=self._tell,
                 foreign=self._foreign,
-                limits=DhanLimits(config.writes_per_second, self._second, reads=config.read_limits),
+                limits=DhanLimits(config.writes_per_second, seconds, reads=config.read_limits),
                 switches=self.switches["dhan"],
                 holdings=account.holdings,
                 client_id=account.client_id,
@@ -304,7 +318,10 @@ class RunningExchange:
         """Which second counts for rate limits: the market's while it runs, else the wall's."""
         if self.steps and not self.finished.is_set():
             return self.core.now // SECOND
-        return int(time.monotonic())
+        return self._wall_second()
+
+    def _wall_second(self) -> int:
+        return self._monotonic() // SECOND
 
     def _statuses(self) -> dict[str, str]:
         now = self.core.now

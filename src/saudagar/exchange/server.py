@@ -10,7 +10,8 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -27,6 +28,7 @@ from saudagar.exchange.process import (
 )
 from saudagar.exchange.running import RunningExchange
 from saudagar.market.sessions import Calendar
+from saudagar.model import Nanos
 from saudagar.model.errors import DataError, SaudagarError
 
 __all__ = ["ExchangeConfig", "ExchangeProcess", "Ports", "RunningExchange", "main", "open_source", "serve"]
@@ -45,10 +47,11 @@ async def serve(
     read_limits: bool = False,
     faults: dict[str, Any] | None = None,
     calendar: Calendar | None = None,
+    monotonic: Callable[[], Nanos] = time.monotonic_ns,
 ) -> RunningExchange:
     """Serve `source` in this event loop; returns as soon as the ports are open.
 
-    See `process.ExchangeConfig` for the parameters. Call `stop` on what is returned.
+    See `process.ExchangeConfig` and `RunningExchange` for the parameters. Call `stop` on what is returned.
     """
     config = ExchangeConfig(
         speed=speed,
@@ -61,7 +64,7 @@ async def serve(
         read_limits=read_limits,
         faults=faults or {},
     )
-    exchange = RunningExchange(source, config, calendar or Calendar())
+    exchange = RunningExchange(source, config, calendar or Calendar(), monotonic)
     await exchange.start()
     return exchange
 

@@ -7,7 +7,6 @@ everything else 20 a second.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiohttp import web
@@ -20,7 +19,7 @@ from saudagar.exchange.dhan.requests import look_up
 from saudagar.exchange.dhan.shapes import SEGMENT
 from saudagar.exchange.dhan.token import AccessToken
 from saudagar.exchange.face import Handler, Switches, Wire, json_response
-from saudagar.exchange.limits import CallLimit, Limits
+from saudagar.exchange.limits import CallLimit, Limits, Seconds
 from saudagar.exchange.market_feed import DaySource
 from saudagar.exchange.order_desk import OrderDesk
 from saudagar.exchange.tape import Line, Tape
@@ -42,18 +41,14 @@ class DhanLimits:
     ----------
     per_second
         Order requests; 0 switches all their windows off.
-    second
-        The number of the present second for orders.
     reads
         Whether the rest is counted at all.
     """
 
-    def __init__(self, per_second: int, second: Callable[[], int], *, reads: bool) -> None:
+    def __init__(self, per_second: int, seconds: Seconds, *, reads: bool) -> None:
         windows = ((1, per_second), (60, 250), (3_600, 1_000), (_DAY, 7_000)) if per_second else ()
-        self.writes = CallLimit(windows, second)
-        self._reads = {
-            kind: CallLimit(limits if reads else (), lambda: int(time.monotonic())) for kind, limits in _READS.items()
-        }
+        self.writes = CallLimit(windows, seconds.market)
+        self._reads = {kind: CallLimit(limits if reads else (), seconds.wall) for kind, limits in _READS.items()}
 
     def allows(self, kind: str) -> bool:
         """Take one read of `kind`: data, quote, chain or other."""

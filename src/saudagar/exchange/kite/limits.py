@@ -6,28 +6,21 @@ ten others (kite.trade/forum 2760).
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
-from saudagar.exchange.limits import CallLimit
+from saudagar.exchange.limits import CallLimit, Seconds
 
 READS = {"quote": 1, "historical": 3, "other": 10}
 
 
-def call_limits(writes_per_second: int, second: Callable[[], int], *, reads: bool) -> dict[str, CallLimit]:
+def call_limits(writes_per_second: int, seconds: Seconds, *, reads: bool) -> dict[str, CallLimit]:
     """The limits of each kind of call.
 
     Parameters
     ----------
     writes_per_second
-        Of orders, in the seconds of the clock `second`; 0 is no limit.
+        Of orders, in seconds of the market; 0 is no limit.
     reads
         Whether to count reads too, in seconds on the wall: a market that stands still must not refuse for ever.
     """
-    limits = {"orders": CallLimit([(1, writes_per_second)] if writes_per_second else [], second)}
-    wall = {kind: CallLimit([(1, most)] if reads else [], _wall_second) for kind, most in READS.items()}
+    limits = {"orders": CallLimit([(1, writes_per_second)] if writes_per_second else [], seconds.market)}
+    wall = {kind: CallLimit([(1, most)] if reads else [], seconds.wall) for kind, most in READS.items()}
     return limits | wall
-
-
-def _wall_second() -> int:
-    return int(time.time())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_conditional import Conditionals
 from saudagar.exchange.core_orders import ExchangeOrder, Refusal, Update
 from saudagar.exchange.face import Handler, Switches, Wire, json_response
-from saudagar.exchange.limits import CallLimit
+from saudagar.exchange.limits import CallLimit, Seconds
 from saudagar.exchange.market_feed import DaySource
 from saudagar.exchange.options import underlying_of
 from saudagar.exchange.order_desk import OrderDesk
@@ -27,14 +26,14 @@ SEGMENTS = ("NSE_EQ", "BSE_EQ", "NSE_FO", "BSE_FO", "NCD_FO", "BCD_FO", "MCX_FO"
 USER_ID = "SIM001"
 
 
-def limits(per_second: int, second: Callable[[], int], *, reads: bool) -> tuple[CallLimit, CallLimit]:
+def limits(per_second: int, seconds: Seconds, *, reads: bool) -> tuple[CallLimit, CallLimit]:
     """Upstox's windows: 10 order requests a second, 500 a minute, 2,000 in half an hour; else 50, 500, 2,000.
 
-    `per_second` replaces the first, 0 switches the windows of orders off; `second` is the clock that orders count on.
+    `per_second` replaces the first, 0 switches the windows of orders off. Orders count in the market's seconds.
     """
     writes = ((1, per_second), (60, 500), (1_800, 2_000)) if per_second else ()
     rest = ((1, 50), (60, 500), (1_800, 2_000)) if reads else ()
-    return CallLimit(writes, second), CallLimit(rest, lambda: int(time.monotonic()))
+    return CallLimit(writes, seconds.market), CallLimit(rest, seconds.wall)
 
 
 class UpstoxSite:
