@@ -17,7 +17,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from saudagar.app import clients, doctor, doctor_broker, doctor_machine
+from saudagar.app import doctor, doctor_broker, doctor_machine
 from saudagar.app.config import DeskConfig, parse
 from saudagar.app.desk import JOURNAL
 from saudagar.app.doctor_broker import Room, address_of, standing_of, streams_of
@@ -31,7 +31,7 @@ from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
 from saudagar.model import SECOND, Funds, Instrument, InstrumentKind, Segment, Tick, TickFrame
 from saudagar.model import events as ev
-from saudagar.model.errors import AuthError, BrokerError, CalendarError, ConfigError, RateLimited
+from saudagar.model.errors import AuthError, BrokerError, CalendarError, RateLimited
 from saudagar.storage.journal import SqliteJournal
 from saudagar.storage.master import save
 
@@ -445,15 +445,3 @@ def test_a_year_without_a_calendar(ready: Path, monkeypatch: pytest.MonkeyPatch)
     found = {finding.check: told(finding) for finding in doctor.examine(ready)}
     assert found["calendar"] == "WARN the NSE holidays of 2030 are not known."
     assert found["upstox feed"].startswith("OK")
-
-
-def test_each_broker_s_door_and_clients(tmp_path: Path) -> None:
-    kite = {"SAUDAGAR_KITE_API_KEY": "k", "SAUDAGAR_KITE_TOKEN": "t"}
-    secrets = parse(CONFIG, tmp_path / "desk.toml", TOKENS | kite).secrets
-    for broker, token in (("dhan", "d"), ("upstox", "u"), ("kite", "t")):
-        made, given = clients.access(broker, secrets, None, lambda: NOW)
-        assert (made.name, given) == (broker, token)
-    assert clients.data_client("upstox", secrets).refusals == {}
-    assert clients.execution_client("dhan", secrets, Master(FRIDAY, ())).capabilities.name == "dhan"
-    with pytest.raises(ConfigError, match="expected one of dhan, upstox, kite"):
-        clients.execution_client("nobody", secrets, Master(FRIDAY, ()))

@@ -172,8 +172,9 @@ class _Dhan(_Broker):
 
     def data(self, watch: Watch | None, depth: bool) -> DataClient:
         from saudagar.brokers.dhan.feed import DhanFeed
+        from saudagar.engine.clock import wall_clock
 
-        return DhanFeed(self._feed(depth=depth), watch)
+        return DhanFeed(self._feed(depth=depth), watch, clock=None if self._simulated is not None else wall_clock)
 
     def orders(self, lookup: Master, watch: Watch | None, clock: Clock, feed: DataClient | None) -> ExecutionClient:
         from saudagar.brokers.dhan.broker import DhanBroker

@@ -6,18 +6,14 @@ seen to refuse tokens made with PIN and TOTP where one from its web site worked 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-
-import msgspec
 
 from saudagar.brokers.dhan.client import DhanFeedSettings
 from saudagar.brokers.dhan.depth_packets import DepthDecoder
-from saudagar.brokers.dhan.feed import keys_of
-from saudagar.brokers.dhan.packets import Key
-from saudagar.brokers.supervisor import Stream, Watch
+from saudagar.brokers.dhan.sockets import Sockets, keys_of, parted
+from saudagar.brokers.supervisor import Watch
 from saudagar.execution.ports import LinkStatus
-from saudagar.model import Depth, Instrument, InstrumentId, Nanos, Segment
+from saudagar.model import Depth, Instrument, Nanos, Segment
 from saudagar.model.errors import Unsupported
 
 SOCKETS = 5
@@ -29,7 +25,7 @@ _OFFERED = (Segment.NSE_EQ, Segment.NSE_FNO)
 __all__ = ["DhanDepth", "DhanFeedSettings"]
 
 
-class DhanDepth:
+class DhanDepth(Sockets):
     """The `DepthClient` over the official SDK, each of its sockets in a child process.
 
     The SDK cannot change what a socket is subscribed to: `start` again with another set makes new connections.
@@ -56,10 +52,8 @@ class DhanDepth:
     ) -> None:
         if levels not in INSTRUMENTS:
             raise Unsupported(f"Dhan has no depth of {levels} levels; it has {', '.join(map(str, INSTRUMENTS))}.")
-        self.refusals: dict[str, int] = Counter()
-        self.streams: list[Stream] = []
-        self._settings, self._levels, self._clock = settings, levels, clock
-        self._watch = watch or Watch()
+        super().__init__(settings, watch)
+        self._levels, self._clock = levels, clock
 
     async def start(
         self,
@@ -83,48 +77,21 @@ class DhanDepth:
         if others := [each.id for each in instruments if each.segment not in _OFFERED]:
             raise Unsupported(f"Dhan has depth of NSE's shares and derivatives only, not of {', '.join(others[:5])}.")
         names = {(segment, int(security)): each.id for (segment, security), each in zip(keys, instruments, strict=True)}
-        await self.stop()
-        for number, place in enumerate(range(0, len(keys), size), 1):
-            stream = self._stream(number, keys[place : place + size], on_status, self._deliverer(names, on_depth))
-            self.streams.append(stream)
-            await stream.start()
-
-    async def stop(self) -> None:
-        for stream in self.streams:
-            await stream.stop()
-        self.streams = []
-
-    def _deliverer(self, names: dict[Key, InstrumentId], on_depth: Callable[[Depth], None]) -> Callable[[bytes], None]:
         decoder = DepthDecoder(names, self.refusals, self._clock)
 
         def deliver(body: bytes) -> None:
             for book in decoder.books(body):
                 on_depth(book)
 
-        return deliver
-
-    def _stream(
-        self,
-        number: int,
-        keys: list[tuple[int, str]],
-        on_status: Callable[[LinkStatus], None],
-        on_data: Callable[[bytes], None],
-    ) -> Stream:
-        settings = self._settings
-        handed = {
-            "client_id": settings.client_id,
-            "token": settings.token,
-            "url": settings.feed_url,
-            "keys": keys,
-            "levels": self._levels,
-            "silence": self._watch.silence,
-        }
-        return Stream(
-            "dhan depth" if number == 1 else f"dhan depth {number}",
+        await self.stop()
+        await self._connect(
+            "dhan depth",
             "saudagar.brokers.dhan.depth_stream",
-            msgspec.json.encode(handed),
-            on_data=on_data,
-            on_status=on_status,
-            watch=self._watch,
-            secrets=(settings.token,),
+            parted(keys, size),
+            deliver,
+            on_status,
+            levels=self._levels,
         )
+
+    async def stop(self) -> None:
+        await self._disconnect()

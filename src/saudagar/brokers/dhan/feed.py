@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import msgspec
 
-from saudagar.brokers import checks
-from saudagar.brokers.dhan import words
 from saudagar.brokers.dhan.client import DhanFeedSettings
 from saudagar.brokers.dhan.history import History
 from saudagar.brokers.dhan.packets import Decoder
-from saudagar.brokers.supervisor import Stream, Watch
+from saudagar.brokers.dhan.sockets import Sockets, keys_of, parted
+from saudagar.brokers.supervisor import Watch
 from saudagar.execution.ports import LinkStatus
 from saudagar.model import Bar, Instrument, Nanos, TickFrame
 from saudagar.model.errors import Unsupported
@@ -29,7 +27,7 @@ __all__ = ["DhanFeed", "DhanFeedSettings"]
 _STAMP = 8  # bytes, see `market.STAMP`
 
 
-class DhanFeed:
+class DhanFeed(Sockets):
     """The `DataClient` over the official SDK, each of its sockets in a child process.
 
     Parameters
@@ -37,8 +35,8 @@ class DhanFeed:
     watch
         The supervision of the sockets; turn `silence` and `stale` off where market time may stand still.
     clock
-        The time of a frame, for which Dhan gives none. By default this machine's; at another address, a simulated
-        exchange, the highest trade time so far.
+        The time of a frame, for which Dhan gives none; without it, as at a simulated exchange, the highest trade time
+        so far.
     """
 
     def __init__(
@@ -50,13 +48,10 @@ class DhanFeed:
     ) -> None:
         if settings.mode not in MODES:
             raise Unsupported(f"Dhan feed mode {settings.mode!r} is not offered; choose one of {', '.join(MODES)}.")
-        self.refusals: dict[str, int] = Counter()
-        self.streams: list[Stream] = []
-        self._settings = settings
-        self._watch = watch or Watch()
-        self._clock = clock or (time.time_ns if settings.feed_url is None else None)
+        super().__init__(settings, watch)
+        self._clock = clock
         self._history = History(settings, self.refusals)
-        self._open: Callable[[], list[Stream]] = list
+        self._open: Callable[[], Awaitable[None]] | None = None
 
     async def start(
         self,
@@ -91,11 +86,16 @@ class DhanFeed:
             if frame is not None:
                 on_frame(frame)
 
-        self._open = lambda: [
-            self._stream(number, keys[place : place + INSTRUMENTS], deliver, on_status)
-            for number, place in enumerate(range(0, len(keys), INSTRUMENTS), 1)
-        ]
-        await self._connect()
+        self._open = partial(
+            self._connect,
+            "dhan feed",
+            "saudagar.brokers.dhan.market",
+            parted(keys, INSTRUMENTS),
+            deliver,
+            on_status,
+            mode=MODES[self._settings.mode],
+        )
+        await self._open()
 
     async def bars(self, instrument: Instrument, interval: Nanos, start: Nanos, end: Nanos) -> list[Bar]:
         """Closed bars of `[start, end)`, oldest first; raises `BrokerError`.
@@ -109,52 +109,9 @@ class DhanFeed:
         self._settings = msgspec.structs.replace(self._settings, token=token)
         await self._history.renew(self._settings)
         await self._disconnect()
-        await self._connect()
+        if self._open is not None:
+            await self._open()
 
     async def stop(self) -> None:
         await self._disconnect()
         await self._history.close()
-
-    async def _connect(self) -> None:
-        self.streams = self._open()
-        for stream in self.streams:  # one after the other: together they would look like too many
-            await stream.start()
-
-    async def _disconnect(self) -> None:
-        for stream in self.streams:
-            await stream.stop()
-        self.streams = []
-
-    def _stream(
-        self,
-        number: int,
-        keys: list[tuple[int, str]],
-        on_data: Callable[[bytes], None],
-        on_status: Callable[[LinkStatus], None],
-    ) -> Stream:
-        settings = self._settings
-        handed = {
-            "client_id": settings.client_id,
-            "token": settings.token,
-            "url": settings.feed_url,
-            "keys": keys,
-            "mode": MODES[settings.mode],
-            "silence": self._watch.silence,
-        }
-        return Stream(
-            "dhan feed" if number == 1 else f"dhan feed {number}",
-            "saudagar.brokers.dhan.market",
-            msgspec.json.encode(handed),
-            on_data=on_data,
-            on_status=on_status,
-            watch=self._watch,
-            secrets=(settings.token,),
-        )
-
-
-def keys_of(instruments: Sequence[Instrument]) -> list[tuple[int, str]]:
-    """Segment and security id of each. Raises `DataError` for what has none, or is named twice."""
-    keys = [(words.FEED_SEGMENT[each.segment], each.dhan_id) for each in instruments]
-    names = [f"{segment}:{security}" if security.isdecimal() else "" for segment, security in keys]
-    checks.each_once(instruments, names, "Dhan security id")
-    return keys
