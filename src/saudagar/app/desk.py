@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from math import ceil
@@ -21,6 +21,7 @@ from saudagar.app.compose import costs_of, settings_of
 from saudagar.app.config import DeskConfig
 from saudagar.app.control import ControlServer
 from saudagar.app.narrate import narrate
+from saudagar.app.recording import recording
 from saudagar.app.report import DayReport, RunFacts, build
 from saudagar.app.venues import Venue
 from saudagar.app.view import EVENTS, DeskView, PositionRow, Screen
@@ -50,14 +51,26 @@ class Desk:
     ----------
     command
         What the user typed, for the report.
+    say
+        Told what became of the ticks, where they are recorded.
     """
 
-    def __init__(self, config: DeskConfig, venue: Venue, *, title: str, command: str, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        config: DeskConfig,
+        venue: Venue,
+        *,
+        title: str,
+        command: str,
+        seed: int | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._config = config
         self._venue = venue
         self._title = title
         self._command = command
         self._seed = seed
+        self._say = say
         self._said: deque[tuple[Nanos, str]] = deque(maxlen=EVENTS)
         self._began = perf_counter()
         self.interrupted = False
@@ -81,7 +94,10 @@ class Desk:
         journal = SqliteJournal(directory / JOURNAL, wall_clock)
         try:
             await venue.open()
-            return await self._trade(journal, screen)
+            with recording(
+                config, venue.day, venue.calendar, anew=venue.fresh, over=lambda: not self.interrupted, say=self._say
+            ) as self._on_frame:
+                return await self._trade(journal, screen)
         finally:
             await venue.close()
             journal.close()
@@ -93,7 +109,7 @@ class Desk:
         charges, costs = costs_of(self._config, venue.instruments.get, state.orders)
         watched = venue.watched()
         engine = Engine(settings, venue.instruments, venue.calendar, state, costs, [each.id for each in watched])
-        runner = Runner(engine, journal, venue.broker, on_events=self._note)
+        runner = Runner(engine, journal, venue.broker, on_events=self._note, on_frame=self._on_frame)
         now = await venue.now()
         await self._warm_up(engine, now)
         ids = dict.fromkeys((*(i for plan in settings.plans for i in plan.instruments), *(each.id for each in watched)))

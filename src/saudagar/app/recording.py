@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from saudagar.app.config import DeskConfig, Mode
-from saudagar.exchange.recorded import arrival_times
 from saudagar.market.sessions import Calendar, continuous
 from saudagar.model import InstrumentId, Segment, TickFrame
 from saudagar.model.errors import DataError
-from saudagar.storage.catalog_ticks import TickCatalog, Ticks
-from saudagar.storage.catalog_ticks_check import count_dirt
-from saudagar.storage.catalog_ticks_import import TickPart
-from saudagar.storage.tick_recording import Columns, Recorder, read_recording
+
+if TYPE_CHECKING:
+    from saudagar.storage.catalog_ticks_import import TickPart
+    from saudagar.storage.tick_recording import Columns
 
 SUFFIX = ".rec"
 _NAME = "ticks-{day}" + SUFFIX
@@ -50,6 +50,8 @@ def recording(
     if not config.data.record_ticks:
         yield lambda _: None
         return
+    from saudagar.storage.tick_recording import Recorder  # most desks record nothing
+
     path, target = config.directory / _NAME.format(day=day), _catalog_of(config)
     for left in sorted(config.directory.glob(_NAME.format(day="????-??-??"))):
         if left != path and _bring_in(left, target, calendar, say):
@@ -78,6 +80,8 @@ def recorded_parts(path: Path, calendar: Calendar) -> tuple[list[TickPart], int]
     DataError
         If it is no recording.
     """
+    from saudagar.storage.tick_recording import read_recording
+
     try:
         day = date.fromisoformat(path.stem.partition("-")[2])
     except ValueError:
@@ -95,6 +99,8 @@ def _catalog_of(config: DeskConfig) -> Path:
 
 def _bring_in(path: Path, target: Path, calendar: Calendar, say: Say) -> bool:
     """Each instrument's day in place of what was there. What fails is told: the day's report matters more."""
+    from saudagar.storage.catalog_ticks import TickCatalog
+
     catalog = TickCatalog(target)
     try:
         parts, torn = recorded_parts(path, calendar)
@@ -111,6 +117,11 @@ def _bring_in(path: Path, target: Path, calendar: Calendar, say: Say) -> bool:
 
 def _part(name: InstrumentId, day: date, rows: Columns, calendar: Calendar) -> TickPart | None:
     """None if `name` has no session on `day`: nothing of it could be played."""
+    from saudagar.exchange.recorded import arrival_times
+    from saudagar.storage.catalog_ticks import Ticks
+    from saudagar.storage.catalog_ticks_check import count_dirt
+    from saudagar.storage.catalog_ticks_import import TickPart
+
     segment = Segment(name.partition(":")[0])
     phases = calendar.phases(segment, day, closing_auction=segment is Segment.NSE_EQ)
     if not phases:

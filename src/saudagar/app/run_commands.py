@@ -129,7 +129,14 @@ def _trade(config: DeskConfig, *, title: str, as_json: bool, exchange_ports: str
 
     command = " ".join(["saudagar", *sys.argv[1:]])
     seed = config.simulation.seed if config.desk.mode is Mode.SIMULATION and not config.simulation.ticks else None
-    desk = Desk(config, _venue(config, exchange_ports), title=title, command=command, seed=seed)
+    desk = Desk(
+        config,
+        _venue(config, exchange_ports),
+        title=title,
+        command=command,
+        seed=seed,
+        say=lambda text: typer.echo(text, err=True),
+    )
     console = open_console(sys.stderr if as_json else None)
     report: DayReport = asyncio.run(desk.trade(open_screen(console)))
     try:

@@ -53,6 +53,8 @@ class Runner:
         Told every event after it is on disk, in order: the view, notifications.
     on_idle
         Called when the queue is empty and nothing is in flight; the simulated exchange's lock-step waits for it.
+    on_frame
+        Told every frame of ticks after it was processed, usable or not: a recorder.
     """
 
     def __init__(
@@ -63,12 +65,14 @@ class Runner:
         *,
         on_events: Callable[[list[Event]], None] = lambda _: None,
         on_idle: Callable[[], None] = lambda: None,
+        on_frame: Callable[[TickFrame], None] = lambda _: None,
     ) -> None:
         self.engine = engine
         self._journal = journal
         self._broker = broker
         self._on_events = on_events
         self.on_idle = on_idle
+        self._on_frame = on_frame
         self._queue: deque[Inbound] = deque()
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -185,6 +189,7 @@ class Runner:
         for part in _parts(event):
             self._settle(self.engine.process(part), event.received)
         self.last_frame = event.ts
+        self._on_frame(event)
 
     def _settle(self, step: Step, received: Nanos) -> None:
         """Durable first, then the wire."""
