@@ -21,6 +21,7 @@ from random import Random
 
 from benchmarks.desk import DAY, desk
 from benchmarks.measure import SCRATCH, Figure, quantile
+from saudagar.app.awake import Awake
 from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
 from saudagar.brokers.supervisor import Watch
 from saudagar.brokers.upstox.feed import UpstoxFeed, UpstoxSettings
@@ -34,6 +35,7 @@ from saudagar.model import SECOND, Bar, ClientOrderId, Instrument, InstrumentId,
 from saudagar.storage.journal import SqliteJournal
 
 GROUP = "Latency: 1,000 instruments, 50 frames of 20 ticks a second, real SDKs, orders durable before they leave"
+AWAKE = "Latency: the same with `[desk] keep_awake = true`"
 _COUNT = 1_000
 _PER_FRAME = 20
 _STEP: Nanos = SECOND * _PER_FRAME // _COUNT
@@ -85,7 +87,14 @@ class PacedDay:
 
 
 def figures(seconds: int) -> Iterator[Figure]:
-    """All figures of this file, from one run of `seconds` and some."""
+    """All figures of this file, from two runs of `seconds` and some."""
+    yield from _run(GROUP, seconds)
+    with Awake(True) as awake:
+        if not awake.why_not:
+            yield from _run(AWAKE, seconds)
+
+
+def _run(group: str, seconds: int) -> Iterator[Figure]:
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     exchange = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, seconds), daemon=True)
     exchange.start()
@@ -99,22 +108,22 @@ def figures(seconds: int) -> Iterator[Figure]:
     finally:
         exchange.kill()
         exchange.join()
-    yield from _quantiles("tick received → order decided", runner.decided.samples)
-    yield from _quantiles("tick received → order durable", runner.submitted.samples)
-    yield from _quantiles("tick received → handed to the SDK", handed)
+    yield from _quantiles(group, "tick received → order decided", runner.decided.samples)
+    yield from _quantiles(group, "tick received → order durable", runner.submitted.samples)
+    yield from _quantiles(group, "tick received → handed to the SDK", handed)
     note = f"{runner.ticks:,} ticks, {runner.orders_sent:,} orders, {len(handed)} of them born of a tick"
     share = used / seconds * 100
-    yield Figure(group=GROUP, what="the exchange's share of a core", unit="%", best=share, middle=share, rounds=1)
+    yield Figure(group=group, what="the exchange's share of a core", unit="%", best=share, middle=share, rounds=1)
     trades = float(len(runner.engine.state.trades))
     yield Figure(
-        group=GROUP, what="round trips in the run", unit="trades", best=trades, middle=trades, rounds=1, note=note
+        group=group, what="round trips in the run", unit="trades", best=trades, middle=trades, rounds=1, note=note
     )
 
 
-def _quantiles(what: str, samples: Sequence[Nanos]) -> Iterator[Figure]:
+def _quantiles(group: str, what: str, samples: Sequence[Nanos]) -> Iterator[Figure]:
     for name, q in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
         value = quantile(samples, q) / 1e6
-        yield Figure(group=GROUP, what=f"{what}, {name}", unit="ms", best=value, middle=value, rounds=len(samples))
+        yield Figure(group=group, what=f"{what}, {name}", unit="ms", best=value, middle=value, rounds=len(samples))
 
 
 async def _trade(ports: Ports, seconds: int) -> tuple[Runner, list[Nanos]]:

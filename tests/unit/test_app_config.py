@@ -136,7 +136,7 @@ ONE_MISTAKE = [
     ("[desk]\ncapital = -5", 7, "desk.capital = -5: expected more than 0"),
     ("[desk]\nday_loss = 5", 7, "desk.day_loss = 5: there is no such key. It belongs in [risk]."),
     ("[desk]\n\n# c\ncapitall = 5", 9, "there is no such key. Did you mean capital?"),
-    ("[desk]\nzzz = 5", 7, "Known here: capital, directory, mode, name."),
+    ("[desk]\nzzz = 5", 7, "Known here: capital, directory, keep_awake, mode, name."),
     ("[dsk]\nname = 'A'", 6, "dsk: there is no such key. Did you mean desk?"),
     ('[data]\nbroker = "icici"', 7, "data.broker = \"icici\": expected 'upstox', 'dhan' or 'kite'"),
     ("[data]\ndepth = 1", 7, "data.depth = 1: expected true or false"),

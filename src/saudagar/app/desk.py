@@ -17,6 +17,7 @@ from pathlib import Path
 from time import perf_counter
 
 from saudagar import __version__
+from saudagar.app.awake import Awake
 from saudagar.app.compose import costs_of, settings_of
 from saudagar.app.config import DeskConfig
 from saudagar.app.control import ControlServer
@@ -114,7 +115,9 @@ class Desk:
         await self._warm_up(engine, now)
         ids = dict.fromkeys((*(i for plan in settings.plans for i in plan.instruments), *(each.id for each in watched)))
         self._began = perf_counter()
-        with screen:
+        with screen, Awake(self._config.desk.keep_awake) as awake:
+            if awake.why_not:
+                self._said.append((now, f"keep_awake does nothing, {awake.why_not}"))
             await self._run(runner, engine, now, [venue.instruments.get(i) for i in ids], screen)
         facts = RunFacts(
             title=self._title,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 from math import isfinite, nan
+from operator import attrgetter
 from typing import NamedTuple
 
 from saudagar.engine.settings import Plan
@@ -59,6 +60,8 @@ class _Context:
 
 class Run:
     """One plan on one instrument: its graph, and what the desk makes of the graph's values."""
+
+    __slots__ = ("_fixed", "_places", "exprs", "has_hook", "instrument", "live", "names", "plan", "position")
 
     def __init__(self, plan: Plan, instrument: InstrumentId) -> None:
         self.plan = plan
@@ -160,10 +163,15 @@ class Need(NamedTuple):
 class _Series:
     """One bar builder and the runs that read its bars."""
 
+    __slots__ = ("builder", "noted", "runs")
+
     def __init__(self, builder: BarBuilder) -> None:
         self.builder = builder
         self.runs: list[Run] = []
-        self.waiting = False  # whether an end of its open bar is on the heap
+        self.noted: Nanos = 0  # the end of its open bar, once it is among those to be closed by time
+
+
+_SERIES_ORDER = attrgetter("builder.instrument", "builder.interval")
 
 
 class Analysis:
@@ -194,7 +202,8 @@ class Analysis:
         self._grace = grace
         self._series: dict[tuple[InstrumentId, Nanos], _Series] = {}
         self._of: dict[InstrumentId, list[_Series]] = {}
-        self._ends: list[tuple[Nanos, InstrumentId, Nanos]] = []
+        self._ends: list[Nanos] = []  # a heap: when bars end that no tick has closed yet
+        self._ending: dict[Nanos, list[_Series]] = {}  # and whose
         self.bars = 0
         for plan in plans:
             for instrument_id in plan.instruments:
@@ -241,28 +250,33 @@ class Analysis:
             bar = series.builder.on_tick(tick)
             if bar is not None:
                 self._closed(series, bar, intents)
-            if not series.waiting and (end := series.builder.open_end):
-                series.waiting = True
-                heapq.heappush(self._ends, (end + self._grace, tick.instrument, series.builder.interval))
+            elif series.noted:
+                continue
+            self._note_end(series, series.builder.open_end)
         return intents
 
     def advance(self, now: Nanos) -> list[Intent]:
         """Close the bars whose time is over; the intents they bring."""
-        ends = self._ends
-        if not ends or ends[0][0] > now:
-            return []
         intents: list[Intent] = []
-        while ends and ends[0][0] <= now:
-            _, instrument, interval = heapq.heappop(ends)
-            series = self._series[instrument, interval]
-            series.waiting = False
-            bar = series.builder.close_until(now - self._grace)
-            if bar is not None:
-                self._closed(series, bar, intents)
-            if end := series.builder.open_end:
-                series.waiting = True
-                heapq.heappush(ends, (end + self._grace, instrument, interval))
+        while self._ends and self._ends[0] + self._grace <= now:
+            end = heapq.heappop(self._ends)
+            open_still = [series for series in self._ending.pop(end) if series.builder.open_end == end]
+            for series in sorted(open_still, key=_SERIES_ORDER):
+                series.noted = 0
+                bar = series.builder.close_until(now - self._grace)
+                if bar is not None:
+                    self._closed(series, bar, intents)
         return intents
+
+    def _note_end(self, series: _Series, end: Nanos) -> None:
+        """Most bars are closed by a tick; time closes the others, and a thousand may end at one moment."""
+        series.noted = end
+        if not end:
+            return
+        if end not in self._ending:
+            self._ending[end] = []
+            heapq.heappush(self._ends, end)
+        self._ending[end].append(series)
 
     def _closed(self, series: _Series, bar: Bar, intents: list[Intent]) -> None:
         self.bars += 1

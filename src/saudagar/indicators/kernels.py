@@ -168,8 +168,6 @@ class Lag(Computed):
         return result
 
     def live(self) -> Step:
-        if self.bars == 1:  # as in every cross
-            return _last()
         past = deque([NAN] * (self.bars + 1), maxlen=self.bars + 1)
 
         def step(x: float) -> float:
@@ -180,18 +178,6 @@ class Lag(Computed):
 
     def need(self, interval: Nanos) -> tuple[int, int]:
         return 0, self.bars
-
-
-def _last() -> Step:
-    """The value one bar ago, in a tenth of a deque's memory."""
-    last = NAN
-
-    def step(x: float) -> float:
-        nonlocal last
-        before, last = last, x
-        return before
-
-    return step
 
 
 @dataclass(frozen=True, slots=True)

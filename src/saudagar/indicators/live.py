@@ -32,6 +32,8 @@ class Live:
         When the session opens, ns since midnight IST.
     """
 
+    __slots__ = ("_base", "_held", "_higher", "_instrument", "_interval", "_last_end", "_program", "_session_open")
+
     def __init__(self, exprs: Sequence[Expr], *, session_open: Nanos = SESSION_OPEN) -> None:
         self._program = made = program(tuple(exprs))
         self._session_open = session_open
@@ -40,7 +42,7 @@ class Live:
         self._last_end: Nanos = -(1 << 63)
         self._held: list[Any] = list(made.held)
         self._base = _State(made.base)
-        self._higher = [(_Forming(interval, session_open), _State(lane)) for interval, lane in made.higher]
+        self._higher = tuple((_Forming(interval, session_open), _State(lane)) for interval, lane in made.higher)
 
     def step(self, bar: Bar) -> tuple[float | bool, ...]:
         """Take the next closed bar; give the value of each expression at it.
@@ -82,26 +84,28 @@ class Live:
 class _State:
     """What one instrument keeps of a lane: a step for each node that remembers."""
 
-    __slots__ = ("_lane", "_steps", "_warming")
+    __slots__ = ("_run", "_steps", "_warming")
 
     def __init__(self, lane: Lane) -> None:
-        self._lane = lane
-        self._steps: list[Step] = [kernel.live() for kernel in lane.kernels]
-        self._warming = [at for at in lane.finite if isinstance(self._steps[at], Warming)]
+        self._run = lane.run
+        self._steps: tuple[Step, ...] = tuple([kernel.live() for kernel in lane.kernels])
+        self._warming = tuple([at for at in lane.finite if isinstance(self._steps[at], Warming)])
 
     def run(self, row: Row, held: list[Any]) -> tuple[float | bool, ...]:
-        values = self._lane.run(row, self._steps, held)
+        values = self._run(row, self._steps, held)
         if self._warming:
             self._settle()
         return values
 
     def _settle(self) -> None:
         """Call what has warmed up directly from now on: what it reads is always finite."""
+        steps = list(self._steps)
         for at in self._warming:
-            step = self._steps[at]
+            step = steps[at]
             if isinstance(step, Warming) and step.settled is not None:
-                self._steps[at] = step.settled
-        self._warming = [at for at in self._warming if isinstance(self._steps[at], Warming)]
+                steps[at] = step.settled
+        self._steps = tuple(steps)
+        self._warming = tuple([at for at in self._warming if isinstance(steps[at], Warming)])
 
 
 class _Forming:

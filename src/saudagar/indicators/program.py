@@ -15,13 +15,15 @@ from typing import Any, NamedTuple, TypeAlias
 from saudagar.indicators.evaluate import ordered
 from saudagar.indicators.expr import Expr, align
 from saudagar.indicators.kernel import NAN, Computed
-from saudagar.indicators.kernels import Align, Const, Field, Pure
+from saudagar.indicators.kernels import Align, Const, Field, Lag, Pure
 from saudagar.model import Nanos
 
 PRICES = ("open", "high", "low", "close", "volume")
 TIMES = ("day", "since", "until")
 Row: TypeAlias = tuple[int, int, int, int, int, int, int, int]
 """A bar as a lane takes it: `PRICES`, then `TIMES` (IST day; ns since the session's open of start and end)."""
+
+_BEFORE = Lag(1)
 
 
 class Lane(NamedTuple):
@@ -30,11 +32,11 @@ class Lane(NamedTuple):
     Attributes
     ----------
     kernels
-        Of the nodes that keep a state, in order.
+        Of the nodes that keep a state of their own, in order.
     finite
         Which of them never see an undefined input, because they read the bar itself.
     run
-        ``run(row, steps, held)`` → the values of the program's outputs (base lane); `held` is written by the others.
+        ``run(row, steps, held)`` → the values of the program's outputs (base lane; the others write to `held`).
     """
 
     kernels: tuple[Computed, ...]
@@ -48,7 +50,7 @@ class Program(NamedTuple):
     Attributes
     ----------
     held
-        What the closed bars of higher intervals left behind, before there are any.
+        What one instrument holds before its first bar: of higher intervals' closed bars, and of the bar before.
     timed
         Whether any lane needs the times of a row; zeros will do otherwise.
     """
@@ -65,14 +67,13 @@ def program(exprs: tuple[Expr, ...]) -> Program:
     """Compile the graph of `exprs`; its base lane gives one value per expression."""
     roots = [align(expr) for expr in exprs]
     nodes = tuple(ordered(roots))
-    aligned = [node for node in nodes if isinstance(node.kernel, Align)]
-    cells = {node: number for number, node in enumerate(aligned)}
+    keeping = [node for node in nodes if isinstance(node.kernel, Align) or node.kernel == _BEFORE]
+    cells = {node: number for number, node in enumerate(keeping)}
+    held = tuple(_undefined(node.inputs[0]) if isinstance(node.kernel, Align) else NAN for node in keeping)
     intervals = dict.fromkeys(node.interval for node in nodes if node.interval)
     higher = tuple((interval, _lane(nodes, cells, interval, [])) for interval in intervals)
     timed = bool(higher) or any(isinstance(node.kernel, Field) and node.kernel.name in TIMES for node in nodes)
-    return Program(
-        nodes, _lane(nodes, cells, 0, roots), higher, tuple(_undefined(node.inputs[0]) for node in aligned), timed
-    )
+    return Program(nodes, _lane(nodes, cells, 0, roots), higher, held, timed)
 
 
 def _undefined(node: Expr) -> Any:
@@ -104,6 +105,8 @@ def _lane(nodes: Sequence[Expr], cells: dict[Expr, int], interval: Nanos, roots:
                 constants[name] = value
             case Align():
                 lines.append(f"{name} = held[{cells[node]}]")
+            case Lag() if node in cells:  # as in every cross
+                lines.append(f"{name} = held[{cells[node]}]; held[{cells[node]}] = {names[node.inputs[0]]}")
             case Pure() as kernel:
                 lines.append(f"{name} = {kernel.formula.format(*[names[part] for part in node.inputs])}")
             case kernel:
@@ -115,7 +118,7 @@ def _lane(nodes: Sequence[Expr], cells: dict[Expr, int], interval: Nanos, roots:
     lines += [
         f"held[{cell}] = {names[source]}"
         for node, cell in cells.items()
-        if interval and (source := node.inputs[0]) in names
+        if interval and isinstance(node.kernel, Align) and (source := node.inputs[0]) in names
     ]
     results = [f"{names[root]} == 1.0" if root.boolean else names[root] for root in roots]
     lines.append(f"return ({''.join(result + ', ' for result in results)})")

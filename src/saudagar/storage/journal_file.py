@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from saudagar.model.errors import JournalError, JournalInUse
@@ -15,6 +16,8 @@ from saudagar.storage.journal_rows import READ_ERRORS, Head
 
 APPLICATION_ID = 0x53_41_55_44  # "SAUD": tells `file` and us what this SQLite file is
 LAYOUT = 1  # of the table; `PRAGMA user_version`
+_WAL_BYTES = 1_000 * 4_096  # at so many pages SQLite moves them to the main file
+_CACHE_KIB = -2_000  # SQLite's own default
 
 _COLUMNS = """
     seq            INTEGER PRIMARY KEY,
@@ -58,6 +61,7 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")  # macOS: plain fsync stops at the drive's cache
+        _make_room(connection)
         if new:
             connection.executescript(
                 f"BEGIN; CREATE TABLE journal ({_COLUMNS}); {_TRIGGERS} "
@@ -70,6 +74,22 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _make_room(connection: sqlite3.Connection) -> None:
+    """Let the ``-wal`` file have its full size now: a commit that makes a file longer waits a third longer.
+
+    A change too large for the cache goes to that file before it is committed, and this one never is. SQLite begins
+    again at the front of the file once it is full, so it keeps that size.
+    """
+    with suppress(sqlite3.Error):  # no room left: the first append will say so
+        connection.execute("PRAGMA cache_size = 10")
+        connection.execute("BEGIN")
+        connection.execute("CREATE TABLE room (blank BLOB)")
+        connection.execute("INSERT INTO room VALUES (zeroblob(?))", (_WAL_BYTES,))
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+    connection.execute(f"PRAGMA cache_size = {_CACHE_KIB}")
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
