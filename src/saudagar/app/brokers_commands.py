@@ -6,9 +6,11 @@ An order that asks for what its broker lacks is refused with these words before 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+from saudagar.app.options import Json
 
 if TYPE_CHECKING:
     from saudagar.execution.ports import Capabilities
@@ -17,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="The brokers that saudagar speaks t
 
 
 @app.command()
-def capabilities(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def capabilities(as_json: Json = False) -> None:
     """What Dhan, Upstox, Kite and paper offer: orders, products, streams, history.
 
     Exit codes: 0.

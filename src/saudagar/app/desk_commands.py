@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from saudagar.app.options import Json
+
 if TYPE_CHECKING:
     from saudagar.model import TradingState
 
@@ -15,13 +17,12 @@ app = typer.Typer(no_args_is_help=True, help="Look at a desk, running or not; st
 
 _Directory = Annotated[Path, typer.Option("--directory", "-d", help="The desk's directory, as in its file.")]
 _Reason = Annotated[str, typer.Option(help="Kept in the journal.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _DIRECTORY = Path("var/desk")
 _STARTING_TRIES, _STARTING_BEAT = 60, 0.5  # seconds: a desk warms up over the broker's history before it listens
 
 
 @app.command()
-def status(directory: _Directory = _DIRECTORY, as_json: _Json = False) -> None:
+def status(directory: _Directory = _DIRECTORY, as_json: Json = False) -> None:
     """Trading state, positions, orders.
 
     Exit codes: 0; 1 the desk did not answer; 4 no journal there.
@@ -34,7 +35,7 @@ def halt(
     directory: _Directory = _DIRECTORY,
     flatten: Annotated[bool, typer.Option("--flatten", help="Close all positions first (the desk must run).")] = False,
     reason: _Reason = "halted by hand",
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """The kill switch: nothing is sent any more but cancels. Resting stops stay at the broker. Survives a restart.
 
@@ -49,7 +50,7 @@ def halt(
 
 
 @app.command()
-def reduce(directory: _Directory = _DIRECTORY, reason: _Reason = "reducing by hand", as_json: _Json = False) -> None:
+def reduce(directory: _Directory = _DIRECTORY, reason: _Reason = "reducing by hand", as_json: Json = False) -> None:
     """Open nothing new; exits go on. Survives a restart.
 
     Exit codes: 0; 1 the desk refused; 4 no journal there.
@@ -60,7 +61,7 @@ def reduce(directory: _Directory = _DIRECTORY, reason: _Reason = "reducing by ha
 
 
 @app.command()
-def resume(directory: _Directory = _DIRECTORY, reason: _Reason = "resumed by hand", as_json: _Json = False) -> None:
+def resume(directory: _Directory = _DIRECTORY, reason: _Reason = "resumed by hand", as_json: Json = False) -> None:
     """Trade again after a halt, a limit or a reduction.
 
     Exit codes: 0; 1 the desk refused; 4 no journal there.
@@ -75,7 +76,7 @@ def close_all(
     directory: _Directory = _DIRECTORY,
     keep: Annotated[list[str] | None, typer.Option(help="An instrument to leave alone; repeat it.")] = None,
     reason: _Reason = "closed by hand",
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Close all positions of the running desk; it goes on trading.
 

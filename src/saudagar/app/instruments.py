@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from saudagar.app.options import Json
+
 if TYPE_CHECKING:
     from saudagar.market.master import Master
     from saudagar.model import Instrument
@@ -22,7 +24,6 @@ _DIRECTORY = Path("var/instruments")
 _TIMEOUT_S = 120
 _SHOWN_CONFLICTS = 10
 _Directory = Annotated[Path, typer.Option(help="Where the masters are kept.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -34,7 +35,7 @@ def sync(
     tolerance: Annotated[float, typer.Option(help="How far a segment's row count may move; 0.05 is 5 %.")] = 0.05,
     accept: Annotated[bool, typer.Option("--accept", help="Take it although row counts moved too far.")] = False,
     directory: _Directory = _DIRECTORY,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Merge the brokers' instrument files and put the result in force, whole or not at all.
 
@@ -59,7 +60,7 @@ def find(
     words: Annotated[list[str], typer.Argument(help="Words of a symbol, a name or an ISIN, e.g. nifty 24000 ce")],
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     directory: _Directory = _DIRECTORY,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """List the instruments that some words may mean, best first.
 
@@ -81,7 +82,7 @@ def find(
 def show(
     name: Annotated[str, typer.Argument(help="RELIANCE, NSE:RELIANCE, NSE_FNO:NIFTY-2026-12-29-24000-CE …")],
     directory: _Directory = _DIRECTORY,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Show all that the master holds about one instrument.
 

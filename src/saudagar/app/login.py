@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saudagar.app.errors import told
+from saudagar.app.options import Json, SecretsFile
 from saudagar.app.tokens import BROKERS, StoredToken, TokenStore, store_of
 from saudagar.model import SECOND, Nanos
 from saudagar.model.errors import AuthError, ConfigError, SaudagarError
@@ -90,11 +91,11 @@ def login(
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page, or only print it.")] = True,
     redirect: Annotated[str, typer.Option(help="The redirect address registered with your app.")] = REDIRECT,
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long to wait for the browser.")] = 180.0,
-    file: Annotated[Path | None, typer.Option("--secrets", help="A file of NAME=value lines, mode 0600.")] = None,
+    file: SecretsFile = None,
     keyring: Annotated[bool, typer.Option("--keyring", help="Keep the token in the desktop's keyring.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Which tokens are kept, and until when; never a token.")] = False,
     logout: Annotated[bool, typer.Option("--logout", help="End the token at the broker and forget it.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Get a broker's token for the day and keep it where only you can read it.
 

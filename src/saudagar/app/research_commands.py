@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from saudagar.app.errors import told
+from saudagar.app.options import Json
+from saudagar.app.research_options import Given, with_shared_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from saudagar.research.report import Report
 
 _STDOUT = "-"
-_DATES = ["%Y-%m-%d"]
 
 
 class DriverName(StrEnum):
@@ -30,51 +30,6 @@ class DriverName(StrEnum):
     ENGINE = "engine"
 
 
-class FillName(StrEnum):
-    NEXT_OPEN = "next-open"
-    CLOSE = "close"
-    LIMIT_TOUCH = "limit-touch"
-
-
-class SideName(StrEnum):
-    BOTH = "both"
-    BUY = "buy"
-    SELL = "sell"
-
-
-class ProductName(StrEnum):
-    INTRADAY = "intraday"
-    DELIVERY = "delivery"
-    MARGIN = "margin"
-
-
-_Strategy = Annotated[str, typer.Argument(help="A built-in name, FILE.py, or FILE.py:ClassName.")]
-_Set = Annotated[list[str] | None, typer.Option("--set", help="A parameter, like fast=5; may be given again.")]
-_Instruments = Annotated[str, typer.Option("--instruments", help="What to trade, like NSE:RELIANCE,NSE:TCS.")]
-_From = Annotated[datetime | None, typer.Option("--from", formats=_DATES, help="The first day, in India.")]
-_To = Annotated[datetime | None, typer.Option("--to", formats=_DATES, help="The last day.")]
-_Interval = Annotated[str, typer.Option("--interval", "-i", help="Of the bars: 1m, 5m, 15m …")]
-_Capital = Annotated[int, typer.Option(min=1, max=10**12, help="Rupees to begin with.")]
-_Risk = Annotated[str | None, typer.Option(help="Rupees lost if the stop is hit.")]
-_Value = Annotated[str | None, typer.Option(help="Rupees of each entry; default: the capital in equal parts.")]
-_Quantity = Annotated[int | None, typer.Option(min=1, help="Units of each entry.")]
-_Lots = Annotated[int | None, typer.Option(min=1, help="Lots of each entry.")]
-_Stop = Annotated[str | None, typer.Option(help="Where to leave at a loss: 1%, rupees like 2.50, or 2atr.")]
-_Target = Annotated[str | None, typer.Option(help="Likewise, the gain at which to leave.")]
-_Trail = Annotated[str | None, typer.Option(help="Likewise, how far the stop follows the best price.")]
-_Side = Annotated[SideName, typer.Option(help="Which directions it may take.")]
-_SquareOff = Annotated[str, typer.Option(help="Leave everything at this time, like 15:10.")]
-_Product = Annotated[ProductName, typer.Option(help="Decides the statutory charges.")]
-_FlatCost = Annotated[
-    float | None, typer.Option(help="Percent of the turnover on each side; 0.03 where neither is given.")
-]
-_Plan = Annotated[str, typer.Option(help="Statutory charges and brokerage instead: dhan, upstox, zerodha …")]
-_Slippage = Annotated[str, typer.Option(help="What a market order loses: ticks like 2, or 5bps of the price.")]
-_Fill = Annotated[FillName, typer.Option(help="Where signals trade: the next open, their own close, or waiting there.")]
-_Queue = Annotated[float | None, typer.Option(help="limit-touch: percent of the volume there that is ahead; 50.")]
-_Rest = Annotated[int | None, typer.Option(min=1, help="limit-touch: bars that an entry waits; 1.")]
-_Participation = Annotated[float, typer.Option(help="Take at most so many percent of a bar's volume; 0: no bound.")]
-_Detail = Annotated[str, typer.Option(help="Walk orders and exits along finer bars, like 1m.")]
 _Ticks = Annotated[
     list[Path] | None,
     typer.Option(
@@ -82,56 +37,25 @@ _Ticks = Annotated[
         help="Trade ticks instead: those of the catalog, a recorded file (CSV: timestamp, ltp, volume), or a folder.",
     ),
 ]
-_Synthetic = Annotated[
-    int | None, typer.Option(min=0, max=2**63 - 1, help="A made-up history of this seed: no data needed.")
-]
-_Directory = Annotated[Path, typer.Option("--directory", "-d", help="The catalog.")]
-_Masters = Annotated[Path, typer.Option(help="Where the instrument masters are.")]
 _Html = Annotated[Path | None, typer.Option(help="Write the report as one page.")]
-_CATALOG, _MASTERS = Path("var/catalog"), Path("var/instruments")
 
 
+@with_shared_options
 def backtest(
-    strategy: _Strategy,
-    instruments: _Instruments = "",
-    first: _From = None,
-    last: _To = None,
-    interval: _Interval = "1m",
-    capital: _Capital = 1_000_000,
-    assignments: _Set = None,
-    risk: _Risk = None,
-    value: _Value = None,
-    quantity: _Quantity = None,
-    lots: _Lots = None,
-    stop: _Stop = None,
-    target: _Target = None,
-    trail: _Trail = None,
-    side: _Side = SideName.BOTH,
-    square_off: _SquareOff = "",
-    product: _Product = ProductName.INTRADAY,
-    flat_cost: _FlatCost = None,
-    plan: _Plan = "",
-    slippage: _Slippage = "0",
-    fill: _Fill = FillName.NEXT_OPEN,
-    queue: _Queue = None,
-    rest: _Rest = None,
-    participation: _Participation = 0.0,
-    detail: _Detail = "",
+    given: Given,
+    *,
     driver: Annotated[
         DriverName, typer.Option(help="The desk's engine, or the compiled kernel; auto: the kernel where it serves.")
     ] = DriverName.AUTO,
-    synthetic: _Synthetic = None,
     ticks: _Ticks = None,
     html: _Html = None,
     json: Annotated[str, typer.Option("--json", help="Write the report as JSON; - prints it and nothing else.")] = "",
-    directory: _Directory = _CATALOG,
-    masters: _Masters = _MASTERS,
 ) -> None:
     """Trade past bars with one strategy, and report. To try it without data: saudagar backtest ema_cross --synthetic 7.
 
     Exit codes: 0; 2 a wrong option or strategy; 3 no such bars, or a strategy that sees ahead; 130 interrupted.
     """
-    asked = _asked(locals())
+    asked = _asked(given)
     with told(json=json == _STDOUT):
         from saudagar.model.errors import ConfigError
         from saudagar.research import report as reports
@@ -155,7 +79,7 @@ def compare(
     first: Annotated[Path, typer.Argument(metavar="A.json", help="What backtest --json FILE wrote.")],
     second: Annotated[Path, typer.Argument(metavar="B.json", help="Another.")],
     html: _Html = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Two backtests side by side: every figure, its difference, and what makes the comparison unfair.
 
@@ -177,34 +101,12 @@ def compare(
             print_comparison(compared(a, b), _console())
 
 
+@with_shared_options
 def sweep(
-    strategy: _Strategy,
+    given: Given,
+    *,
     grid: Annotated[list[str], typer.Option(help="fast=2:50, slow=10:200:10, exits.stop=0.5%,1%; give it again.")],
     where: Annotated[list[str] | None, typer.Option(help='A condition, like "fast < slow".')] = None,
-    instruments: _Instruments = "",
-    first: _From = None,
-    last: _To = None,
-    interval: _Interval = "1m",
-    capital: _Capital = 1_000_000,
-    assignments: _Set = None,
-    risk: _Risk = None,
-    value: _Value = None,
-    quantity: _Quantity = None,
-    lots: _Lots = None,
-    stop: _Stop = None,
-    target: _Target = None,
-    trail: _Trail = None,
-    side: _Side = SideName.BOTH,
-    square_off: _SquareOff = "",
-    product: _Product = ProductName.INTRADAY,
-    flat_cost: _FlatCost = None,
-    plan: _Plan = "",
-    slippage: _Slippage = "0",
-    fill: _Fill = FillName.NEXT_OPEN,
-    queue: _Queue = None,
-    rest: _Rest = None,
-    participation: _Participation = 0.0,
-    detail: _Detail = "",
     driver: Annotated[str, typer.Option(help="auto, lanes, kernel or engine; changes no number.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, max=1024, help="0 is one per core.")] = 0,
     cluster: Annotated[str, typer.Option(help="A Dask scheduler, tcp://host:8786.")] = "",
@@ -218,16 +120,13 @@ def sweep(
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of that search.")] = 0,
     top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 10,
-    synthetic: _Synthetic = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all sets and the verdict as JSON.")] = False,
-    directory: _Directory = _CATALOG,
-    masters: _Masters = _MASTERS,
 ) -> None:
     """Trade the same bars with many parameters, and say how much of the best result is luck.
 
     Exit codes: 0; 2 a wrong option; 3 no such bars, or a strategy that sees ahead; 130 interrupted (--resume goes on).
     """
-    asked = _asked(locals())
+    asked = _asked(given)
     with told(json=as_json):
         from saudagar.app.research_sweep import RESULTS, Search, encoded, grid_of, print_sweep, swept
 
@@ -250,12 +149,11 @@ def sweep(
             print_sweep(found, top, _console())
 
 
-def _asked(options: dict[str, Any]) -> Asked:
-    """The options that both commands have."""
+def _asked(given: Given) -> Asked:
+    """What the shared options say."""
     from saudagar.app.research_setup import Asked
     from saudagar.model import Product, TradeSide
 
-    given = {name: options[name] for name in Asked.__struct_fields__}
     return Asked(
         **given
         | {

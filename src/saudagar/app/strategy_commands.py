@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saudagar.app.errors import told
+from saudagar.app.options import CATALOG, Assignments, Catalog, Json
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="List, begin and check strategies.")
 
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _NEW = '''"""{title}: write here what it trades on, and why that should pay."""
 
@@ -46,7 +46,7 @@ class {name}(Strategy):
 
 
 @app.command("list")
-def list_(as_json: _Json = False) -> None:
+def list_(as_json: Json = False) -> None:
     """The built-in strategies, with their parameters.
 
     Exit codes: 0.
@@ -94,15 +94,13 @@ def new(
 @app.command()
 def check(
     strategy: Annotated[str, typer.Argument(help="FILE.py, FILE.py:ClassName, or a built-in name.", metavar="FILE")],
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="A parameter, like fast=5; may be given again.")
-    ] = None,
+    assignments: Assignments = None,
     symbols: Annotated[
         list[str] | None, typer.Option("--symbol", help="Bars of the catalog; default: ten made-up sessions.")
     ] = None,
     interval: Annotated[str, typer.Option("--interval", "-i", help="With --symbol: 1m, 5m, 15m …")] = "1m",
-    catalog: Annotated[Path, typer.Option("--directory", "-d", help="The catalog.")] = Path("var/catalog"),
-    as_json: _Json = False,
+    catalog: Catalog = CATALOG,
+    as_json: Json = False,
 ) -> None:
     """Look one over: look-ahead, chance, warm-up, noise, charges.
 

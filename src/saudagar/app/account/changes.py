@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from saudagar.app.account.room import room_of
 from saudagar.app.errors import told
+from saudagar.app.options import Json, Symbol, Units, Yes
 from saudagar.model import Product, Segment, Side
-
-if TYPE_CHECKING:
-    pass
-
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Symbol = Annotated[str, typer.Argument(help="RELIANCE, NSE:RELIANCE …")]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class Switch(StrEnum):
@@ -37,11 +31,11 @@ def mount(app: typer.Typer) -> None:
 def margin(
     context: typer.Context,
     side: Annotated[Side, typer.Argument(case_sensitive=False)],
-    quantity: Annotated[int, typer.Argument(min=1, help="Units.")],
+    quantity: Units,
     symbol: Symbol,
     price: Annotated[str, typer.Option(help="Rupees; default: at the market.")] = "",
     product: Annotated[Product, typer.Option(case_sensitive=False, help="Of the order.")] = Product.INTRADAY,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """What an order would take. Nothing is placed.
 
@@ -81,7 +75,7 @@ def margin(
 def convert(
     context: typer.Context,
     symbol: Symbol,
-    quantity: Annotated[int, typer.Argument(min=1, help="Units.")],
+    quantity: Units,
     held: Annotated[Product, typer.Option("--from", case_sensitive=False, help="The position's product.")],
     wanted: Annotated[Product, typer.Option("--to", case_sensitive=False, help="The product it shall have.")],
     side: Annotated[Side, typer.Option(case_sensitive=False, help="BUY: a long position.")] = Side.BUY,

@@ -11,6 +11,7 @@ import typer
 from saudagar.app.account.changes import mount
 from saudagar.app.account.room import room_of
 from saudagar.app.errors import told
+from saudagar.app.options import DATES, FROM, MASTERS, First, JsonLines, Masters, SecretsFile, Symbol
 
 if TYPE_CHECKING:
     from saudagar.app.account.room import Room
@@ -19,10 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="One account at one broker: its books, prices, conversions, conditional orders, kill switch, e-DIS.",
 )
-Json = Annotated[bool, typer.Option("--json", help="One JSON object per line: paise, UTC nanoseconds.")]
-_DATES = ["%Y-%m-%d"]
-_From = Annotated[datetime | None, typer.Option("--from", formats=_DATES, help="The first day, in India.")]
-_To = Annotated[datetime | None, typer.Option("--to", formats=_DATES, help="The last day; default: today.")]
+_To = Annotated[datetime | None, typer.Option("--to", formats=DATES, help="The last day; default: today.")]
 
 
 @app.callback()
@@ -31,8 +29,8 @@ def _root(
     broker: Annotated[str, typer.Option(help="dhan, upstox or kite. Default: the configuration's, else dhan.")] = "",
     config: Annotated[Path | None, typer.Option(help="A desk's file: its broker and secrets.")] = None,
     account: Annotated[str, typer.Option(help="One of the [accounts.NAME] of that file.")] = "",
-    secrets: Annotated[Path | None, typer.Option(help="A file of NAME=value lines, mode 0600.")] = None,
-    masters: Annotated[Path, typer.Option(help="Where the instrument masters are.")] = Path("var/instruments"),
+    secrets: SecretsFile = None,
+    masters: Masters = MASTERS,
     log: Annotated[Path, typer.Option(help="Where requests are noted before they are sent.")] = Path(
         "var/account/requests.jsonl"
     ),
@@ -55,7 +53,7 @@ def _root(
 
 
 @app.command()
-def funds(context: typer.Context, as_json: Json = False) -> None:
+def funds(context: typer.Context, as_json: JsonLines = False) -> None:
     """Money: available, used, at the day's start.
 
     Exit codes: 0; 2 a wrong option; 5 the broker did not answer.
@@ -74,7 +72,7 @@ def funds(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
-def orders(context: typer.Context, as_json: Json = False) -> None:
+def orders(context: typer.Context, as_json: JsonLines = False) -> None:
     """Today's order book.
 
     Exit codes: 0; 2 a wrong option; 5 the broker did not answer.
@@ -83,7 +81,7 @@ def orders(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
-def positions(context: typer.Context, as_json: Json = False) -> None:
+def positions(context: typer.Context, as_json: JsonLines = False) -> None:
     """Today's positions, closed ones included.
 
     Exit codes: 0; 2 a wrong option; 5 the broker did not answer.
@@ -92,7 +90,7 @@ def positions(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
-def holdings(context: typer.Context, as_json: Json = False) -> None:
+def holdings(context: typer.Context, as_json: JsonLines = False) -> None:
     """Shares in the demat account.
 
     Exit codes: 0; 2 a wrong option; 5 the broker did not answer.
@@ -101,7 +99,7 @@ def holdings(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
-def trades(context: typer.Context, first: _From = None, last: _To = None, as_json: Json = False) -> None:
+def trades(context: typer.Context, first: First = None, last: _To = None, as_json: JsonLines = False) -> None:
     """Today's trade book; with --from that of earlier days.
 
     Exit codes: 0; 2 a wrong option; 5 the broker did not answer, or has no such history.
@@ -119,9 +117,9 @@ def trades(context: typer.Context, first: _From = None, last: _To = None, as_jso
 @app.command()
 def ledger(
     context: typer.Context,
-    first: Annotated[datetime, typer.Option("--from", formats=_DATES, help="The first day, in India.")],
+    first: Annotated[datetime, FROM],
     last: _To = None,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """The account's ledger.
 
@@ -135,7 +133,7 @@ def ledger(
 def authorities(
     context: typer.Context,
     isin: Annotated[str, typer.Argument(help="Of one share; default: of all holdings.")] = "",
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """What the depository lets the broker sell today (e-DIS).
 
@@ -148,7 +146,7 @@ def authorities(
 def quote(
     context: typer.Context,
     symbols: Annotated[list[str], typer.Argument(help="RELIANCE, NSE:RELIANCE, NSE_INDEX:NIFTY …")],
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Prices of now.
 
@@ -168,9 +166,9 @@ def quote(
 def chain(
     context: typer.Context,
     underlying: Annotated[str, typer.Argument(help="NIFTY, RELIANCE …")],
-    expiry: Annotated[datetime | None, typer.Option(formats=_DATES, help="Default: the nearest.")] = None,
+    expiry: Annotated[datetime | None, typer.Option(formats=DATES, help="Default: the nearest.")] = None,
     strikes: Annotated[int, typer.Option(min=0, help="This many each side of the money; 0: all.")] = 8,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """The option chain of one expiry.
 
@@ -197,10 +195,10 @@ def chain(
 @app.command()
 def depth(
     context: typer.Context,
-    symbol: Annotated[str, typer.Argument(help="RELIANCE, NSE:RELIANCE …")],
+    symbol: Symbol,
     levels: Annotated[int, typer.Option(min=0, help="Dhan: 20 or 200; Upstox: 30; 0: the broker's least.")] = 0,
     seconds: Annotated[float, typer.Option(min=0.1, max=120, help="How long to wait for it.")] = 10.0,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """The order book of now, deeper than five levels, from the broker's stream.
 
@@ -226,7 +224,7 @@ def depth(
 
 
 @app.command()
-def requests(context: typer.Context, as_json: Json = False) -> None:
+def requests(context: typer.Context, as_json: JsonLines = False) -> None:
     """What was asked of brokers with these commands, and what became of it.
 
     Exit codes: 0; 1 there is a request without an answer; 4 the log cannot be read.

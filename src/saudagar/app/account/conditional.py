@@ -8,6 +8,7 @@ import typer
 
 from saudagar.app.account.room import room_of
 from saudagar.app.errors import told
+from saudagar.app.options import JsonLines, Symbol, Units, Yes
 from saudagar.model import ConditionalKind, Product, Side
 
 if TYPE_CHECKING:
@@ -16,9 +17,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="GTT, forever and super orders: list, place, modify, cancel.")
 
+_Last = Annotated[str, typer.Option(help="The last price, in rupees; default: asked of the broker.")]
 _Rupees = Annotated[str, typer.Option(help="Rupees.")]
-_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-_Json = Annotated[bool, typer.Option("--json", help="One JSON object per line: paise, UTC nanoseconds.")]
 _Id = Annotated[str, typer.Argument(help="The broker's id, from the list.")]
 _Trigger = Annotated[str, typer.Option(help="Rupees at which the order, or the entry of a bracket, is sent.")]
 _Price = Annotated[str, typer.Option(help="Limit of that order; default: at the market, where the broker can.")]
@@ -29,7 +29,7 @@ _Trail = Annotated[str, typer.Option(help="Rupees per step in which the stop fol
 
 
 @app.command("list")
-def list_(context: typer.Context, as_json: _Json = False) -> None:
+def list_(context: typer.Context, as_json: JsonLines = False) -> None:
     """What the broker keeps, ended ones included where it tells of them.
 
     Exit codes: 0; 2 a wrong option; 5 the broker did not answer.
@@ -46,8 +46,8 @@ def place(
     context: typer.Context,
     kind: Annotated[ConditionalKind, typer.Argument(case_sensitive=False, help="What the broker has: see `brokers`.")],
     side: Annotated[Side, typer.Argument(case_sensitive=False, help="Of the first order that is sent.")],
-    quantity: Annotated[int, typer.Argument(min=1, help="Units.")],
-    symbol: Annotated[str, typer.Argument(help="RELIANCE, NSE:RELIANCE …")],
+    quantity: Units,
+    symbol: Symbol,
     trigger: _Trigger = "",
     price: _Price = "",
     target: _Target = "",
@@ -55,10 +55,10 @@ def place(
     stop: _Stop = "",
     stop_price: _Limit = "",
     trail: _Trail = "",
-    last: Annotated[str, typer.Option(help="The last price, in rupees; default: asked of the broker.")] = "",
+    last: _Last = "",
     product: Annotated[Product, typer.Option(case_sensitive=False, help="Of the order.")] = Product.DELIVERY,
-    yes: _Yes = False,
-    as_json: _Json = False,
+    yes: Yes = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Place one: single (--trigger), oco (--target and --stop), bracket (entry, --target, --stop), trailing (--trail).
 
@@ -109,8 +109,8 @@ def modify(
     stop: _Stop = "",
     stop_price: _Limit = "",
     trail: _Trail = "",
-    last: Annotated[str, typer.Option(help="The last price, in rupees; default: asked of the broker.")] = "",
-    yes: _Yes = False,
+    last: _Last = "",
+    yes: Yes = False,
 ) -> None:
     """Change what is named, leave the rest. Upstox does not tell limits again: name them anew, or it is the market.
 
@@ -148,7 +148,7 @@ def modify(
 
 
 @app.command()
-def cancel(context: typer.Context, id: _Id, yes: _Yes = False) -> None:
+def cancel(context: typer.Context, id: _Id, yes: Yes = False) -> None:
     """Withdraw one.
 
     Exit codes: 0; 2 a wrong option; 3 there is no such order; 4 the request log cannot be written; 5 the broker.
