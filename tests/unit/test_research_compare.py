@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 from rich.console import Console
+from tests.reports import realised_equity
 
 from saudagar.market.ist import DAY, midnight
 from saudagar.model import MINUTE
@@ -20,7 +21,6 @@ from saudagar.research.report import as_json as report_json
 from saudagar.research.report_compare import render_comparison
 from saudagar.research.report_input import Facts, RunRecord, TradeColumns
 from saudagar.research.report_metrics import MEASURES
-from saudagar.research.report_run import realised_equity
 
 FIRST = midnight(date(2024, 3, 1))
 

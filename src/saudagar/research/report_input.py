@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from saudagar.model import Nanos, Paise
 from saudagar.model.errors import DataError
-from saudagar.portfolio import Trade
 from saudagar.research.metrics import Ints
 
 
@@ -82,29 +81,6 @@ class TradeColumns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def turnover(self) -> Ints:
         """Bought plus sold, paise."""
         return self.entry_value + self.exit_value
-
-    @classmethod
-    def of(cls, trades: Sequence[Trade], charges: Sequence[Paise]) -> TradeColumns:
-        """The columns of `trades` with the `charges` of each."""
-        if len(trades) != len(charges):
-            raise DataError(f"expected one charge per trade, got {len(charges)} for {len(trades)} trades.")
-        order = sorted(range(len(trades)), key=lambda row: (trades[row].exit_ts, trades[row].position))
-        rows = [trades[row] for row in order]
-        names = tuple(sorted({trade.instrument for trade in rows}))
-        place = {name: number for number, name in enumerate(names)}
-        return cls(
-            names=names,
-            instrument=_ints([place[trade.instrument] for trade in rows]),
-            side=_ints([trade.side.sign for trade in rows]),
-            quantity=_ints([trade.quantity for trade in rows]),
-            entry_ts=_ints([trade.entry_ts for trade in rows]),
-            exit_ts=_ints([trade.exit_ts for trade in rows]),
-            entry_value=_ints([trade.entry_value for trade in rows]),
-            exit_value=_ints([trade.exit_value for trade in rows]),
-            charges=_ints([charges[row] for row in order]),
-            entry_reason=[trade.entry_reason for trade in rows],
-            exit_reason=[trade.exit_reason for trade in rows],
-        )
 
 
 class PriceColumns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
