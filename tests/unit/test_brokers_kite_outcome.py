@@ -23,6 +23,7 @@ def raised(reply: Reply) -> BrokerError:
     return caught.value
 
 
+TIMED_OUT = "Order request timed out. Please check the order book and confirm before placing again."
 HTML = b"<html>429 Too Many Requests</html>"
 
 CASES = [
@@ -44,7 +45,15 @@ CASES = [
     (error(504, "NetworkException"), OutcomeUnknown),
     (error(500, "OrderException"), OutcomeUnknown),
     (error(500, "InputException"), OutcomeUnknown),
-    (error(400, "NetworkException"), RejectedByBroker),
+    # Kite's own time-out is a 400 too, whatever its class (kite.trade/forum 35732): the order came and traded
+    (error(400, "OrderException", TIMED_OUT), OutcomeUnknown),
+    (error(400, "InputException", TIMED_OUT), OutcomeUnknown),
+    (error(400, "NetworkException", "request VHCxnyPX timed out"), OutcomeUnknown),
+    (error(400, "NetworkException"), OutcomeUnknown),
+    (error(400, "DataException"), OutcomeUnknown),
+    (error(400, "GeneralException"), OutcomeUnknown),
+    (error(428, "OrderException", "10 quantity needs authorisation at depository."), RejectedByBroker),
+    (Reply(428, b'{"status":"error","message":"needs authorisation at depository"}'), RejectedByBroker),
     (error(200, "OrderException"), OutcomeUnknown),
     (Reply(429, b'{"status":"error","message":"Too many requests"}'), RateLimited),  # no error_type
     (Reply(400, b'{"status":"error","message":"bad"}'), RejectedByBroker),

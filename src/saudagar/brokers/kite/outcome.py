@@ -38,9 +38,16 @@ STATUSES: dict[int, type[BrokerError]] = {
     405: RejectedByBroker,
     410: RejectedByBroker,
     422: RejectedByBroker,
+    428: RejectedByBroker,  # shares that wait for the holder's leave at the depository
     429: RateLimited,
 }
 """HTTP statuses, where the class does not decide. Any other leaves the outcome unknown."""
+
+_FOUND_NOTHING = frozenset({404, 405, 410})
+"""Kite's address knows no such order or call: a plain no, also as an error that Kite has no class for."""
+
+_IN_DOUBT = re.compile(r"timed? ?out|confirm before placing again", re.IGNORECASE)
+"""Kite's order system was late. Such orders came as HTTP 400 and traded seconds later (kite.trade/forum 35732)."""
 
 _TOO_MANY_CHANGES = re.compile(r"order modifications exceeded", re.IGNORECASE)  # a 429 that no waiting cures
 _LOG_IN = "Log in again: Kite's tokens end at 06:00 IST."
@@ -92,10 +99,14 @@ def _kind(status: int, code: str, message: str) -> type[BrokerError]:
         return RejectedByBroker
     if status == 429:
         return RateLimited
-    if not 400 <= status < 500:  # also a 2xx that is no yes
-        return AuthError if CLASSES.get(code) is AuthError else OutcomeUnknown
-    known = CLASSES.get(code, OutcomeUnknown)
-    return known if known is not OutcomeUnknown else STATUSES.get(status, OutcomeUnknown)
+    known = CLASSES.get(code)
+    if known is AuthError:
+        return known
+    if not 400 <= status < 500 or _IN_DOUBT.search(message):  # the first is also a 2xx that is no yes
+        return OutcomeUnknown
+    if known is None or (known is OutcomeUnknown and status in _FOUND_NOTHING):
+        return STATUSES.get(status, OutcomeUnknown)
+    return known
 
 
 def _json(body: bytes) -> dict[str, Any] | None:
