@@ -22,7 +22,7 @@ from saudagar.market.sessions import Calendar
 from saudagar.model import SECOND, InstrumentId, Tick, TickFrame
 from saudagar.model.errors import DataError
 from saudagar.storage import tick_recording
-from saudagar.storage.catalog_ticks import TickCatalog
+from saudagar.storage.catalog_ticks import TickCatalog, Ticks
 from saudagar.storage.tick_recording import MAGIC, Recorder, read_recording
 
 SBIN, TCS = InstrumentId("NSE_EQ:SBIN"), InstrumentId("NSE_EQ:TCS")
@@ -283,6 +283,18 @@ def test_what_cannot_come_in_stays_and_the_day_goes_on(day: Day, tmp_path: Path)
     (tmp_path / "desk/catalog").unlink()
     day(2)
     assert stored(tmp_path) == [1, 2]
+
+
+def test_what_came_from_elsewhere_stays(day: Day, tmp_path: Path) -> None:
+    day(1, 2, over=False)
+    catalog = TickCatalog(tmp_path / "desk/catalog")
+    catalog.put(SBIN, FRIDAY, Ticks.of([OPEN], [OPEN], [1], [99]), dirt={}, source="bought.csv")
+    catalog.close()
+    (said,) = day(3)
+    assert "3 ticks of 1 instruments" in said
+    assert "Those of 1 came from elsewhere and stay." in said
+    assert stored(tmp_path) == [99]
+    assert stored(tmp_path, name=TCS) == [7, 7, 7]
 
 
 def test_what_has_no_session_is_left_out(day: Day, tmp_path: Path) -> None:

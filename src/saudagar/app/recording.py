@@ -18,6 +18,7 @@ from saudagar.model import InstrumentId, Segment, TickFrame
 from saudagar.model.errors import DataError
 
 if TYPE_CHECKING:
+    from saudagar.storage.catalog_ticks import TickCatalog
     from saudagar.storage.catalog_ticks_import import TickPart
     from saudagar.storage.tick_recording import Columns
 
@@ -98,21 +99,30 @@ def _catalog_of(config: DeskConfig) -> Path:
 
 
 def _bring_in(path: Path, target: Path, calendar: Calendar, say: Say) -> bool:
-    """Each instrument's day in place of what was there. What fails is told: the day's report matters more."""
+    """Keep each instrument's day, unless it came from elsewhere. What fails is told: the day's report matters more."""
     from saudagar.storage.catalog_ticks import TickCatalog
 
     catalog = TickCatalog(target)
     try:
         parts, torn = recorded_parts(path, calendar)
-        days = [catalog.put(each.instrument, each.day, each.ticks, dirt=each.dirt, source=path.name) for each in parts]
+        ours = [each for each in parts if _is_ours(catalog, each, path.name)]
+        days = [catalog.put(each.instrument, each.day, each.ticks, dirt=each.dirt, source=path.name) for each in ours]
     except (DataError, OSError) as error:
         say(f"{path} stays where it is: {error} Try again: saudagar data import --ticks {path} -d {target}")
         return False
     finally:
         catalog.close()
-    tail = f" A torn end of {torn} bytes was left out." if torn else ""
-    say(f"{sum(each.rows for each in days)} ticks of {len(days)} instruments are in {target}.{tail}")
+    told = [f"{sum(each.rows for each in days)} ticks of {len(days)} instruments are in {target}."]
+    told += [f"Those of {len(parts) - len(ours)} came from elsewhere and stay."] if len(ours) < len(parts) else []
+    told += [f"A torn end of {torn} bytes was left out."] if torn else []
+    say(" ".join(told))
     return True
+
+
+def _is_ours(catalog: TickCatalog, part: TickPart, source: str) -> bool:
+    """Whether the catalog lacks this day, or has it from the same recording."""
+    there = part.day in catalog.days(part.instrument)
+    return not there or catalog.held(part.instrument, part.day).source == source
 
 
 def _part(name: InstrumentId, day: date, rows: Columns, calendar: Calendar) -> TickPart | None:
