@@ -9,27 +9,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-import warnings
 
 import numpy as np
-import pandas as pd
 
-warnings.filterwarnings("ignore")
-
-
-def ema(close: np.ndarray, period: int) -> np.ndarray:
-    """As TA-Lib begins it: with a simple mean."""
-    out = np.full(len(close), np.nan)
-    values = close[period - 1 :].copy()
-    values[0] = close[:period].mean()
-    out[period - 1 :] = pd.Series(values).ewm(span=period, adjust=False).mean()
-    return out
+from peer_vectorbt_task import closed, crossings, ema, simulated
 
 
 def main() -> None:
     """Columns of prices and the pairs as JSON in, seconds and results as JSON out."""
-    import vectorbt as vbt
-
     open_, _, _, close, _ = np.load(sys.argv[1])
     pairs = json.loads(sys.argv[2])
 
@@ -41,28 +28,14 @@ def main() -> None:
             for period in (fast, slow):
                 if period not in known:
                     known[period] = ema(close, period)
-            gap = known[fast] - known[slow]
-            up, down = np.zeros(len(close), np.bool_), np.zeros(len(close), np.bool_)
-            up[2:] = ((gap[1:] > 0) & (gap[:-1] <= 0))[:-1]
-            down[2:] = ((gap[1:] < 0) & (gap[:-1] >= 0))[:-1]
+            up, down = crossings(known[fast], known[slow])
             start = time.perf_counter()
-            told = vbt.Portfolio.from_signals(
-                close,
-                entries=up,
-                short_entries=down,
-                price=open_,
-                size=10,
-                size_type="amount",
-                fees=0.0003,
-                init_cash=1e12,
-                upon_opposite_entry="reverse",
-                engine="rust",
-            )
+            told = simulated(close, open_, up, down)
             records = told.trades.values
             simulating += time.perf_counter() - start
-            closed = records[records["status"] == 1]
-            nets.append(float(closed["pnl"].sum()))
-            trades.append(len(closed))
+            ended = closed(records)
+            nets.append(float(ended["pnl"].sum()))
+            trades.append(len(ended))
         return time.perf_counter() - begin, simulating, nets, trades
 
     work()
