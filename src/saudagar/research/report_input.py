@@ -168,10 +168,6 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 _COLUMNS = ("instrument", "side", "quantity", "entry_ts", "exit_ts", "entry_value", "exit_value", "charges")
 
 
-def _ints(values: Sequence[int]) -> Ints:
-    return np.array(values, dtype=np.int64)
-
-
 def _whole_numbers(name: str, column: Any, length: int) -> None:
     if not isinstance(column, np.ndarray) or column.dtype != np.int64 or column.shape != (length,):
         shape = f"{column.dtype}{list(column.shape)}" if isinstance(column, np.ndarray) else type(column).__name__

@@ -7,6 +7,7 @@ the truth about every order, the market's next step, and whatever shall go wrong
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -46,7 +47,7 @@ ALL = ("paper", *WIRED)
 T = TypeVar("T")
 
 
-class Stage:
+class Stage(ABC):
     """One broker's client in a loop of its own, and what it told. Made by `paper` and `wired`."""
 
     name: str
@@ -159,8 +160,8 @@ class Stage:
     # -- behind it -----------------------------------------------------------------------------------------------
 
     @property
-    def core(self) -> MatchingCore:
-        raise NotImplementedError
+    @abstractmethod
+    def core(self) -> MatchingCore: ...
 
     def truth(self, order_id: str) -> ExchangeOrder:
         found = self.core.by_tag(order_id)
@@ -173,8 +174,8 @@ class Stage:
             self.day.price = price
         await self._step()
 
-    async def _step(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def _step(self) -> None: ...
 
     def close(self) -> None:
         self._runner.close()
