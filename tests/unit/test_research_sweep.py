@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import sqlite3
 import sys
@@ -19,7 +20,7 @@ from saudagar.backtest.fill_rules import Fill, FillRules
 from saudagar.backtest.fills import Slippage
 from saudagar.backtest.run import Backtest
 from saudagar.engine.settings import Hours
-from saudagar.indicators import BarFields
+from saudagar.indicators import BarFields, indicator
 from saudagar.model import InstrumentId, Product, SizeBy, Sizing
 from saudagar.model.errors import ConfigError, DataError
 from saudagar.research.sweep import Progress, Sweep, _fastest, sweep
@@ -136,6 +137,26 @@ def test_other_data_costs_or_graphs_meet_no_old_result(tmp_path: Path) -> None:
         found = sweep(other, {"fast": [2]}, store=store, driver="engine", workers=1)
         assert found.resumed == 0
         assert found.outcomes[0].same(run_one(other, {"fast": 2}))
+
+
+@indicator(window=3)
+def steadied(x: np.ndarray) -> np.ndarray:
+    return x
+
+
+class Steady(EmaCross):
+    def signals(self, bar: BarFields) -> Signals:
+        return Signals(long=super().signals(bar).long & (steadied(bar.close) > 0))
+
+
+def test_an_indicator_that_was_edited_meets_no_old_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = run_key(study(Steady()), {})
+    assert run_key(study(Steady()), {}) == before
+    edited = inspect.getsource
+    monkeypatch.setattr(inspect, "getsource", lambda what: edited(what).replace("return x", "return x + 1"))
+    assert run_key(study(Steady()), {}) != before
+    monkeypatch.setattr(inspect, "getsource", lambda _: (_ for _ in ()).throw(OSError()))
+    assert run_key(study(Steady()), {}) != before  # typed by hand: it has a key all the same
 
 
 def test_keys_are_the_same_in_every_process_and_differ_where_they_must() -> None:

@@ -19,6 +19,7 @@ from saudagar.app.wording import one_line
 from saudagar.engine.state import State
 from saudagar.market.charges import Charges
 from saudagar.market.ist import ist_day
+from saudagar.market.words import symbol
 from saudagar.model import Nanos, OrderStatus, Paise, TradingState
 from saudagar.portfolio import Trade
 
@@ -61,7 +62,7 @@ class TradeLine(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def symbol(self) -> str:
-        return self.instrument.partition(":")[2] or self.instrument
+        return symbol(self.instrument)
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):

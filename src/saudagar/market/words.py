@@ -55,3 +55,8 @@ def day(ts: Nanos) -> str:
 def long_date(day: date) -> str:
     """``Friday 20 November 2026``, whatever the locale."""
     return f"{_WEEKDAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def symbol(instrument: str) -> str:
+    """The name of an instrument without its segment."""
+    return instrument.partition(":")[2] or instrument

@@ -6,7 +6,6 @@ both drivers of the graph give the same bits.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from hashlib import sha256
 
@@ -29,9 +28,9 @@ from saudagar.indicators import (
 )
 from saudagar.indicators.bars import Floats
 from saudagar.indicators.custom import Custom
-from saudagar.indicators.evaluate import ordered
 from saudagar.indicators.expr import numeric
 from saudagar.model.errors import ConfigError
+from saudagar.research.graphs import lines_of, source_of
 
 Features = Mapping[str, Expr]
 """By name, in the order of the table's columns."""
@@ -96,22 +95,12 @@ def mismatch(wanted: tuple[Feature, ...], given: tuple[Feature, ...]) -> str:
 
 
 def _digest(expr: Expr) -> str:
-    place: dict[Expr, int] = {}
-    lines = []
-    for node in ordered([expr]):
-        inputs = [place[part] for part in node.inputs]
-        lines.append(f"{type(node.kernel).__name__} {node.kernel.words()!r} {inputs} {node.interval}")
-        if isinstance(node.kernel, Custom):
-            lines.append(_source(node.kernel))
-        place[node] = len(place)
+    lines, nodes = lines_of([expr])
+    for node in nodes:
+        if isinstance(node.kernel, Custom) and not source_of(node.kernel):
+            name = repr(node.kernel.indicator)
+            raise ConfigError(f"the source of {name} cannot be read; a feature must be in a file.")
     return sha256("\n".join(lines).encode()).hexdigest()[:32]
-
-
-def _source(kernel: Custom) -> str:
-    try:
-        return inspect.getsource(kernel.indicator.function)
-    except OSError:
-        raise ConfigError(f"the source of {kernel.indicator!r} cannot be read; a feature must be in a file.") from None
 
 
 def _shown(expr: Expr) -> str:

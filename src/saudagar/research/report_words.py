@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from saudagar.market.words import NOTHING, day, moment
+from saudagar.market.words import NOTHING, day, moment, symbol
 from saudagar.market.words import SHORT_MONTHS as MONTHS
 from saudagar.market.words import plain as price
 from saudagar.model import Nanos, Paise, group_digits, inr
@@ -83,11 +83,6 @@ def span(ns: Nanos) -> str:
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes} min" if minutes else f"{ns // 1_000_000_000} s"
-
-
-def symbol(instrument: str) -> str:
-    """The name without its segment."""
-    return instrument.partition(":")[2] or instrument
 
 
 def odds(metrics: Metrics) -> str:

@@ -19,11 +19,11 @@ from pydantic import ValidationError
 
 from saudagar.backtest.run import Backtest, BacktestResult, Driver, run
 from saudagar.engine.settings import Plan
-from saudagar.indicators import BarArrays, BarFields, Expr
-from saudagar.indicators.evaluate import ordered
+from saudagar.indicators import BarArrays, BarFields
 from saudagar.market.ist import DAY
 from saudagar.model import SECOND, Nanos, Paise
 from saudagar.model.errors import ConfigError
+from saudagar.research.graphs import lines_of
 from saudagar.research.sweep_grid import Params
 from saudagar.strategies import Exits, Signals, Strategy
 
@@ -143,7 +143,8 @@ def on_days(days: Ints, own: Ints, values: Ints) -> Ints:
 def run_key(backtest: Backtest, params: Params) -> str:
     """A fingerprint of one run without its bars: settings, parameters, and the graph that they give.
 
-    With the graph in it an edited strategy is run again; of an ``on_bar`` the text of the class stands in for it.
+    With the graph in it an edited strategy or indicator is run again; of an ``on_bar`` the text of the class stands in
+    for it.
     """
     chosen = with_params(backtest, params)
     strategy = plan_of(chosen).strategy
@@ -154,13 +155,9 @@ def run_key(backtest: Backtest, params: Params) -> str:
 
 
 def _graph(signals: Signals) -> str:
-    roots: list[Expr | None] = [signals.long, signals.short, signals.exit_long, signals.exit_short]
-    place: dict[Expr | None, int] = {None: -1}
-    lines = []
-    for node in ordered([root for root in roots if root is not None]):
-        place[node] = len(place)
-        lines.append(f"{node.kernel!r} {node.interval} {[place[part] for part in node.inputs]}")
-    return "\n".join([*lines, repr([place[root] for root in roots])])
+    roots = (signals.long, signals.short, signals.exit_long, signals.exit_short)
+    lines, place = lines_of([root for root in roots if root is not None])
+    return "\n".join([*lines, repr([-1 if root is None else place[root] for root in roots])])
 
 
 def _places(days: Ints, ts: Ints) -> NDArray[np.intp]:
