@@ -126,6 +126,15 @@ def test_a_damaged_file_is_named(catalog: TickCatalog, tmp_path: Path) -> None:
     assert len(catalog.read(SBIN, FRIDAY)) == 5
 
 
+def test_a_file_that_is_no_day_is_named(catalog: TickCatalog) -> None:
+    catalog.put(SBIN, FRIDAY, rows(), dirt={})
+    path = catalog.directory / FILE
+    path.rename(path.with_name("2026-02-31.parquet"))
+    for look in (lambda: catalog.days(SBIN), lambda: catalog.contents()):
+        with pytest.raises(DataError, match=r"2026-02-31\.parquet: its name is no day"):
+            look()
+
+
 def test_a_failure_while_writing_leaves_the_old_file(catalog: TickCatalog, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog.put(SBIN, FRIDAY, rows(), dirt={})
 

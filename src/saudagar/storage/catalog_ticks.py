@@ -36,7 +36,7 @@ TICKS = "ticks"
 """The catalog's folder of them."""
 
 COLUMNS = ("arrival", "ts", "ltp", "volume")
-_DAY_FILES = "[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9].parquet"
+_DAY_FILES = "????-??-??.parquet"
 _EXPORT = """
     SELECT strftime(make_timestamp((ts + 19800000000000) // 1000), '%Y-%m-%d %H:%M:%S.%f') AS timestamp,
            (ltp / 100)::DECIMAL(18, 2) AS ltp, volume
@@ -164,7 +164,7 @@ class TickCatalog:
     def days(self, instrument: InstrumentId) -> list[date]:
         """The days that are there, oldest first."""
         folder = folder_of(self.directory / TICKS, instrument)
-        return sorted(date.fromisoformat(path.stem) for path in folder.glob(_DAY_FILES))
+        return sorted(_day_of(path) for path in folder.glob(_DAY_FILES))
 
     def contents(self) -> list[TickDay]:
         """All that is there, by instrument and day."""
@@ -200,7 +200,7 @@ class TickCatalog:
             raise _damaged(path, error) from None
         return TickDay(
             instrument=instrument_of(path.parent),
-            day=date.fromisoformat(path.stem),
+            day=_day_of(path),
             rows=note.rows,
             dirt=note.dirt,
             source=note.source,
@@ -211,6 +211,13 @@ class TickCatalog:
         if self._connection is None:
             self._connection = connect()
         return self._connection
+
+
+def _day_of(path: Path) -> date:
+    try:
+        return date.fromisoformat(path.stem)
+    except ValueError:
+        raise DataError(f"{path}: its name is no day.", hint="Move it away.") from None
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
