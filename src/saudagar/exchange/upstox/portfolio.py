@@ -6,7 +6,6 @@ socket hears is chosen by ``update_types`` in its address.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,17 +15,14 @@ from aiohttp import web
 
 from saudagar.exchange.core_conditional import Conditional
 from saudagar.exchange.core_orders import ExchangeOrder, Update, snapshot
-from saudagar.exchange.face import Route, abort
-from saudagar.exchange.faults import FaultKind
-from saudagar.exchange.streams import CUT
+from saudagar.exchange.face import Route
+from saudagar.exchange.listeners import Listener, Listeners
 from saudagar.exchange.upstox.shapes import history_row, order_row, position_row
 from saudagar.exchange.upstox.site import USER_ID, UpstoxSite, redirect, success
 
 ENDPOINT = "upstox.portfolio"
 PATH = "/v2/feed/portfolio-stream-feed"
 
-_LOST = (FaultKind.STALE_FEED, FaultKind.DISCONNECT, FaultKind.DROP_BEFORE_ACCEPT)
-_CUT = (FaultKind.DISCONNECT, FaultKind.DROP_BEFORE_ACCEPT, FaultKind.DROP_AFTER_ACCEPT)
 _ON_THE_WAY = ("put order req received", "validation pending", "open pending")
 
 
@@ -62,44 +58,15 @@ class OrderLog:
         return self._rows.get(order.exchange_id, [])
 
 
-class _Socket:
-    """One connected client, what it wants to hear, and what still has to be sent, in order."""
-
-    def __init__(self, ws: web.WebSocketResponse, transport: asyncio.BaseTransport | None, kinds: set[str]) -> None:
-        self.ws = ws
-        self.transport = transport
-        self.kinds = kinds
-        self.sent = 0
-        self.queue: asyncio.Queue[tuple[str, float] | None] = asyncio.Queue()
-
-    def put(self, text: str, delay: float) -> None:
-        self.sent += 1
-        self.queue.put_nowait((text, delay))
-
-    async def pump(self) -> None:
-        while (item := await self.queue.get()) is not None:
-            text, delay = item
-            if delay:
-                await asyncio.sleep(delay)
-            try:
-                await self.ws.send_str(text)
-            except ConnectionError:
-                return
-        if self.transport is not None:
-            abort(self.transport)
-
-
-class PortfolioStream:
+class PortfolioStream(Listeners):
     """The portfolio stream's endpoints and its publisher.
 
     Parameters
     ----------
     gtt_row
         A GTT order as the stream tells it.
-    changed
-        Called when a socket goes: lock-step has to look again.
-    joined
-        Called when a socket has come: lock-step needs a new word of the desk.
+    changed, joined
+        See `Listeners`.
     """
 
     def __init__(
@@ -111,22 +78,11 @@ class PortfolioStream:
         changed: Callable[[], None],
         joined: Callable[[], None],
     ) -> None:
-        self.total = 0
+        super().__init__(changed, joined)
         self._site = site
         self._log = log
         self._gtt_row = gtt_row
-        self._changed = changed
-        self._joined = joined
-        self._cut = False  # we hung up on somebody who has not tried again
         self._codes: dict[str, str] = {}  # single-use code -> update types
-        self._sockets: list[_Socket] = []
-
-    @property
-    def sent(self) -> int | None:
-        """Messages on the newest socket; None while nobody is connected, `CUT` if we hung up on the last one."""
-        if self._sockets:
-            return self._sockets[-1].sent
-        return CUT if self._cut else None
 
     def owns(self, exchange_id: str) -> bool:
         return self._site.desk.owns(exchange_id)
@@ -162,21 +118,9 @@ class PortfolioStream:
                 self._tell("position", {"update_type": "position", "user_id": USER_ID, **row})
 
     def _tell(self, what: str, body: dict[str, Any]) -> None:
-        listeners = [socket for socket in self._sockets if what in socket.kinds]
-        if not listeners:
-            return
-        fault = self._site.wire.next(ENDPOINT)
-        kind = fault.kind if fault else None
-        text = msgspec.json.encode(body).decode()
-        if kind is FaultKind.GARBLED:
-            text = text[: len(text) // 2]
-        copies = 0 if kind in _LOST else 2 if kind is FaultKind.DUPLICATE else 1
-        for socket in listeners:
-            for _ in range(copies):
-                self.total += 1
-                socket.put(text, fault.delay if fault else 0.0)
-            if kind in _CUT:
-                self._hang_up(socket)
+        listeners = [socket for socket in self.sockets if what in socket.kinds]
+        if listeners:
+            self._send(msgspec.json.encode(body).decode(), self._site.wire.next(ENDPOINT), listeners)
 
     async def _authorize(self, request: web.Request) -> web.Response:
         return success(redirect(self._address(request)))
@@ -193,35 +137,10 @@ class PortfolioStream:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         types = self._codes.pop(request.query.get("code", ""), None)
-        self._cut = False
+        self._knock(welcome=types is not None)
         if types is None:
-            self._changed()
             return self._site.unauthorised()
         ws = web.WebSocketResponse(compress=False)
         await ws.prepare(request)
-        socket = _Socket(ws, request.transport, set(types.split(",")))
-        self._sockets.append(socket)
-        self._joined()
-        pump = asyncio.create_task(socket.pump())
-        try:
-            async for _ in ws:
-                pass  # nothing is expected
-        finally:
-            pump.cancel()
-            self._remove(socket)
+        await self._serve(Listener(ws, request, frozenset(types.split(","))))
         return ws
-
-    def _remove(self, socket: _Socket) -> None:
-        if socket in self._sockets:
-            self._sockets.remove(socket)
-            self._changed()
-
-    def disconnect(self) -> None:
-        """Hang up on everybody."""
-        for socket in tuple(self._sockets):
-            self._hang_up(socket)
-
-    def _hang_up(self, socket: _Socket) -> None:
-        self._cut = True
-        self._remove(socket)
-        socket.queue.put_nowait(None)
