@@ -184,7 +184,7 @@ def import_(
     interval: Annotated[str, typer.Option("--interval", "-i", help="Of bars: 1m, 5m, 1h, 1d …")] = "1d",
     ticks: Annotated[bool, typer.Option("--ticks", help="They are ticks: time, price and the day's volume.")] = False,
     columns: Annotated[str, typer.Option(help="Names that are not the usual ones: time=Date,volume=Qty")] = "",
-    header: Annotated[bool, typer.Option(help="Without: time,open,high,low,close,volume in this order.")] = True,
+    header: Annotated[bool, typer.Option(help="Without: time,open,high,low,close,volume or time,price,volume.")] = True,
     scale: Annotated[int, typer.Option(min=1, help="Prices are rupees times this: 100 paise, 10000 LEAN.")] = 1,
     day: Annotated[
         datetime | None, typer.Option(formats=_DATES, help="Times are milliseconds from this day's midnight in India.")
