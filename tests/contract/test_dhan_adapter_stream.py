@@ -65,7 +65,8 @@ def test_updates_arrive_whatever_the_case_of_their_keys_and_nothing_breaks_the_s
             alert()[:40],  # garbled
             "[]",
             json.dumps({"Type": "order_alert", "Data": None}),
-            json.dumps({"Type": "order_alert", "Data": {"OrderNo": "52", "Status": "Whatever"}}),
+            json.dumps({"Type": "order_alert", "Data": {"OrderNo": "", "Status": "Traded"}}),
+            alert(Status="Whatever"),
             json.dumps({"Type": "greeting", "Data": {}}),
             alert(Status="Cancelled"),
         ):
@@ -74,10 +75,11 @@ def test_updates_arrive_whatever_the_case_of_their_keys_and_nothing_breaks_the_s
 
     async def main():
         async with desk_at(handler) as desk:
-            await desk.until(lambda: len(desk.reports) == 3)
+            await desk.until(lambda: len(desk.reports) == 4)
             assert [(r.status, r.filled) for r in desk.reports] == [
                 (OrderStatus.PARTIALLY_FILLED, 4),
                 (OrderStatus.FILLED, 10),
+                (OrderStatus.UNKNOWN, 4),
                 (OrderStatus.CANCELLED, 4),
             ]
             assert {r.order_id for r in desk.reports} == {"DEMO26112000001"}
@@ -91,8 +93,9 @@ def test_updates_arrive_whatever_the_case_of_their_keys_and_nothing_breaks_the_s
                 5,
                 6,
                 7,
+                8,
             ]  # every order message counts, also a bad one; a greeting does not
-            assert desk.broker.updates_received == 7
+            assert desk.broker.updates_received == 8
             assert [state for state, _ in desk.links] == [LinkState.UP]
         assert len(connections) == 1
 

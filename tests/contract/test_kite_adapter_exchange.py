@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from datetime import date
 
 import pytest
 from tests.contract.lockstep import (
@@ -25,9 +26,10 @@ from saudagar.brokers.kite.feed import KiteFeed
 from saudagar.exchange.pace import PaceClient
 from saudagar.exchange.process import ExchangeConfig, ExchangeProcess
 from saudagar.execution.ports import LinkState
+from saudagar.market.ist import at
 from saudagar.market.master import read_kite
 from saudagar.model import MINUTE, BrokerOrderId, NewOrder, Order, OrderStatus, OrderTerms, OrderType
-from saudagar.model.errors import AuthError, RejectedByBroker
+from saudagar.model.errors import AuthError, OutcomeUnknown, RejectedByBroker
 
 
 @pytest.fixture
@@ -161,6 +163,63 @@ def test_an_order_after_hours_keeps_its_door(scripted_market):
         await broker.modify(mine, OrderTerms(quantity=1, order_type=OrderType.LIMIT, price=1_291_00))
         await broker.cancel(mine)
         assert (await broker.find(new.order_id)).status is OrderStatus.CANCELLED
+        await broker.stop()
+
+    asyncio.run(main())
+
+
+def test_an_order_after_hours_changes_its_door_in_the_morning(scripted_market):
+    """Once it is at the exchange Kite takes changes through the regular door only; its book says `amo` for ever."""
+    market = scripted_market(prices=(1_300_00,))
+    core = market.exchange.core
+
+    def advance(to):
+        market.exchange.kite.ticker.publish(core.advance(to))
+
+    advance(core.now + 9 * 60 * MINUTE)
+    account = ExchangeConfig().account
+    url = f"http://127.0.0.1:{market.exchange.ports.kite}"
+    settings = KiteSettings(api_key=account.kite_key, token=account.kite_token, rest_url=url)
+
+    async def main():
+        broker = KiteBroker(settings, LOOKUP, feed=KiteFeed(settings))
+        await broker.open()
+        new = order(1, price=1_290_00, after_market=True)
+        mine = known(new, (await broker.submit(new)).broker_id)
+        advance(at(date(2026, 11, 23), "09:16"))
+        market.exchange.kite.session.renew("MONDAY")
+        await broker.renew("MONDAY")
+        with pytest.raises(OutcomeUnknown, match="timed out"):
+            await broker.cancel(mine)  # nobody has told us yet; the look-up that follows does
+        assert (await broker.find(new.order_id)).status is OrderStatus.OPEN
+        await broker.modify(mine, OrderTerms(quantity=1, order_type=OrderType.LIMIT, price=1_291_00))
+        await broker.cancel(mine)
+        assert (await broker.find(new.order_id)).status is OrderStatus.CANCELLED
+        await broker.stop()
+
+    asyncio.run(main())
+
+
+def test_kites_own_time_out_is_no_refusal(scripted_market):
+    """It comes as HTTP 400, and the order stands in the book."""
+    rules = [{"kind": "5xx", "endpoint": "kite.orders.place", "count": 4}]
+    market = scripted_market(prices=(1_300_00,), faults={"rules": rules})
+    account = ExchangeConfig().account
+    url = f"http://127.0.0.1:{market.exchange.ports.kite}"
+    settings = KiteSettings(api_key=account.kite_key, token=account.kite_token, rest_url=url)
+
+    async def main():
+        broker = KiteBroker(settings, LOOKUP, feed=KiteFeed(settings))
+        await broker.open()
+        said = []
+        for number in range(1, 5):
+            new = order(number, price=1_290_00)
+            with pytest.raises(OutcomeUnknown) as caught:
+                await broker.submit(new)
+            said.append(caught.value.message)
+            assert (await broker.find(new.order_id)).status is OrderStatus.OPEN
+        assert "Order request timed out" in said[-1]
+        assert "HTTP 400" in said[-1]
         await broker.stop()
 
     asyncio.run(main())

@@ -4,10 +4,6 @@ import asyncio
 import datetime
 import json
 import ssl
-import struct
-import threading
-from collections import Counter
-from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,102 +11,17 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from websockets.asyncio.server import serve
+from tests.contract.kite_socket import HEARTBEAT, KEY, NOW, QUICK, SHARES, TOKEN, TOKENS, Desk, desk_at, frame, share
 
 from saudagar.brokers.child import Kind
 from saudagar.brokers.kite import feed as feed_module
-from saudagar.brokers.kite.broker import KiteBroker
 from saudagar.brokers.kite.client import KiteSettings
 from saudagar.brokers.kite.feed import KiteFeed
 from saudagar.brokers.kite.stream import pass_on
 from saudagar.brokers.supervisor import Watch
 from saudagar.execution.ports import LinkState
-from saudagar.market.master import Master
-from saudagar.model import SECOND, Instrument, InstrumentKind, OrderStatus, Segment
+from saudagar.model import SECOND, Instrument, InstrumentKind, Segment
 from saudagar.model.errors import DataError, Unsupported
-
-TOKEN, KEY = "CANARY-TOKEN", "CANARY-KEY"
-NOW = 1_795_146_300
-QUICK = Watch(silence=0, stale=0, back_off=0.02, longest=0.1)
-HEARTBEAT = b"\x00"
-
-
-def share(number: int, code: int = 1) -> Instrument:
-    return Instrument(
-        segment=Segment.NSE_EQ,
-        symbol=f"S{number}",
-        kind=InstrumentKind.EQUITY,
-        tick_size=5,
-        kite_id=str((number + 1) * 256 + code),
-        kite_symbol=f"S{number}",
-    )
-
-
-SHARES = [share(number) for number in range(3)]
-TOKENS = [int(each.kite_id) for each in SHARES]
-
-
-def frame(price: int = 10_005, now: int = NOW, tokens=TOKENS) -> bytes:
-    packets = [
-        struct.pack(">16I" + "IIHxx" * 10, token, price, 1, 1, 7, *([0] * 6), now - 1, 0, 0, 0, now, *([0] * 30))
-        for token in tokens
-    ]
-    return struct.pack(">H", len(packets)) + b"".join(struct.pack(">H", len(each)) + each for each in packets)
-
-
-def order_text(**changes) -> str:
-    row = {
-        "order_id": "77",
-        "status": "COMPLETE",
-        "tag": "D1",
-        "variety": "regular",
-        "order_type": "LIMIT",
-        "quantity": 5,
-        "filled_quantity": 5,
-        "average_price": 100.05,
-        "price": 101,
-        "instrument_token": TOKENS[0],
-        "transaction_type": "BUY",
-        "product": "MIS",
-        "order_timestamp": "2026-11-20 09:15:01",
-    }
-    return json.dumps({"type": "order", "id": "", "data": row | changes})
-
-
-class Desk:
-    def __init__(self, settings: KiteSettings, watch: Watch, depth: bool = False) -> None:
-        self.feed = KiteFeed(settings, watch, depth=depth)
-        self.frames, self.links = [], []
-
-    async def start(self, instruments=SHARES) -> None:
-        await self.feed.start(instruments, self.frames.append, lambda s: self.links.append((s.state, s.detail)))
-
-    def times(self, state: LinkState) -> int:
-        return [each for each, _ in self.links].count(state)
-
-    async def until(self, condition, seconds: float = 30.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110  conditions on lists have no event
-                await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def server_at(handler, scheme="ws", **options):
-    async with serve(handler, "127.0.0.1", 0, close_timeout=0.1, **options) as server:
-        yield KiteSettings(
-            api_key=KEY, token=TOKEN, ticker_url=f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        )
-
-
-@asynccontextmanager
-async def desk_at(handler, watch: Watch = QUICK, instruments=SHARES, **options):
-    async with server_at(handler, **options) as settings:
-        desk = Desk(settings, watch)
-        await desk.start(instruments)
-        try:
-            yield desk
-        finally:
-            await desk.feed.stop()
 
 
 def test_ticks_come_through_the_real_ticker():
@@ -394,115 +305,3 @@ def test_sets_that_kite_cannot_carry_are_refused():
         with pytest.raises(kind, match=words):
             asyncio.run(start(instruments))
     assert feed.streams == []
-
-
-# -- order updates -------------------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def broker_at(handler, *, shared: bool):
-    async with server_at(handler) as settings:
-        desk = Desk(settings, QUICK)
-        lookup = Master(datetime.date(2026, 11, 20), tuple(SHARES))
-        broker = KiteBroker(settings, lookup, feed=desk.feed if shared else None, watch=QUICK)
-        reports, links, counts = [], [], []
-        broker.on_update_count = counts.append
-        await broker.start(reports.append, links.append)
-        if shared:
-            await desk.start()
-        try:
-            yield desk, broker, reports, links, counts
-        finally:
-            await desk.feed.stop()
-            await broker.stop()
-
-
-@pytest.mark.parametrize("shared", [False, True])
-def test_order_updates_come_over_the_ticker(shared):
-    asked = []
-
-    async def handler(ws):
-        if shared:
-            asked.append([json.loads(await ws.recv()), json.loads(await ws.recv())])
-        await ws.send(HEARTBEAT)
-        await ws.send(order_text())
-        await ws.send('{"type":"message","data":"maintenance tonight"}')
-        await ws.send(order_text(status="DANCING"))
-        await ws.send(order_text()[:40])
-        await ws.send('{"type":"order"}')
-        await ws.send("[]")
-        await ws.send(order_text(tag=None, order_id="88", variety="co"))
-        await ws.wait_closed()
-
-    async def main():
-        async with broker_at(handler, shared=shared) as (desk, broker, reports, links, counts):
-            await desk.until(lambda: len(reports) == 2)
-            mine, other = reports
-            assert (mine.order_id, mine.status, mine.filled) == ("D1", OrderStatus.FILLED, 5)
-            assert (other.order_id, other.broker_id) == ("", "88")
-            assert broker.refusals == {"bad order update": 4}
-            assert counts == [1, 2, 3, 4, 5, 6]
-            assert [(each.link, each.state) for each in links] == [("kite orders", LinkState.UP)]
-            assert broker._variety["88"] == "co"
-
-    asyncio.run(main())
-    assert bool(asked) is shared
-
-
-def test_each_connection_counts_its_own_updates_and_more_sockets_do_not_double_them(monkeypatch):
-    monkeypatch.setattr(feed_module, "TOKENS", 2)
-    sockets = []
-
-    async def handler(ws):
-        sockets.append(ws)
-        await ws.recv()
-        await ws.recv()
-        await ws.wait_closed()
-
-    async def main():
-        async with broker_at(handler, shared=True) as (desk, broker, reports, links, _):
-            await desk.until(lambda: len(sockets) == 2)
-            for ws in sockets:  # Kite sends every update to every socket
-                await ws.send(order_text())
-            await desk.until(lambda: reports)
-            await asyncio.sleep(0.1)
-            assert (len(reports), broker.updates_received) == (1, 1)
-            sockets[0].transport.abort()
-            await desk.until(lambda: len(sockets) == 3 and len(links) == 3)
-            assert broker.updates_received == 0
-            await sockets[2].send(order_text())
-            await desk.until(lambda: broker.updates_received == 1)
-
-    asyncio.run(main())
-
-
-def test_a_new_token_connects_anew():
-    paths = []
-
-    async def handler(ws):
-        paths.append(ws.request.path)
-        await ws.wait_closed()
-
-    async def main():
-        async with broker_at(handler, shared=True) as (desk, _, _, links, _):
-            await desk.feed.renew("SECOND")
-            await desk.until(lambda: len(paths) == 2)
-            assert Counter(each.state for each in links)[LinkState.UP] >= 1
-
-    asyncio.run(main())
-    assert [path.rpartition("=")[2] for path in paths] == [TOKEN, "SECOND"]
-
-
-def test_the_desk_s_end_ends_the_child():
-    gone = threading.Event()
-
-    async def handler(ws):
-        await ws.wait_closed()
-        gone.set()
-
-    async def main():
-        async with desk_at(handler) as desk:
-            assert desk.times(LinkState.UP) == 1
-
-    asyncio.run(main())
-    assert gone.wait(30)

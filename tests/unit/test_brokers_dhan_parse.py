@@ -103,6 +103,7 @@ STATUSES = [
     ("PENDING", "STOP_LOSS", 1, OrderStatus.OPEN),
     ("CONFIRM", "LIMIT", 0, OrderStatus.OPEN),
     ("TRIGGERED", "LIMIT", 0, OrderStatus.OPEN),
+    ("TRIGGERED", "STOP_LOSS", 0, OrderStatus.OPEN),  # it says itself that it is awake
     ("MODIFIED", "LIMIT", 0, OrderStatus.OPEN),
     ("PART_TRADED", "LIMIT", 1, OrderStatus.PARTIALLY_FILLED),
     ("Part Traded", "LMT", 1, OrderStatus.PARTIALLY_FILLED),
@@ -128,8 +129,12 @@ def test_status(word, kind, filled, ours):
 
 def test_the_status_table_is_walked_whole():
     assert {word.upper().replace(" ", "_") for word, *_ in STATUSES} == set(words.STATUS)
-    with pytest.raises(DataError, match="'QUEUED'"):
-        parse.status("QUEUED", "LIMIT", 0)
+    assert parse.status("QUEUED", "LIMIT", 0) is OrderStatus.UNKNOWN
+    odd = parse.book_report(ROW | {"orderStatus": "QUEUED"}, LOOKUP)
+    assert (odd.status, odd.reason) == (OrderStatus.UNKNOWN, "unknown status 'QUEUED'")
+    assert parse.stream_report(ALERT | {"status": "Queued"}, LOOKUP).status is OrderStatus.UNKNOWN
+    with pytest.raises(DataError, match="without a status"):
+        parse.book_report(ROW | {"orderStatus": None}, LOOKUP)
 
 
 def test_every_word_of_ours_has_one_of_dhans_and_comes_back():

@@ -78,6 +78,8 @@ MEANT = {
     "VALIDATION PENDING": OrderStatus.PENDING,
     "OPEN PENDING": OrderStatus.PENDING,
     "AMO REQ RECEIVED": OrderStatus.PENDING,
+    "MODIFY AMO REQ RECEIVED": OrderStatus.PENDING,
+    "CANCEL AMO REQ RECEIVED": OrderStatus.PENDING,
     "OPEN": OrderStatus.OPEN,
     "TRIGGER PENDING": OrderStatus.TRIGGER_PENDING,
     "COMPLETE": OrderStatus.FILLED,
@@ -100,6 +102,8 @@ def test_every_status_word():
         filled = 100 if word == "COMPLETE" else 0
         report = parse.order_report(row(status=word.lower(), filled_quantity=filled), LOOKUP)
         assert report.status is ours, word
+    odd = parse.order_report(row(status="DANCING", filled_quantity=3), LOOKUP)
+    assert (odd.status, odd.filled, odd.reason) == (OrderStatus.UNKNOWN, 3, "unknown status 'DANCING'")
 
 
 @pytest.mark.parametrize("word", ["OPEN", *sorted(words.IN_BETWEEN)])
@@ -183,7 +187,7 @@ def test_lots_of_mcx_are_units_here():
 @pytest.mark.parametrize(
     "bad",
     [
-        {"status": "DANCING"},
+        {"status": " "},
         {"status": None},
         {"order_id": None},
         {"order_id": ""},

@@ -78,6 +78,20 @@ class Fields(msgspec.Struct, frozen=True):
             raise DataError(f"{self.broker} gave an unknown {what} {word!r}; known are {', '.join(table)}.")
         return found
 
+    def status(self, table: Mapping[str, OrderStatus], word: str) -> OrderStatus:
+        """What `table` makes of a status word; UNKNOWN for one that it does not hold, which is never an end.
+
+        An order in an odd state must not hide the rest of the book, and least of all pass for refused.
+
+        Raises
+        ------
+        DataError
+            Where there is no word.
+        """
+        if not word:
+            raise DataError(f"{self.broker} gave an order without a status.")
+        return table.get(word, OrderStatus.UNKNOWN)
+
     def broker_id(self, value: object) -> BrokerOrderId:
         """The broker's id of an order. Raises `DataError` where there is none."""
         if text(value) in self.nameless:
@@ -141,6 +155,11 @@ def units_per_lot(instrument: Instrument | None) -> int:
     if instrument is None or instrument.segment is not Segment.MCX_COMM:
         return 1
     return max(instrument.lot_size, 1)
+
+
+def unheard(state: OrderStatus, word: object) -> str:
+    """What there is to say of an order whose status word is in no table; empty for any other."""
+    return f"unknown status {text(word)!r}" if state is OrderStatus.UNKNOWN else ""
 
 
 def order_status(said: OrderStatus, between: bool, kind: OrderType | None, filled: int, quantity: int) -> OrderStatus:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from saudagar.brokers.dhan import words
-from saudagar.brokers.fields import Fields, Row, naive_ist, text
+from saudagar.brokers.fields import Fields, Row, naive_ist, text, unheard
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
     BrokerPosition,
@@ -41,11 +41,12 @@ def status(word: object, order_type: object, filled: int) -> OrderStatus:
     Raises
     ------
     DataError
-        For a word that is not in the table.
+        If there is no word.
     """
-    known = FIELDS.known(words.STATUS, text(word).upper().replace(" ", "_"), "order status")
-    kind = words.ORDER_TYPE_READ.get(str(order_type))
-    if known is OrderStatus.OPEN and kind is not None and kind.has_trigger and not filled:
+    said = text(word).upper().replace(" ", "_")
+    known, kind = FIELDS.status(words.STATUS, said), words.ORDER_TYPE_READ.get(str(order_type))
+    sleeps = kind is not None and kind.has_trigger and not filled and said != words.AWAKE
+    if known is OrderStatus.OPEN and sleeps:
         return OrderStatus.TRIGGER_PENDING
     return known
 
@@ -69,7 +70,9 @@ def book_report(row: Row, lookup: InstrumentLookup) -> OrderReport:
         filled=filled,
         average_price=number(row.get("averageTradedPrice")) * 100,
         terms=_terms(row, kind),
-        reason=text(row.get("omsErrorDescription")) if state in _ENDED_BADLY else "",
+        reason=text(row.get("omsErrorDescription"))
+        if state in _ENDED_BADLY
+        else unheard(state, row.get("orderStatus")),
         instrument=instrument_id(lookup, segment, security, str(row.get("tradingSymbol"))),
         side=words.SIDE.get(str(row.get("transactionType"))),
         product=words.PRODUCT_READ.get(str(row.get("productType"))),
@@ -99,7 +102,9 @@ def stream_report(message: Row, lookup: InstrumentLookup) -> OrderReport:
         last_price=last if filled else 0,
         average_price=number(message.get("avgtradedprice")) * 100,
         terms=_terms(message, kind, lower=True),
-        reason=text(message.get("reasondescription")) if state in _ENDED_BADLY else "",
+        reason=text(message.get("reasondescription"))
+        if state in _ENDED_BADLY
+        else unheard(state, message.get("status")),
         instrument=instrument_id(
             lookup,
             words.STREAM_SEGMENT.get(place, "_".join(place)),
@@ -122,6 +127,8 @@ def reply_report(order: NewOrder, body: object, ts: Nanos) -> OrderReport:
     if not isinstance(body, dict):
         raise DataError("Dhan answered a placement with something that is not an order.")
     state = status(body.get("orderStatus"), words.ORDER_TYPE[order.terms.order_type], 0)
+    if state is OrderStatus.UNKNOWN:
+        raise DataError(f"Dhan answered a placement with {unheard(state, body.get('orderStatus'))}.")
     told = {OrderStatus.REJECTED, OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING}
     return OrderReport(
         order_id=order.order_id,

@@ -30,6 +30,9 @@ STATUS: dict[str, OrderStatus] = {
 }
 """Order status, in capitals with underscores (the stream writes ``Part Traded``)."""
 
+AWAKE = "TRIGGERED"
+"""The word for a stop that has been triggered; any other of a living one leaves that open."""
+
 FOREVER_STATUS: dict[str, ConditionalStatus] = {
     "TRANSIT": ConditionalStatus.ACTIVE,
     "PENDING": ConditionalStatus.ACTIVE,

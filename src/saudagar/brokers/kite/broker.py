@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from saudagar.brokers.fields import Row, part
+from saudagar.brokers.fields import Row, part, text
 from saudagar.brokers.governor import Governor
 from saudagar.brokers.kite import outcome, parse, request, words
 from saudagar.brokers.kite.account import KiteAccount
@@ -158,7 +158,7 @@ class KiteBroker(OrderDesk[KiteLookup]):
         return self._lanes.parsed(lambda row, _: parse.funds(row), body)
 
     def _variety_of(self, order: Order) -> str:
-        """The door it came through; after a restart, as the book or the stream said."""
+        """The door for its changes; after a restart, as the book or the stream said."""
         usual = words.AMO if order.new.after_market else words.REGULAR
         return self._variety.get(order.broker_id, usual)
 
@@ -170,7 +170,9 @@ class KiteBroker(OrderDesk[KiteLookup]):
 
     def _learn(self, row: Row) -> None:
         if row.get("order_id") and row.get("variety"):
-            self._variety[BrokerOrderId(str(row["order_id"]))] = str(row["variety"])
+            sent = text(row.get("status")).upper() not in words.NOT_SENT_YET
+            door = words.REGULAR if row["variety"] == words.AMO and sent else str(row["variety"])
+            self._variety[BrokerOrderId(str(row["order_id"]))] = door
 
     def _take(self, token: str) -> tuple[str, ...]:
         self._settings = msgspec.structs.replace(self._settings, token=token)

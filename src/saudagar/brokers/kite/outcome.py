@@ -43,8 +43,8 @@ STATUSES: dict[int, type[BrokerError]] = {
 }
 """HTTP statuses, where the class does not decide. Any other leaves the outcome unknown."""
 
-_FOUND_NOTHING = frozenset({404, 405, 410})
-"""Kite's address knows no such order or call: a plain no, also as an error that Kite has no class for."""
+_BEHIND_KITE = frozenset({"NetworkException", "DataException"})
+"""Between Kite and its order system something went wrong: whatever the HTTP status, the request may have gone on."""
 
 _IN_DOUBT = re.compile(r"timed? ?out|confirm before placing again", re.IGNORECASE)
 """Kite's order system was late. Such orders came as HTTP 400 and traded seconds later (kite.trade/forum 35732)."""
@@ -102,11 +102,9 @@ def _kind(status: int, code: str, message: str) -> type[BrokerError]:
     known = CLASSES.get(code)
     if known is AuthError:
         return known
-    if not 400 <= status < 500 or _IN_DOUBT.search(message):  # the first is also a 2xx that is no yes
+    if not 400 <= status < 500 or code in _BEHIND_KITE or _IN_DOUBT.search(message):  # also a 2xx that is no yes
         return OutcomeUnknown
-    if known is None or (known is OutcomeUnknown and status in _FOUND_NOTHING):
-        return STATUSES.get(status, OutcomeUnknown)
-    return known
+    return STATUSES.get(status, OutcomeUnknown) if known in (None, OutcomeUnknown) else known
 
 
 def _json(body: bytes) -> dict[str, Any] | None:

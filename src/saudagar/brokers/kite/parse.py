@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from saudagar.brokers.fields import Row, naive_ist, order_status, part, text, units_per_lot
+from saudagar.brokers.fields import Row, naive_ist, order_status, part, text, unheard, units_per_lot
 from saudagar.brokers.kite import words
 from saudagar.brokers.kite.client import KiteLookup
 from saudagar.brokers.kite.fields import FIELDS, broker_id, count, instrument_of, number, paise, product_of
@@ -34,10 +34,10 @@ def status(word: object, kind: object, filled: int, quantity: int) -> OrderStatu
     Raises
     ------
     DataError
-        For a word that is not in the table.
+        If there is no word.
     """
-    said = str(word).strip().upper()
-    known, order_type = FIELDS.known(words.STATUS, said, "order status"), words.ORDER_TYPE_READ.get(str(kind))
+    said = text(word).upper()
+    known, order_type = FIELDS.status(words.STATUS, said), words.ORDER_TYPE_READ.get(str(kind))
     return order_status(known, said in words.IN_BETWEEN, order_type, filled, quantity)
 
 
@@ -61,7 +61,7 @@ def order_report(row: Row, lookup: KiteLookup) -> OrderReport:
         filled=filled,
         average_price=number(row.get("average_price")) * 100,
         terms=_terms(row, quantity),
-        reason=_reason(row) if state in _ENDED_BADLY else "",
+        reason=_reason(row) if state in _ENDED_BADLY else unheard(state, row.get("status")),
         instrument=name,
         side=words.SIDE.get(str(row.get("transaction_type"))),
         product=words.PRODUCT_READ.get(str(row.get("product"))),

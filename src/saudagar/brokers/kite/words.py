@@ -18,6 +18,8 @@ STATUS: dict[str, OrderStatus] = {
     "VALIDATION PENDING": OrderStatus.PENDING,
     "OPEN PENDING": OrderStatus.PENDING,
     "AMO REQ RECEIVED": OrderStatus.PENDING,
+    "MODIFY AMO REQ RECEIVED": OrderStatus.PENDING,  # these two as users' programs know them
+    "CANCEL AMO REQ RECEIVED": OrderStatus.PENDING,
     "OPEN": OrderStatus.OPEN,  # or PARTIALLY_FILLED, for which Kite has no word: see `parse.status`
     "TRIGGER PENDING": OrderStatus.TRIGGER_PENDING,
     "COMPLETE": OrderStatus.FILLED,
@@ -33,6 +35,11 @@ STATUS: dict[str, OrderStatus] = {
     "UPDATE": OrderStatus.OPEN,  # the stream's word for a modification and for a partial fill
 }
 """Order status, as in the book, its log and the stream."""
+
+NOT_SENT_YET = frozenset(
+    {"PUT ORDER REQ RECEIVED", "AMO REQ RECEIVED", "MODIFY AMO REQ RECEIVED", "CANCEL AMO REQ RECEIVED"}
+)
+"""Of an order given after hours: it waits at Kite for the opening."""
 
 IN_BETWEEN = frozenset(
     {
@@ -86,7 +93,9 @@ PRODUCT_READ: dict[str, Product] = {word: ours for ours, word in PRODUCT.items()
 VALIDITY: dict[Validity, str] = {Validity.DAY: "DAY", Validity.IOC: "IOC"}
 
 REGULAR, AMO = "regular", "amo"
-"""Varieties: which of Kite's doors an order came through. Its changes must come through the same."""
+"""Varieties: which of Kite's doors an order came through. Its changes must come through the same; but once Kite has
+sent an after-hours order to the exchange, through the regular one, though the book says ``amo`` for ever
+(kite.trade/forum 40302)."""
 
 GTT_TYPE: dict[ConditionalKind, str] = {ConditionalKind.SINGLE: "single", ConditionalKind.OCO: "two-leg"}
 GTT_TYPE_READ: dict[str, ConditionalKind] = {word: ours for ours, word in GTT_TYPE.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from saudagar.brokers import fields
-from saudagar.brokers.fields import Fields, Row, order_status, text, units_per_lot
+from saudagar.brokers.fields import Fields, Row, order_status, text, unheard, units_per_lot
 from saudagar.brokers.upstox import words
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
@@ -48,10 +48,10 @@ def status(word: object, kind: object, filled: int, quantity: int) -> OrderStatu
     Raises
     ------
     DataError
-        For a word that is not in the table.
+        If there is no word.
     """
-    said = str(word).strip().lower()
-    known, order_type = FIELDS.known(words.STATUS, said, "order status"), words.ORDER_TYPE_READ.get(str(kind))
+    said = text(word).lower()
+    known, order_type = FIELDS.status(words.STATUS, said), words.ORDER_TYPE_READ.get(str(kind))
     return order_status(known, said in words.ON_THE_WAY, order_type, filled, quantity)
 
 
@@ -77,7 +77,9 @@ def order_report(row: Row, lookup: InstrumentLookup) -> OrderReport:
         filled=filled,
         average_price=number(row.get("average_price")) * 100,
         terms=_terms(row, quantity),
-        reason=text(row.get("status_message") or row.get("status_message_raw")) if state in _ENDED_BADLY else "",
+        reason=text(row.get("status_message") or row.get("status_message_raw"))
+        if state in _ENDED_BADLY
+        else unheard(state, row.get("status")),
         instrument=name,
         side=words.SIDE.get(str(row.get("transaction_type"))),
         product=words.product(row.get("product"), derivative(instrument, row)),

@@ -22,10 +22,10 @@ from saudagar.exchange.kite.requests import (
     order_prices,
 )
 from saudagar.exchange.kite.tickets import Iceberg, Ticket
-from saudagar.exchange.kite.words import Directory, stop_range
+from saudagar.exchange.kite.words import AMO, REGULAR, Directory, stop_range
 from saudagar.model import Instrument, OrderStatus, OrderTerms, OrderType, Paise, Product, Side, Validity
 
-REGULAR, AMO, COVER, ICEBERG, AUCTION = "regular", "amo", "co", "iceberg", "auction"
+COVER, ICEBERG, AUCTION = "co", "iceberg", "auction"
 VARIETIES = (REGULAR, AMO, COVER, ICEBERG, AUCTION)
 LEGS = (2, 50)
 

@@ -54,6 +54,7 @@ NO_PROTECTION = (
 )
 TOO_MANY_CHANGES = "Maximum allowed order modifications exceeded."
 TOO_MANY = "Too many requests"
+TIMED_OUT = "Order request timed out. Please check the order book and confirm before placing again."
 WRONG_ADDRESS = "Order requests are not allowed from this IP address. Register it in the developer console."
 CLOSED = "Markets are closed right now. Use GTT for placing long standing orders instead."
 
@@ -109,11 +110,16 @@ def odd_too_many() -> Callable[[], web.Response]:
 
 
 def server_errors() -> Callable[[], web.Response]:
-    """Makes the 5xx of a fault: the order system is away, its answer is not understood, anything else."""
-    kinds = cycle(("NetworkException", "DataException", "GeneralException"))
+    """Makes the 5xx of a fault: the order system is away, its answer is not understood, anything else.
+
+    And it is late, which Kite tells with HTTP 400 (kite.trade/forum 35732).
+    """
+    unknown = "Something went wrong. The status of the request is not known."
+    kinds = ("NetworkException", "DataException", "GeneralException")
+    problems = cycle([*(KiteError(kind, unknown) for kind in kinds), KiteError("OrderException", TIMED_OUT)])
 
     def broken() -> web.Response:
-        return answer(KiteError(next(kinds), "Something went wrong. The status of the request is not known."))
+        return answer(next(problems))
 
     return broken
 

@@ -17,7 +17,7 @@ from saudagar.exchange.book import Book
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_orders import ExchangeOrder, Refusal, Update, snapshot
 from saudagar.exchange.core_rules import BAND_PPM, automatic_protection, protected
-from saudagar.exchange.kite import drafts, errors
+from saudagar.exchange.kite import drafts, errors, words
 from saudagar.exchange.kite.errors import KiteError, bad_input
 from saudagar.exchange.kite.followers import Followers
 from saudagar.exchange.kite.requests import ORDER_TYPES, VALIDITIES, Form, order_prices
@@ -39,7 +39,7 @@ from saudagar.model import (
 MODIFICATIONS = 25  # per order (kite.trade/forum 2760)
 SLICES = 10  # of one autoslice order (kite.trade/forum 15912)
 
-_SLICED = (drafts.REGULAR, drafts.AMO)
+_SLICED = (words.REGULAR, words.AMO)
 
 
 class OrderDesk:
@@ -239,7 +239,9 @@ class OrderDesk:
 
     def _find(self, variety: str, order_id: str) -> Ticket:
         ticket = self._book.get(order_id)
-        if ticket is None or ticket.variety != variety:
+        if ticket is not None and ticket.variety == variety == words.AMO and ticket.entered:
+            raise KiteError("NetworkException", f"request {order_id} timed out", 504)
+        if ticket is None or ticket.door != variety:
             raise KiteError("GeneralException", errors.NO_SUCH_ORDER, 404)
         if not ticket.order.status.working:
             raise KiteError("OrderException", f"Order cannot be changed: it is {ticket.word(ticket.order.status)}.")

@@ -57,6 +57,14 @@ class Ticket(msgspec.Struct, kw_only=True, eq=False):
     def order_id(self) -> str:
         return self.order.exchange_id
 
+    @property
+    def door(self) -> str:
+        """The variety that changes of it must name: once it is at the exchange, an after-hours order is a regular one.
+
+        What the book says stays as it was (kite.trade/forum 40302).
+        """
+        return words.REGULAR if self.variety == words.AMO and self.entered else self.variety
+
     def word(self, status: OrderStatus) -> str:
         """The book's word for `status` of this order."""
         if self.order.after_market and not self.entered:
