@@ -47,7 +47,7 @@ class Answers:
     def report(self, order: Order, report: OrderReport) -> None:
         """Book what a broker says about one of our orders."""
         core, order_id = self._core, report.order_id
-        before = order.status
+        before, called_back = order.status, order.cancel_sent
         if before is _REJECTED and report.status.working and not order.broker_id:
             self.stray(order, report)
         if order_id in self._doubtful:
@@ -64,7 +64,7 @@ class Answers:
                 core.emit(event)
         status = order.status
         if status in TERMINAL and before not in TERMINAL:
-            self._ended(order)
+            self._ended(order, by_others=status is OrderStatus.CANCELLED and not called_back)
         if report.filled > order.filled:
             self._look_ups.ask_later(order_id)  # its trades are not all in the book yet
         elif status is not _UNKNOWN and order_id not in self._doubtful:
@@ -74,7 +74,7 @@ class Answers:
 
     def _fill(self, order: Order, event: ev.OrderFilled) -> None:
         core, new = self._core, order.new
-        if new.purpose is _STOP and order.terms.order_type.has_trigger:
+        if new.purpose is _STOP and order.terms.order_type.has_trigger and not _may_be_asked_for(order, event):
             position = core.state.position(new.position)
             if position.target * position.quantity > 0:
                 core.set_target(position, 0, self._watch.stop_reason(position), Source.PROTECTION)
@@ -110,9 +110,9 @@ class Answers:
 
     def compare(self, order: Order, report: OrderReport) -> None:
         """One order of the broker's book, beside what the desk believes of it now that it has been quiet."""
-        if order.cancel_sent or order.modify_sent is not None or order.status in IN_FLIGHT:
-            return
         if order.working:
+            if order.cancel_sent or order.modify_sent is not None or order.status in IN_FLIGHT:
+                return
             if report.status.working and report.terms is not None and not same_terms(report.terms, order.terms):
                 self._core.alert("warning", f"order {order.id} was changed at the broker: {report.terms}.")
                 self._adopt(order, report.terms)
@@ -131,8 +131,16 @@ class Answers:
             core.emit(ev.CancelRequested(ts=core.now, order_id=order.id, reason="lives on after its end"))
             core.effects.append(CancelOrder(order.id))
 
-    def _ended(self, order: Order, *, again: bool = False) -> None:
-        """An order is over. `again`: it was refused for speed only, and steering may repeat it as a new one."""
+    def _ended(self, order: Order, *, again: bool = False, by_others: bool = False) -> None:
+        """An order is over.
+
+        Parameters
+        ----------
+        again
+            It was refused for speed only, and steering may repeat it as a new one.
+        by_others
+            It was cancelled, and not by us: whoever did it may do so to the next one too.
+        """
         self._look_ups.settled(order.id)
         self._doubtful.discard(order.id)
         if order.status is _FILLED:
@@ -149,7 +157,7 @@ class Answers:
             if (position.target - position.quantity) * order.new.side.sign > 0:
                 kept = position.quantity if position.quantity * order.new.side.sign > 0 else 0
                 core.set_target(position, kept, f"entry {why}", Source.RECONCILIATION)
-        elif order.status is OrderStatus.REJECTED:
+        elif by_others or order.status is OrderStatus.REJECTED:
             self._desk.back_off(position, f"{order.new.purpose.lower()} order {order.id} {order.new.instrument} {why}")
 
     # -- when a request goes wrong -------------------------------------------------------------------------------
@@ -209,6 +217,8 @@ class Answers:
         order = core.state.orders[miss.order_id]
         if not order.working or not self._look_ups.hopeless(order.id, core.settings.patience):
             return
+        if order.status is OrderStatus.SUBMITTED:
+            return  # it is still on its way out, and the wire will say what became of it
         if order.status is OrderStatus.UNKNOWN:
             status, reason = OrderStatus.REJECTED, "the broker never had it"
         else:
@@ -240,3 +250,9 @@ class Answers:
                 self._doubtful.add(order.id)
             self._look_ups.ask(order.id)
         core.touch_all()
+
+
+def _may_be_asked_for(order: Order, fill: ev.OrderFilled) -> bool:
+    """Whether a stop traded because it was turned into a limit, to leave in part, and the fill was told before that."""
+    asked = order.modify_sent
+    return asked is not None and not asked.order_type.has_trigger and fill.cumulative <= asked.quantity

@@ -8,7 +8,7 @@ Rules
 -----
 - A request waits until every order of the position has a plain state: none in flight, none unknown.
 - A close never opens: closing orders sum to the position at most, an opening order is sent only when no opposite
-  quantity is held or working.
+  quantity is held or working. A closing order that a late fill has put on the wrong side is taken back first.
 - The resting stop *becomes* the exit: to leave, its terms are changed to a marketable order, so that the position is
   never without its stop and never sold twice.
 - A reversal closes through its stop and opens when flat. Where no stop is in force it is one opening order through
@@ -102,10 +102,15 @@ def steer(
     last
         The latest usable price, paise; 0 where there is none, and then nothing new is priced.
     """
+    quantity, target = position.quantity, position.target
+    astray: list[Request] = []
     for order in orders:
         if order.modify_sent is not None or order.cancel_sent or order.status in IN_FLIGHT:
             return []
-    quantity, target = position.quantity, position.target
+        if order.new.purpose is not _ENTRY and order.new.side.sign * quantity > 0:
+            astray.append(Cancel(order, "would open"))
+    if astray:
+        return astray
     if target == quantity:
         return _rest(position, orders, instrument, tactics)
     if tactics.flip and target * quantity < 0 and not position.stop and _only_towards(target, orders):
