@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from saudagar.backtest.fills import BarBroker
 from saudagar.backtest.session import Session
+from saudagar.backtest.trail import Trail
 from saudagar.engine.guard import NEVER
 from saudagar.execution.steering import stop_trigger
 from saudagar.indicators import BarArrays
@@ -42,6 +43,8 @@ class Calls:
         Indices of the bars at whose open a signal acts.
     every_bar
         Leave none out.
+    trail
+        Lets stops follow the price ahead of the desk.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Calls:
         *,
         acts: NDArray[Any],
         every_bar: bool,
+        trail: Trail | None = None,
     ) -> None:
         settings = session.settings
         self._bars = bars
@@ -64,6 +68,7 @@ class Calls:
         self._plans = plans
         self._broker = broker
         self._every_bar = every_bar
+        self._trail = trail
         self._rest_stop = settings.tactics.rest_stop
         self._day_limits = bool(settings.limits.day_loss or settings.limits.day_profit)
         self._mornings = _Pointer(np.flatnonzero(np.diff(bars.day, prepend=-1)), len(bars))
@@ -96,7 +101,7 @@ class Calls:
         self._look()
         if not self._high or at in self._whole:
             return at
-        return self._next(at, at + 1)
+        return self._next(at, at + 1, inside=True)
 
     def after(self, at: int) -> int:
         """The bar to visit after bar `at`; the number of bars if there is none."""
@@ -143,14 +148,33 @@ class Calls:
                     return True
         return False
 
-    def _next(self, first: int, act: int) -> int:
-        """The first bar from `first` on that matters to a position, or from `act` on that brings a signal."""
+    def _next(self, first: int, act: int, *, inside: bool = False) -> int:
+        """The first bar from `first` on that matters to a position, or from `act` on that brings a signal.
+
+        `inside` says that the open of `first` has been seen.
+        """
         last = self._acts.reach(act)
         for position in self._positions:
             if position.quantity:
                 morning = self._mornings.reach(first)
-                return self._leaves_corridor(first, morning if morning < last else last)
+                last = morning if morning < last else last
+                at = self._leaves_corridor(first, last)
+                if self._trail is None or at == last:
+                    return at
+                return self._follow(self._trail, at, last, inside and at == first)
         return last
+
+    def _follow(self, trail: Trail, at: int, last: int, inside: bool) -> int:
+        """The first bar from `at` on that does more than move a stop."""
+        guard = trail.begin()
+        if guard is None:
+            return at
+        while at < last and trail.passes(guard, at, inside):
+            inside = False
+            self._low, self._high = guard.floor, guard.ceiling
+            at = self._leaves_corridor(at + 1, last)
+        trail.end(guard)
+        return at
 
     def _leaves_corridor(self, first: int, last: int) -> int:
         """The first bar of `[first, last)` that does not lie within the corridor; `last` if they all do."""

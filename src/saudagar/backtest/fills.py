@@ -37,6 +37,7 @@ from saudagar.model import (
 from saudagar.model.errors import ConfigError
 
 _AT_ANY_PRICE = frozenset({OrderType.MARKET, OrderType.SL_M})
+_TRIGGERED = frozenset(kind for kind in OrderType if kind.has_trigger)
 
 Answer: TypeAlias = OrderReport | RequestFailed | ModifyAccepted | LookUpMissed | AccountSnapshot
 
@@ -104,10 +105,14 @@ class BarBroker:
             TakeSnapshot: lambda _: [self._snapshot()],
         }
 
-    def on_price(self, instrument: InstrumentId, ts: Nanos, price: Paise) -> list[OrderReport]:
-        """The market trades at `price` (paise): what rests there fills."""
+    def stand(self, instrument: InstrumentId, ts: Nanos, price: Paise) -> None:
+        """The market stands at `price` (paise), which nothing that rests is reached by."""
         self._now = ts
         self._prices[instrument] = price
+
+    def on_price(self, instrument: InstrumentId, ts: Nanos, price: Paise) -> list[OrderReport]:
+        """The market trades at `price` (paise): what rests there fills."""
+        self.stand(instrument, ts, price)
         resting = self._resting.get(instrument)
         if not resting:
             return []
@@ -140,7 +145,7 @@ class BarBroker:
 
     def _submit(self, new: NewOrder) -> OrderReport:
         terms, price = new.terms, self._prices[new.instrument]
-        asleep = terms.order_type.has_trigger and not touched(new.side, price, terms.trigger_price)
+        asleep = terms.order_type in _TRIGGERED and not touched(new.side, price, terms.trigger_price)
         if not asleep and can_trade(new.side, price, terms):
             return self._fill(new, terms.quantity, self._worse(new, terms, price))
         self._rest(new, terms, asleep=asleep)
@@ -158,7 +163,7 @@ class BarBroker:
             return [self._gone(order_id, "modify")]
         order, price = self._resting[instrument][order_id], self._prices[instrument]
         order.terms = terms
-        order.asleep = terms.order_type.has_trigger and not touched(order.new.side, price, terms.trigger_price)
+        order.asleep = terms.order_type in _TRIGGERED and not touched(order.new.side, price, terms.trigger_price)
         accepted = ModifyAccepted(self._now, order_id)
         if not order.asleep and can_trade(order.new.side, price, terms):
             self._take(order_id)

@@ -17,8 +17,9 @@ Why it may skip
 ---------------
 Signals are evaluated over whole columns beforehand (`prepared`). Between two signals nothing happens while the desk
 is flat, and while it holds nothing happens until a bar's range reaches a level; that bar is found by a scan over the
-arrays. `every_bar=True` calls the engine at every bar instead, with live bar building and streaming graphs; a property
-test holds the two equal, trade by trade.
+arrays. Bars that only let one position's stop follow the price are passed over too, and the desk is told where it has
+got to (`trail`); not where somebody listens to the events. `every_bar=True` calls the engine at every bar instead, with
+live bar building and streaming graphs; a property test holds the two equal, trade by trade.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from saudagar.backtest.fills import NO_SLIPPAGE, BarBroker, Slippage
 from saudagar.backtest.prepared import Prepared
 from saudagar.backtest.result import Costs, Result
 from saudagar.backtest.session import Session
+from saudagar.backtest.trail import Trail, may_trail
 from saudagar.backtest.volume_fills import VolumeBroker
 from saudagar.engine.analysis import Analysis
 from saudagar.engine.settings import Settings
@@ -121,7 +123,9 @@ def replay_bars(
 class _Line:
     """One instrument on its way through its bars; `heard` tells of which bar each brings the signals, -1 for none."""
 
-    def __init__(self, number: int, name: InstrumentId, bars: BarArrays, calls: Calls, heard: Ints) -> None:
+    def __init__(
+        self, number: int, name: InstrumentId, bars: BarArrays, volumes: memoryview, calls: Calls, heard: Ints
+    ) -> None:
         self.number = number
         self.name = name
         self.bars = bars
@@ -131,7 +135,7 @@ class _Line:
         # a view gives one plain number four times as fast as an array
         self.starts, self.ends, self.heard = bars.start.data, bars.end.data, heard.data
         self._prices = [column.data for column in (bars.open, bars.low, bars.high, bars.close)]
-        self.volumes = _volumes_of_day(bars).data
+        self.volumes = volumes
 
     @property
     def open(self) -> Paise:
@@ -202,6 +206,9 @@ class _BarReplay:
                 closes = closing_bars(coarse, each, at_close=self._at_close)
                 fired = np.append(self._prepared.any_fired(name), np.False_)  # that of -1 is the last
                 heard = np.where(fired[closes], closes, -1)
+            volumes = _volumes_of_day(each).data
+            ahead = len(bars) == 1 and on_events is None and self._volumes is None and not fills.at_close
+            ahead = ahead and may_trail(each, settings.limits.orders_per_second)
             calls = Calls(
                 each,
                 instruments.get(name),
@@ -210,8 +217,9 @@ class _BarReplay:
                 self._broker,
                 acts=np.flatnonzero(heard >= 0),
                 every_bar=every_bar,
+                trail=Trail(name, each, volumes, session, self._broker) if ahead else None,
             )
-            self._lines.append(_Line(number, name, each, calls, heard))
+            self._lines.append(_Line(number, name, each, volumes, calls, heard))
 
     def run(self) -> Result:
         """Visit bars in the order of time until none is left."""

@@ -13,13 +13,14 @@ from typing import Protocol
 from saudagar.backtest.result import Costs, Result
 from saudagar.engine.analysis import Analysis, Standing
 from saudagar.engine.engine import Engine, Inbound, Step
+from saudagar.engine.guard import Guard
 from saudagar.engine.settings import Settings
 from saudagar.engine.state import State
 from saudagar.execution.effects import Effect
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.market.screen import TickScreen
 from saudagar.market.sessions import Calendar
-from saudagar.model import InstrumentId, Nanos, Paise, PositionId, SetTradingState, Source, TradingState
+from saudagar.model import InstrumentId, Nanos, Paise, PositionId, SetTradingState, Source, Tick, TradingState
 from saudagar.model.events import Event
 from saudagar.model.order import TERMINAL
 from saudagar.portfolio import Trade
@@ -107,18 +108,24 @@ class Session:
         if step.events or step.effects:
             self._settle(step)
 
+    def followed(self, guard: Guard, tick: Tick, moves: int) -> None:
+        """See `engine.engine`."""
+        self._settle(self.engine.followed(guard, tick, moves))
+
     def _settle(self, step: Step) -> None:
-        process, carry_out, on_events = self.engine.process, self._broker.carry_out, self._on_events
-        answers: deque[Inbound] = deque()
+        engine, carry_out, on_events = self.engine, self._broker.carry_out, self._on_events
+        answers: deque[Sequence[Inbound]] = deque()
         while True:
             self.changes += 1
             if on_events is not None and step.events:
                 on_events(step.events)
             for effect in step.effects:
-                answers.extend(carry_out(effect))
+                if told := carry_out(effect):
+                    answers.append(told)
             if not answers:
                 return
-            step = process(answers.popleft())
+            told = answers.popleft()
+            step = engine.process(told[0]) if len(told) == 1 else engine.process_all(told)
 
     def _put_away(self) -> None:
         """Orders and round trips that are over: a day's rules count the day's, and memory stays small."""

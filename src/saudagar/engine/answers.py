@@ -69,8 +69,12 @@ class Answers:
             self._look_ups.ask_later(order_id)  # its trades are not all in the book yet
         elif status is not _UNKNOWN and order_id not in self._doubtful:
             self._look_ups.settled(order_id)
-        if events:
+        if not events:
+            return
+        if order.filled or status in TERMINAL:
             core.touch(order.new.position)
+        else:
+            self._desk.taken(order)
 
     def _fill(self, order: Order, event: ev.OrderFilled) -> None:
         core, new = self._core, order.new
@@ -209,7 +213,7 @@ class Answers:
         order = core.state.orders[order_id]
         if order.modify_sent is not None:
             core.emit(ev.ModifyEnded(ts=core.now, order_id=order_id, terms=order.modify_sent))
-        self._desk.moved(order)
+        self._desk.taken(order)
 
     def missed(self, miss: LookUpMissed) -> None:
         """The broker has no such order. Believed only after its slowest answer could have come."""

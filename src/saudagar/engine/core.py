@@ -29,6 +29,18 @@ class Line:
         self.closes: Nanos = 0
 
 
+class _Lines(dict[InstrumentId, Line]):
+    """Made as they are asked for."""
+
+    def __init__(self, instruments: InstrumentLookup) -> None:
+        super().__init__()
+        self._instruments = instruments
+
+    def __missing__(self, instrument: InstrumentId) -> Line:
+        line = self[instrument] = Line(self._instruments.get(instrument))
+        return line
+
+
 class Core:
     """The engine's common ground. `emit` is the only way anything changes."""
 
@@ -41,14 +53,14 @@ class Core:
         costs: Callable[[Trade], Paise],
     ) -> None:
         self.settings = settings
-        self._instruments = instruments
+        self._lines = _Lines(instruments)
+        self.line = self._lines.__getitem__  # what the desk knows of an instrument; raises `UnknownInstrument`
         self.calendar = calendar
         self.state = state
         self.costs = costs
         self.now: Nanos = 0
         self.day: date | None = None
         self.span: tuple[Nanos, Nanos] = (0, 0)  # of the day: a time outside is a garbled message
-        self._lines: dict[InstrumentId, Line] = {}
         self.events: list[ev.Event] = []
         self.effects: list[Effect] = []
         self.blocked: dict[str, str] = {}  # by link: why nothing new may be opened, e.g. a refused token
@@ -65,13 +77,6 @@ class Core:
     def alert(self, level: str, message: str) -> None:
         """Tell people. `level` is info, warning or critical."""
         self.emit(ev.Alerted(ts=self.now, level=level, message=message))
-
-    def line(self, instrument: InstrumentId) -> Line:
-        """What the desk knows of an instrument. Raises `UnknownInstrument`."""
-        line = self._lines.get(instrument)
-        if line is None:
-            line = self._lines[instrument] = Line(self._instruments.get(instrument))
-        return line
 
     def instrument(self, instrument: InstrumentId) -> Instrument:
         """Raises `UnknownInstrument`."""

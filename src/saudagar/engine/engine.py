@@ -19,6 +19,7 @@ import msgspec
 from saudagar.engine.analysis import Analysis, Standing
 from saudagar.engine.answers import Answers
 from saudagar.engine.core import Core
+from saudagar.engine.guard import Guard
 from saudagar.engine.orders import OrderDesk
 from saudagar.engine.reconciliation import Reconciliation
 from saudagar.engine.settings import Settings
@@ -47,6 +48,7 @@ from saudagar.model import (
     RequestFailed,
     SetTradingState,
     Source,
+    Tick,
     TickFrame,
     TimeAdvanced,
     TradingState,
@@ -154,6 +156,27 @@ class Engine:
         if line.last:  # the first one of a day must come as a tick
             line.last = price
 
+    def follower(self, instrument: InstrumentId) -> tuple[Guard, int, Nanos] | None:
+        """The guard of the only position of `instrument`, how often its stop may move, and until when.
+
+        None where a better price may do anything else. For a replay, which lets the guard follow many prices
+        (`Guard.follow`) and then tells the desk the last of them (`followed`).
+        """
+        core, guard = self._core, self.watch.alone(instrument)
+        if guard is None:
+            return None
+        line, most = core.line(instrument), self._orders.free_moves(guard.position)
+        return (guard, most, min(line.closes, guard.due)) if most and core.is_open(line) else None
+
+    def followed(self, guard: Guard, tick: Tick, moves: int) -> Step:
+        """What `process` would have made of the `moves` prices that `guard` has followed, `tick` the last, as one."""
+        line = self._core.line(tick.instrument)
+        self._advance(tick.ts)
+        line.last, line.ts = tick.ltp, tick.ts
+        self.watch.moved(guard)
+        self._orders.move_stop(guard.position, moves)
+        return self._finish()
+
     def start(self, day: date, now: Nanos) -> Step:
         """Open `day`, or resume it after a restart. Start-up and recovery are this one path."""
         core, hours = self._core, self._core.settings.hours
@@ -175,6 +198,12 @@ class Engine:
     def process(self, event: Inbound) -> Step:
         """Take in one event. Raises `InvariantError` if saudagar itself is wrong; then stop."""
         self._handlers[type(event)](event)
+        return self._finish()
+
+    def process_all(self, events: Sequence[Inbound]) -> Step:
+        """Take in what was said in one breath, and act on it after the last."""
+        for event in events:
+            self._handlers[type(event)](event)
         return self._finish()
 
     def _finish(self) -> Step:

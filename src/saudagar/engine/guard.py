@@ -85,8 +85,26 @@ class Guard:
 
     def on_price(self, price: Paise, now: Nanos) -> int:
         """The decision for this price; `stop` may have moved."""
-        before = self.stop
-        decision, self.stop, self.best = protection.step(
+        decision, stop, best = self._seen(price)
+        self.follow(stop, best)
+        if decision == protection.HOLD and protection.aged(now, self.opened, self.max_age):
+            return protection.AGED
+        return decision
+
+    def following(self, price: Paise, back: Paise) -> Paise:
+        """Where the stop follows `price` to, if that is all it does, then and on the way back to `back`; else 0."""
+        decision, stop, _ = self._seen(price)
+        return stop if decision == protection.HOLD and stop != self.stop and self.sign * (back - stop) > 0 else 0
+
+    def follow(self, stop: Paise, best: Paise) -> None:
+        """Have the levels moved there."""
+        self.best = best
+        if stop != self.stop:
+            self.stop, self.trailed = stop, True
+            self._draw_corridor()
+
+    def _seen(self, price: Paise) -> tuple[int, Paise, Paise]:
+        return protection.step(
             self.sign,
             self.entry,
             self.stop,
@@ -98,12 +116,6 @@ class Guard:
             price,
             price,
         )
-        if self.stop != before:
-            self.trailed = True
-            self._draw_corridor()
-        if decision == protection.HOLD and protection.aged(now, self.opened, self.max_age):
-            return protection.AGED
-        return decision
 
     @property
     def stop_reason(self) -> str:

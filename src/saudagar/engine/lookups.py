@@ -41,7 +41,8 @@ class LookUps:
 
     def settled(self, order_id: ClientOrderId) -> None:
         """Nothing is open about this order any more."""
-        self.open.pop(order_id, None)
+        if self.open:
+            self.open.pop(order_id, None)
 
     def hopeless(self, order_id: ClientOrderId, patience: Nanos) -> bool:
         """Whether a "no such order" may be believed: asked often, and for longer than the broker's slowest answer."""

@@ -9,9 +9,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from saudagar.engine.core import Core
+from saudagar.engine.guard import NEVER
 from saudagar.engine.lookups import LookUps
 from saudagar.execution.effects import CancelOrder, ModifyOrder, SubmitOrder
-from saudagar.execution.steering import IN_FLIGHT, Cancel, Modify, Request, Steered, Submit, steer
+from saudagar.execution.steering import (
+    IN_FLIGHT,
+    Cancel,
+    Modify,
+    Request,
+    Steered,
+    Submit,
+    free_moves,
+    steer,
+    stop_terms,
+)
 from saudagar.model import (
     SECOND,
     ClientOrderId,
@@ -74,7 +85,7 @@ class OrderDesk:
         self._refusals: dict[PositionId, int] = {}
         self.look_ups = LookUps(core)
         self._awake: set[PositionId] = set()
-        self._moving: dict[PositionId, ClientOrderId] = {}  # stops whose move was all that a steering asked for
+        self._placing: dict[PositionId, ClientOrderId] = {}  # stops that were all that a steering asked for
         self._asked: dict[ClientOrderId, Nanos] = {}  # when a silent order was last asked about
         self._books_by: Nanos = 0  # until then nothing is sent
 
@@ -118,14 +129,36 @@ class OrderDesk:
         """Use one write of this second, if one is left."""
         return self._throttle.take(self._core.now)
 
-    def moved(self, order: Order) -> None:
-        """A modification is in force. Where it only moved a stop and nothing was touched since, nothing follows."""
-        if self._moving.get(order.new.position) != order.new.order_id:
+    def taken(self, order: Order) -> None:
+        """The broker has what was asked for. After a stop alone, with nothing touched since, nothing follows."""
+        if self._placing.get(order.new.position) != order.new.order_id:
             self._core.touch(order.new.position)
+
+    def free_moves(self, position: Position) -> int:
+        """How often the stop of `position` may move, each time with no other consequence; 0 where there may be one."""
+        core, tactics = self._core, self._core.settings.tactics
+        orders = core.state.working_orders(position.id)
+        if core.touched or core.blocked or core.broker_holds or position.id in self._hold or core.now < self._books_by:
+            return 0
+        if core.state.trading is _HALTED or len(orders) != int(tactics.rest_stop):
+            return 0
+        return free_moves(orders[0], position, tactics) if orders else NEVER
+
+    def move_stop(self, position: Position, moves: int) -> None:
+        """Have the stop rest at its level, where `free_moves` was asked before; it takes `moves`, the last is sent."""
+        core = self._core
+        for order in core.state.working_orders(position.id):
+            instrument, new = core.instrument(position.instrument), order.new
+            terms = stop_terms(instrument, new.side, order.terms.quantity, position.stop, core.settings.tactics)
+            for _ in range(moves - 1):
+                core.emit(ev.ModifyRequested(ts=core.now, order_id=new.order_id, terms=terms))
+            if self._make(position, position, Modify(order, terms)) is not None:
+                self._placing[position.id] = new.order_id
 
     def forgive(self, position: PositionId) -> None:
         """Something of `position` has traded: earlier refusals no longer count."""
-        self._refusals.pop(position, None)
+        if self._refusals:
+            self._refusals.pop(position, None)
 
     def verdict(
         self,
@@ -150,17 +183,17 @@ class OrderDesk:
             Units of the entry of which the order is a slice; 0 if it is none.
         """
         core = self._core
-        line, state = core.line(position.instrument), core.state
+        line, state, now = core.line(position.instrument), core.state, core.now
         return self._rules.check(
             Proposal(
                 instrument=line.instrument,
                 side=side,
                 purpose=purpose,
                 terms=terms,
-                now=core.now,
+                now=now,
                 last=line.last,
                 last_ts=line.ts,
-                session_open=core.is_open(line),
+                session_open=line.opens <= now < line.closes or core.is_open(line),
                 trading=state.trading,
                 held=held,
                 working=working,
@@ -184,7 +217,7 @@ class OrderDesk:
 
     def _steer(self, position: Position, orders: Sequence[Order]) -> None:
         core, name = self._core, position.id
-        self._moving.pop(name, None)
+        self._placing.pop(name, None)
         hold = self._hold.get(name)
         if hold is not None and hold.until > core.now and hold.target == position.target:
             return
@@ -201,11 +234,11 @@ class OrderDesk:
             line = core.line(position.instrument)
             requests = steer(view, orders, line.instrument, line.last, core.settings.tactics, core.now)
         for request in requests:
-            if not self._make(position, view, request):
+            order_id = self._make(position, view, request)
+            if order_id is None:
                 break
-        else:
-            if len(requests) == 1 and isinstance(request, Modify) and request.terms.order_type in _TRIGGERED:
-                self._moving[name] = request.order.new.order_id
+            if len(requests) == 1 and not isinstance(request, Cancel) and request.terms.order_type in _TRIGGERED:
+                self._placing[name] = order_id
         if name not in self._awake:
             self._keep_awake(name)
 
@@ -227,19 +260,18 @@ class OrderDesk:
         low, high = sorted((0, quantity))
         return _View(quantity, min(max(position.target, low), high), position.stop)
 
-    def _make(self, position: Position, view: Steered, request: Request) -> bool:
-        """Carry out one request; False if the rest must wait."""
+    def _make(self, position: Position, view: Steered, request: Request) -> ClientOrderId | None:
+        """Carry out one request; the order it is about, or None if the rest must wait."""
         purpose = _EXIT
         if not isinstance(request, Cancel):
             verdict, purpose = self._judge(position, view, request)
             if isinstance(verdict, Denied):
                 self._denied(position, purpose, verdict)
-                return False
+                return None
         if not self._throttle.take(self._core.now, spare=_KEPT_FOR_EXITS if purpose is _ENTRY else 0):
             self.wait(position, (self._core.now // SECOND + 1) * SECOND)
-            return False
-        self._send(position, request)
-        return True
+            return None
+        return self._send(position, request)
 
     def _judge(self, position: Position, view: Steered, request: Submit | Modify) -> tuple[Verdict, Purpose]:
         own: Order | None = None
@@ -261,7 +293,7 @@ class OrderDesk:
         held = view.quantity
         return self.verdict(position, purpose, side, terms, held=held, working=working, whole=whole), purpose
 
-    def _send(self, position: Position, request: Request) -> None:
+    def _send(self, position: Position, request: Request) -> ClientOrderId:
         core = self._core
         if isinstance(request, Submit):
             assert core.day is not None
@@ -276,13 +308,16 @@ class OrderDesk:
             )
             core.emit(ev.OrderSubmitted(ts=core.now, order=order))
             core.effects.append(SubmitOrder(order))
-        elif isinstance(request, Modify):
-            core.emit(ev.ModifyRequested(ts=core.now, order_id=request.order.id, terms=request.terms))
-            core.effects.append(ModifyOrder(request.order.id, request.terms))
+            return order.order_id
+        order_id = request.order.new.order_id
+        if isinstance(request, Modify):
+            core.emit(ev.ModifyRequested(ts=core.now, order_id=order_id, terms=request.terms))
+            core.effects.append(ModifyOrder(order_id, request.terms))
         else:
-            core.emit(ev.CancelRequested(ts=core.now, order_id=request.order.id, reason=request.reason))
-            core.effects.append(CancelOrder(request.order.id))
+            core.emit(ev.CancelRequested(ts=core.now, order_id=order_id, reason=request.reason))
+            core.effects.append(CancelOrder(order_id))
             self._expect_cancel(request.order, core.now)
+        return order_id
 
     def _expect_cancel(self, order: Order, asked: Nanos) -> None:
         """The result of a cancel comes on the stream, and a stream may lose it."""
@@ -338,12 +373,12 @@ class OrderDesk:
     def _wake(self, position: PositionId) -> None:
         core = self._core
         self._awake.discard(position)
-        orders = core.state.working_orders(position)
-        if orders:
-            core.touch(position)
-        for order in orders:
+        for order in core.state.working_orders(position):
+            triggered = order.terms.order_type in _TRIGGERED
+            if order.filled or not triggered:
+                core.touch(position)
             heard = max(order.last_change, self._asked.get(order.id, 0))
-            if not order.terms.order_type.has_trigger and core.now - heard >= core.settings.tactics.chase:
+            if not triggered and core.now - heard >= core.settings.tactics.chase:
                 self._asked[order.id] = core.now  # it should have traded: perhaps it has, and the message was lost
                 self.look_ups.ask(order.id)
 

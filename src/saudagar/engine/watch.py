@@ -77,6 +77,19 @@ class Watch:
         held = self._held.get(instrument)
         return (held.floor, held.ceiling, held.due) if held is not None else (0, NEVER, NEVER)
 
+    def alone(self, instrument: InstrumentId) -> Guard | None:
+        """The guard of the only position held of `instrument`, if nothing but its own levels counts."""
+        held = self._held.get(instrument)
+        if held is None or self._limited or held.waiting or len(held.positions) != 1 or len(held.guards) != 1:
+            return None
+        (guard,) = held.guards.values()
+        return guard
+
+    def moved(self, guard: Guard) -> None:
+        """The stop of `guard` has moved."""
+        self._record(guard)
+        self._held[guard.position.instrument].narrow()
+
     def on_tick(self, tick: Tick) -> None:
         """One price of one instrument."""
         held = self._held.get(tick.instrument)
@@ -137,9 +150,8 @@ class Watch:
             before = guard.stop
             decision = guard.on_price(price, now)
             if guard.stop != before:
-                self._record(guard)
+                self.moved(guard)
                 self._core.touch(guard.position.id)
-                held.narrow()
             if decision == protection.HOLD:
                 guard.hit_since = 0
             elif guard.position.target * guard.sign > 0:

@@ -9,32 +9,32 @@ import msgspec
 from saudagar.model import ClientOrderId, NewOrder, OrderReport, OrderTerms
 
 
-class SubmitOrder(msgspec.Struct, frozen=True):
+class SubmitOrder(msgspec.Struct, frozen=True, gc=False):
     order: NewOrder
 
 
-class ModifyOrder(msgspec.Struct, frozen=True):
+class ModifyOrder(msgspec.Struct, frozen=True, gc=False):
     order_id: ClientOrderId
     terms: OrderTerms
 
 
-class CancelOrder(msgspec.Struct, frozen=True):
+class CancelOrder(msgspec.Struct, frozen=True, gc=False):
     order_id: ClientOrderId
 
 
-class FindOrder(msgspec.Struct, frozen=True):
+class FindOrder(msgspec.Struct, frozen=True, gc=False):
     """Ask the broker for the order by our own id; answer with its report or `LookUpMissed`."""
 
     order_id: ClientOrderId
 
 
-class FetchTrades(msgspec.Struct, frozen=True):
+class FetchTrades(msgspec.Struct, frozen=True, gc=False):
     """The report's fill is not plain; get the order's executions and hand the report in again with them."""
 
     report: OrderReport
 
 
-class TakeSnapshot(msgspec.Struct, frozen=True):
+class TakeSnapshot(msgspec.Struct, frozen=True, gc=False):
     """Get orders and positions for reconciliation; answer with `AccountSnapshot`."""
 
 

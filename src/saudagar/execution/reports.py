@@ -34,7 +34,9 @@ def absorb(order: Order, report: OrderReport, now: Nanos) -> list[Event] | None:
     status = _news(order, report, filled) if filled >= report.filled else None
     if status is not None:
         events.append(
-            OrderMoved(ts=now, order_id=order.id, status=status, broker_id=report.broker_id, reason=report.reason)
+            OrderMoved(
+                ts=now, order_id=order.new.order_id, status=status, broker_id=report.broker_id, reason=report.reason
+            )
         )
     elif report.broker_id and report.broker_id != order.broker_id and order.working:
         events.insert(0, OrderMoved(ts=now, order_id=order.id, status=order.status, broker_id=report.broker_id))

@@ -65,18 +65,18 @@ class Tactics(msgspec.Struct, frozen=True, kw_only=True):
     entry_rest: Nanos = 0  # an entry unfilled for so long is withdrawn; 0: after `chase`
 
 
-class Submit(msgspec.Struct, frozen=True):
+class Submit(msgspec.Struct, frozen=True, gc=False):
     purpose: Purpose
     side: Side
     terms: OrderTerms
 
 
-class Modify(msgspec.Struct, frozen=True):
+class Modify(msgspec.Struct, frozen=True, gc=False):
     order: Order
     terms: OrderTerms
 
 
-class Cancel(msgspec.Struct, frozen=True):
+class Cancel(msgspec.Struct, frozen=True, gc=False):
     order: Order
     reason: str
 
@@ -223,6 +223,15 @@ def _stops(position: Steered, stops: Sequence[Order], instrument: Instrument, ta
     if len(requests) > 1:
         requests.sort(key=lambda request: _more(request) > 0)
     return requests
+
+
+def free_moves(order: Order, position: Steered, tactics: Tactics) -> int:
+    """How often `order`, the only one at work, may be moved as the stop of all of `position`; 0 if it is not that."""
+    if order.modify_sent is not None or order.cancel_sent or order.status in IN_FLIGHT or not _is_stop(order):
+        return 0
+    if position.target != position.quantity or order.terms.quantity != abs(position.quantity):
+        return 0
+    return max(0, tactics.modifications - _KEPT_FOR_EXIT - order.modifications)
 
 
 def _adjust_stop(stop: Order, terms: OrderTerms, tactics: Tactics) -> list[Request]:

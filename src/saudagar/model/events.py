@@ -18,7 +18,7 @@ from saudagar.model.money import Paise
 from saudagar.model.order import NewOrder, OrderStatus, OrderTerms
 
 
-class _Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class _Event(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
     ts: Nanos
 
 

@@ -64,7 +64,7 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
 TRANSITION_REMARKS = _MOVES
 
 
-class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
+class OrderTerms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The part of an order that a modification may change."""
 
     quantity: int  # units, the total, filled part included
@@ -73,7 +73,7 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
     trigger_price: Paise = 0  # for SL and SL_M
 
 
-class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
+class NewOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order as it is first sent. Durable in the journal before the wire sees it."""
 
     order_id: ClientOrderId
@@ -87,7 +87,7 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     after_market: bool = False
 
 
-class Order(msgspec.Struct, kw_only=True):
+class Order(msgspec.Struct, kw_only=True, gc=False):
     """An order as the desk knows it now. Changed by `State.apply` alone."""
 
     new: NewOrder
@@ -126,7 +126,7 @@ class TradeReport(msgspec.Struct, frozen=True, gc=False):
     ts: Nanos
 
 
-class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
+class OrderReport(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a broker says about one order, from any of its mouths: a reply, its stream, its book.
 
     Reports repeat, arrive out of order and skip. What counts is the cumulative `filled` (it only grows) and the

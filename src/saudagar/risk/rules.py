@@ -57,7 +57,7 @@ Verdict: TypeAlias = Approved | Denied
 APPROVED = Approved()
 
 
-class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+class Proposal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order that wants out, and what the desk knows around it."""
 
     instrument: Instrument
@@ -237,9 +237,12 @@ class PreTrade:
         """Whether no switch is turned, the market is open, and the instrument has been found tradable."""
         if p.trading is not _ACTIVE or p.frozen or not p.session_open:
             return False
-        if p.instrument not in self._tradable and not _tradable(p, self._limits):
-            self._tradable.add(p.instrument)
-        return p.instrument in self._tradable
+        if p.instrument in self._tradable:
+            return True
+        if _tradable(p, self._limits):
+            return False
+        self._tradable.add(p.instrument)
+        return True
 
 
 pre_trade = lru_cache(maxsize=16)(PreTrade)
