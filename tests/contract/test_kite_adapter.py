@@ -1,40 +1,19 @@
 """`KiteBroker` through the real SDK against a small scripted server: every way a request can end."""
 
-import asyncio
 import json
-import logging
-import sys
-from datetime import date
 from decimal import Decimal
-from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
-from tests import scripted
-from tests.contract.asked import INDEX, NAMELESS, SHARE, TOKEN, opened
+from tests.contract.asked import INDEX, NAMELESS, TOKEN
+from tests.contract.kite_desk import KEY, LEAD, REQUESTS, YES, error, kite_server, new_order, ok, on_broker, placed
 
-from saudagar.brokers.governor import Governor, Window
-from saudagar.brokers.kite.broker import KiteBroker
-from saudagar.brokers.kite.client import LIMITS, KiteSettings
-from saudagar.brokers.kite.feed import KiteFeed
-from saudagar.market.master import Master
 from saudagar.model import (
-    MINUTE,
-    SECOND,
-    BrokerOrderId,
     ClientOrderId,
-    Instrument,
-    InstrumentKind,
-    NewOrder,
-    Order,
     OrderStatus,
     OrderTerms,
     OrderType,
-    PositionId,
     Product,
-    Purpose,
-    Segment,
-    Side,
     Validity,
 )
 from saudagar.model.errors import (
@@ -48,83 +27,11 @@ from saudagar.model.errors import (
     Unsupported,
 )
 
-KEY = "CANARY-KEY"
-
-
-LEAD = Instrument(
-    segment=Segment.MCX_COMM,
-    symbol="LEAD",
-    kind=InstrumentKind.FUTURE,
-    tick_size=5,
-    lot_size=1_000,
-    kite_id="53496327",
-    kite_symbol="LEAD26DECFUT",
-)
-LOOKUP = Master(date(2026, 11, 20), (INDEX, SHARE, NAMELESS, LEAD))
-YES = (200, b'{"status":"success","data":{"order_id":"77"}}')
-
-
-def ok(data) -> tuple[int, bytes]:
-    return 200, json.dumps({"status": "success", "data": data}).encode()
-
-
-def error(status, kind, message="no") -> tuple[int, bytes]:
-    return status, json.dumps({"status": "error", "message": message, "error_type": kind}).encode()
-
-
-class Server(scripted.Server):
-    """Kite's way: it is asked in forms, and its SDK wants to be told that the answer is JSON."""
-
-    def parsed(self, body: bytes) -> dict:
-        return dict(parse_qsl(body.decode()))
-
-    def _reply(self, client, answer) -> bool:
-        if isinstance(answer, tuple) and len(answer) == 2:
-            answer = (*answer, "Content-Type: application/json\r\n")
-        return super()._reply(client, answer)
-
 
 @pytest.fixture
 def server():
-    server = Server()
-    server.answer = lambda *_: YES
-    yield server
-    server.close()
-
-
-def settings_of(server: Server, timeout=(1.0, 0.4), **more) -> KiteSettings:
-    return KiteSettings(api_key=KEY, token=TOKEN, rest_url=f"http://127.0.0.1:{server.port}", timeout=timeout, **more)
-
-
-def on_broker(server: Server, work, *, governor=None, **more):
-    """Run `work(broker)` with the REST side only."""
-    settings = settings_of(server, **more)
-    return opened(lambda: KiteBroker(settings, LOOKUP, clock=lambda: 77, governor=governor), work)
-
-
-def new_order(**changes) -> NewOrder:
-    fields = {
-        "order_id": ClientOrderId("D26112000001"),
-        "instrument": SHARE.id,
-        "side": Side.BUY,
-        "terms": OrderTerms(quantity=10, order_type=OrderType.LIMIT, price=81_250),
-        "product": Product.INTRADAY,
-        "purpose": Purpose.ENTRY,
-        "position": PositionId("t"),
-    }
-    return NewOrder(**fields | changes)
-
-
-def placed(new: NewOrder | None = None, number: str = "77") -> Order:
-    new = new or new_order()
-    return Order(new=new, terms=new.terms, broker_id=BrokerOrderId(number))
-
-
-REQUESTS = {
-    "submit": lambda broker: broker.submit(new_order()),
-    "modify": lambda broker: broker.modify(placed(), new_order().terms),
-    "cancel": lambda broker: broker.cancel(placed()),
-}
+    with kite_server() as server:
+        yield server
 
 
 def test_an_order_on_the_wire(server):
@@ -397,221 +304,3 @@ def test_changes_of_an_order_without_a_broker_id_are_refused(server):
         with pytest.raises(RejectedByBroker, match="not known yet"):
             on_broker(server, request)
     assert server.requests == []
-
-
-def test_one_connection_for_writes_one_for_reads(server):
-    server.answer = lambda method, path, body: ok([]) if method == "GET" else YES
-
-    async def work(broker):
-        for _ in range(5):
-            await broker.submit(new_order())
-            await broker.orders()
-
-    on_broker(server, work)
-    assert server.connections == 2
-
-
-def test_writes_are_carried_out_in_the_order_of_the_calls(server):
-    async def work(broker):
-        await asyncio.gather(*(broker.submit(new_order(order_id=ClientOrderId(f"D{n:05}"))) for n in range(30)))
-
-    on_broker(server, work)
-    assert [fields["tag"] for _, _, fields in server.requests] == [f"D{n:05}" for n in range(30)]
-
-
-def test_exits_and_cancels_overtake_entries(server):
-    """Twelve entries at once; then an exit and a cancel. Kite sees eight entries, then these."""
-
-    async def work(broker):
-        entries = [
-            asyncio.ensure_future(broker.submit(new_order(order_id=ClientOrderId(f"E{n:02}")))) for n in range(12)
-        ]
-        await asyncio.sleep(0.3)
-        exit_ = new_order(order_id=ClientOrderId("X"), purpose=Purpose.EXIT)
-        stop = placed(new_order(purpose=Purpose.STOP))
-        ends = await asyncio.gather(broker.submit(exit_), broker.cancel(placed()), return_exceptions=True)
-        assert not any(isinstance(end, BaseException) for end in ends)
-        late = asyncio.ensure_future(broker.modify(stop, stop.terms))
-        await asyncio.sleep(0)
-        await asyncio.gather(late, *entries)
-
-    on_broker(server, work, governor=Governor(LIMITS))
-    names = [fields.get("tag", method) for method, _, fields in server.requests]
-    assert names[:10] == [f"E{n:02}" for n in range(8)] + ["X", "DELETE"]
-    assert names.index("PUT") < names.index("E08")
-    assert len(names) == 15
-
-
-def test_a_governor_without_room_sends_nothing(server):
-    async def work(broker):
-        ends = await asyncio.gather(
-            *(broker.submit(new_order(order_id=ClientOrderId(f"E{n:02}"))) for n in range(12)), return_exceptions=True
-        )
-        assert [type(end) for end in ends[8:]] == [RateLimited] * 4
-
-    on_broker(server, work, governor=Governor((Window(MINUTE, 10),), patience=0.3))
-    assert len(server.requests) == 8
-
-
-def test_a_new_token_is_taken_in_mid_session(server):
-    told = []
-
-    async def work(broker):
-        broker._told = (lambda report: None, told.append)
-        await broker.renew("SECOND-TOKEN")
-        await broker.submit(new_order())
-        server.answer = lambda method, path, body: error(403, "TokenException", "no: THIRD-TOKEN")
-        with pytest.raises(AuthError):
-            await broker.renew("THIRD-TOKEN")
-
-    server.answer = lambda method, path, body: ok({"equity": {"net": 1}}) if method == "GET" else YES
-    on_broker(server, work)
-    assert [status.link for status in told] == ["orders"]  # not for the token that was refused
-    assert f"Authorization: token {KEY}:{TOKEN}" not in server.headers
-    assert f"Authorization: token {KEY}:SECOND-TOKEN" in server.headers
-
-
-def test_no_secret_is_told(server, caplog):
-    caplog.set_level(logging.DEBUG)
-    server.answer = lambda method, path, body: None
-    settings = settings_of(server)
-    with pytest.raises(OutcomeUnknown) as caught:
-        on_broker(server, lambda broker: broker.submit(new_order()))
-    for text in (caplog.text, str(caught.value), repr(settings)):
-        assert TOKEN not in text
-        assert KEY not in text
-
-
-def test_a_secret_in_a_fault_is_struck_out(server):
-    def break_(kite):
-        raise ValueError(f"bad header {kite.api_key}:{kite.access_token}")
-
-    with pytest.raises(OutcomeUnknown, match="bad header") as caught:
-        on_broker(server, lambda broker: broker._lanes.write("order", break_, urgent=False))
-    assert TOKEN not in str(caught.value)
-    assert KEY not in str(caught.value)
-
-
-def test_rest_needs_no_reactor(server):
-    """The SDK's package loads Twisted's reactor; the desk's own process has no use for it."""
-    import subprocess
-
-    code = (
-        "from saudagar.brokers.kite import broker, client, feed; import sys\n"
-        "assert not any(name.startswith(('kiteconnect', 'requests', 'twisted', 'numpy')) for name in sys.modules)\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
-
-
-# -- past bars and the instruments file ----------------------------------------------------------------------------
-
-CANDLE = ["2026-11-19T09:15:00+0530", 812.5, 815, 810.05, 814, 1200]
-START = 1_795_059_900 * SECOND  # Thursday 19 November 2026, 09:15 IST
-
-
-def on_feed(server: Server, work):
-    async def main():
-        feed = KiteFeed(settings_of(server, timeout=(1.0, 1.0)))
-        try:
-            return await work(feed), feed.refusals
-        finally:
-            await feed.stop()
-
-    return asyncio.run(main())
-
-
-def test_bars_come_in_pieces_of_kites_limits(server):
-    server.answer = lambda method, path, body: ok({"candles": [CANDLE]})
-    bars, refusals = on_feed(server, lambda feed: feed.bars(SHARE, MINUTE, START, START + 130 * 24 * 60 * MINUTE))
-    assert [(bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in bars] == [
-        (START, 81_250, 81_500, 81_005, 81_400, 1_200)
-    ]
-    assert refusals == {}
-    asked = [dict(parse_qsl(path.split("?")[1])) for _, path, _ in server.requests]
-    assert [path.split("?")[0] for _, path, _ in server.requests] == ["/instruments/historical/779521/minute"] * 3
-    assert [(each["from"], each["to"]) for each in asked] == [
-        ("2026-11-19 09:15:00", "2027-01-18 09:14:59"),
-        ("2027-01-18 09:15:00", "2027-03-19 09:14:59"),
-        ("2027-03-19 09:15:00", "2027-03-29 09:14:59"),
-    ]
-
-
-def test_past_bars_are_asked_for_three_times_a_second(server):
-    server.answer = lambda method, path, body: ok({"candles": []})
-
-    async def work(feed):
-        begun = asyncio.get_running_loop().time()
-        await feed.bars(SHARE, MINUTE, START, START + 200 * 24 * 60 * MINUTE)
-        return asyncio.get_running_loop().time() - begun
-
-    spent, _ = on_feed(server, work)
-    assert len(server.requests) == 4
-    assert 1.0 <= spent < 2.0
-
-
-def test_bars_that_make_no_sense_are_counted(server):
-    bad = [
-        ["2026-11-19T09:16:00", 1, 1, 1, 1, 1],
-        ["2026-11-19T09:17:00+0530", 1, 0.5, 1, 1, 1],
-        ["2026-11-19T09:18:00+0530", None, 1, 1, 1, 1],
-        ["2026-11-19T09:19:00+0530", 1, 1, 1, 1, -1],
-        ["2026-11-19T09:20:00+0530", "NaN", 1, 1, 1, 1],
-        ["then"],
-        7,
-    ]
-    server.answer = lambda method, path, body: ok({"candles": [CANDLE, *bad, CANDLE]})
-    bars, refusals = on_feed(server, lambda feed: feed.bars(SHARE, MINUTE, START, START + 60 * MINUTE))
-    assert (len(bars), refusals) == (1, {"bad candle": 7})
-
-
-def test_bars_that_are_not_offered(server):
-    for interval in (2 * MINUTE, SECOND, 0):
-        with pytest.raises(Unsupported, match="Kite has bars of minute"):
-            on_feed(server, lambda feed, interval=interval: feed.bars(SHARE, interval, START, START + MINUTE))
-    with pytest.raises(Unsupported, match="no Kite token"):
-        on_feed(server, lambda feed: feed.bars(NAMELESS, MINUTE, START, START + MINUTE))
-    assert on_feed(server, lambda feed: feed.bars(SHARE, MINUTE, START, START)) == ([], {})
-    assert server.requests == []
-
-
-@pytest.mark.parametrize(
-    ("answer", "kind"),
-    [
-        (error(403, "TokenException"), AuthError),
-        (error(429, "NetworkException"), RateLimited),
-        (error(400, "InputException", "interval exceeds max limit"), RejectedByBroker),
-        (ok({}), BrokerError),
-        (ok([]), BrokerError),
-        ("reset", BrokerError),
-    ],
-)
-def test_bars_that_cannot_be_had(server, answer, kind):
-    server.answer = lambda method, path, body: answer
-    with pytest.raises(BrokerError) as caught:
-        on_feed(server, lambda feed: feed.bars(SHARE, MINUTE, START, START + MINUTE))
-    assert type(caught.value) is kind
-
-
-def test_the_instruments_file_as_it_is(server):
-    body = b"instrument_token,exchange_token\n1,2\n"
-    server.answer = lambda method, path, _: (200, body, "Content-Type: text/csv\r\n")
-    assert on_feed(server, lambda feed: feed.instrument_file())[0] == body
-    for answer in ((200, b"<html>", "Content-Type: text/csv\r\n"), error(403, "TokenException"), "reset", ok([])):
-        server.answer = lambda method, path, body, answer=answer: answer
-        with pytest.raises(BrokerError) as caught:
-            on_feed(server, lambda feed: feed.instrument_file())
-        assert type(caught.value) is (AuthError if isinstance(answer, tuple) and answer[0] == 403 else BrokerError)
-
-
-def test_a_new_token_for_past_bars(server):
-    server.answer = lambda method, path, body: ok({"candles": []})
-
-    async def work(feed):
-        await feed.renew("UNUSED")
-        await feed.bars(SHARE, MINUTE, START, START + MINUTE)
-        await feed.renew("SECOND-TOKEN")
-        await feed.bars(SHARE, MINUTE, START, START + MINUTE)
-
-    on_feed(server, work)
-    said = [header.rpartition(":")[2] for header in server.headers if header.startswith("Authorization")]
-    assert said == ["UNUSED", "SECOND-TOKEN"]

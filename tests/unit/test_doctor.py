@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import http.server
-import json
 import threading
 from collections.abc import Iterator
 from datetime import date
@@ -14,66 +13,28 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from tests.doctor_room import AUTH, CONFIG, DOWN, FRIDAY, NOW, SBIN, TOKENS, UP, Client, door, room, told
 
-from saudagar.app import doctor, doctor_broker, doctor_machine
+from saudagar.app import doctor_broker, doctor_machine
 from saudagar.app.config import DeskConfig, parse
 from saudagar.app.desk import JOURNAL
-from saudagar.app.doctor_broker import Room, address_of, standing_of, streams_of
-from saudagar.app.doctor_machine import Finding, Verdict
-from saudagar.app.tokens import StoredToken, TokenStore
+from saudagar.app.doctor_broker import address_of, standing_of, streams_of
+from saudagar.app.doctor_machine import Verdict
 from saudagar.brokers.login import Standing
 from saudagar.engine.clock import wall_clock
-from saudagar.execution.ports import LinkState, LinkStatus
-from saudagar.market.ist import DAY, at
+from saudagar.execution.ports import LinkState
+from saudagar.market.ist import DAY
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
-from saudagar.model import SECOND, Funds, Instrument, InstrumentKind, Segment, Tick, TickFrame
+from saudagar.model import SECOND
 from saudagar.model import events as ev
-from saudagar.model.errors import AuthError, BrokerError, CalendarError, RateLimited
+from saudagar.model.errors import AuthError, BrokerError, RateLimited
 from saudagar.storage.journal import SqliteJournal
-from saudagar.storage.master import save
-
-FRIDAY = date(2026, 11, 20)
-NOW = at(FRIDAY, "08:30")
-CONFIG = """
-[desk]
-mode = "live"
-capital = 100000
-directory = "desk"
-[strategies.ema]
-kind = "ema_cross"
-instruments = ["NSE:SBIN"]
-size = { quantity = 10 }
-"""
-TOKENS = {"SAUDAGAR_DHAN_CLIENT_ID": "1", "SAUDAGAR_DHAN_TOKEN": "d", "SAUDAGAR_UPSTOX_TOKEN": "u"}
-SBIN = Instrument(
-    segment=Segment.NSE_EQ, symbol="SBIN", kind=InstrumentKind.EQUITY, tick_size=5, upstox_id="NSE_EQ|1", dhan_id="1"
-)
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> DeskConfig:
     return parse(CONFIG, tmp_path / "desk.toml", TOKENS)
-
-
-def room(config: DeskConfig, **options: Any) -> Room:
-    return Room(config=config, clock=lambda: NOW, seconds=0.2, **options)
-
-
-def door(monkeypatch: pytest.MonkeyPatch, standing: Any = None, addresses: Any = None) -> None:
-    def answer(value: Any) -> Any:
-        if isinstance(value, Exception):
-            raise value
-        return value
-
-    made = SimpleNamespace(standing=lambda _: answer(standing), addresses=lambda _: answer(addresses))
-    monkeypatch.setattr(doctor_broker, "access", lambda *_: (made, "token"))
-
-
-def told(finding: Finding) -> str:
-    return f"{finding.verdict} {finding.detail}"
 
 
 @pytest.mark.parametrize(
@@ -201,30 +162,6 @@ def test_address_without_a_third_party(
     assert told(address_of(room(config), "kite")).startswith(said)
 
 
-class Client:
-    """A feed and an order desk in one, as scripted."""
-
-    def __init__(self, states: list[LinkState], ticks: bool = True, funds: Any = None) -> None:
-        self.states, self.ticks, self.answer = states, ticks, funds
-        self.stopped = 0
-
-    async def start(self, *arguments: Any) -> None:
-        *_, on_data, on_status = arguments
-        for state in self.states:
-            on_status(LinkStatus(state, "link", "why"))
-        if len(arguments) == 3 and self.ticks:
-            on_data(TickFrame(NOW, []))
-            on_data(TickFrame(NOW, [Tick(SBIN.id, NOW, 100)]))
-
-    async def funds(self) -> Funds:
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return Funds(available=self.answer, used=0, opening=0)
-
-    async def stop(self) -> None:
-        self.stopped += 1
-
-
 def streams(
     config: DeskConfig, monkeypatch: pytest.MonkeyPatch, feed: Client, desk: Client, open_now: bool = True
 ) -> list[str]:
@@ -234,9 +171,6 @@ def streams(
     found = asyncio.run(streams_of(room(config), Master(FRIDAY, (SBIN,)), SBIN, open_now, True))
     assert (feed.stopped, desk.stopped) == (1, 1)
     return [told(finding) for finding in found]
-
-
-UP, DOWN, AUTH = LinkState.UP, LinkState.DOWN, LinkState.AUTH
 
 
 @pytest.mark.parametrize(
@@ -341,107 +275,3 @@ def test_master(config: DeskConfig, of: date, today: date, said: str) -> None:
 def test_a_master_without_the_desk_s_instruments(config: DeskConfig) -> None:
     finding = doctor_machine.master_of(config, Master(FRIDAY, ()), FRIDAY, Calendar())
     assert told(finding).startswith("FAIL NSE:SBIN: ")
-
-
-@pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in TOKENS:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SAUDAGAR_TOKENS", str(tmp_path / "tokens"))
-    path = tmp_path / "desk.toml"
-    path.write_text(CONFIG)
-    return path
-
-
-def test_without_tokens_the_stored_ones_are_told(file: Path) -> None:
-    store = TokenStore(file.parent / "tokens")
-    store.save("dhan", StoredToken(token="CANARY", expires=5, obtained=1, key="1"))
-    store.save("kite", StoredToken(token="CANARY", expires=2**62, obtained=1, key="1"))
-    store.save("upstox", StoredToken(token="CANARY", expires=2**62, obtained=1)).chmod(0o644)
-    found = {finding.check: finding for finding in doctor.examine(file)}
-    assert "SAUDAGAR_UPSTOX_TOKEN" in found["configuration"].detail
-    assert [found[f"{name} login"].verdict for name in ("dhan", "kite", "upstox")] == ["WARN", "OK", "FAIL"]
-    assert "CANARY" not in str(found)
-
-
-def test_a_simulation_needs_no_broker(file: Path) -> None:
-    file.write_text(CONFIG.replace("live", "simulation"))
-    found = {finding.check: told(finding) for finding in doctor.examine(file)}
-    assert list(found) == ["configuration", "disk", "fsync", "journal", "brokers"]
-    assert found["brokers"] == "OK a simulation needs none"
-
-
-@pytest.fixture
-def ready(file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A desk with tokens, whose brokers answer."""
-    for name, value in TOKENS.items():
-        monkeypatch.setenv(name, value)
-    door(monkeypatch, Standing(expires=2**62, skew=0), ("203.0.113.7",))
-    monkeypatch.setattr(doctor_broker, "data_client", lambda *_: Client([UP]))
-    monkeypatch.setattr(doctor_broker, "execution_client", lambda *_: Client([UP], funds=10_00_000_00))
-    return file
-
-
-def test_the_order_of_things(ready: Path) -> None:
-    checks = [finding.check for finding in doctor.examine(ready)]
-    assert checks[:5] == ["configuration", "disk", "fsync", "journal", "upstox token"]
-    assert checks[-2:] == ["instruments", "streams"]
-    save(Master(FRIDAY, (SBIN,)), ready.parent / "var/instruments")
-    checks = [finding.check for finding in doctor.examine(ready)]
-    assert checks[5:] == [
-        "clock against upstox",
-        "dhan token",
-        "clock against dhan",
-        "dhan address",
-        "instruments",
-        "upstox feed",
-        "dhan order stream",
-        "dhan funds",
-    ]
-    ready.write_text(CONFIG.replace("live", "paper"))
-    checks = [finding.check for finding in doctor.examine(ready)]
-    assert not [check for check in checks if "dhan" in check]
-
-
-def test_a_running_desk_keeps_its_streams(ready: Path) -> None:
-    save(Master(FRIDAY, (SBIN,)), ready.parent / "var/instruments")
-    (ready.parent / "desk").mkdir()
-    book = SqliteJournal(ready.parent / "desk" / JOURNAL, wall_clock)
-    *_, last = doctor.examine(ready)
-    book.close()
-    assert told(last).startswith("WARN not looked at: the desk is running")
-
-
-def test_an_instrument_that_is_not_there_ends_the_looking(ready: Path) -> None:
-    other = Instrument(segment=Segment.NSE_EQ, symbol="X", kind=InstrumentKind.EQUITY, tick_size=5)
-    save(Master(FRIDAY, (other,)), ready.parent / "var/instruments")
-    *_, last = doctor.examine(ready)
-    assert last.check == "instruments"
-    assert last.verdict is Verdict.FAIL
-
-
-def test_on_screen_and_by_exit_code(file: Path) -> None:
-    cli = typer.Typer()
-    cli.command()(doctor.doctor)
-    file.write_text(CONFIG.replace("live", "simulation"))
-    result = CliRunner().invoke(cli, [str(file)])
-    assert result.exit_code == 0
-    assert "OK    brokers: a simulation needs none" in result.output
-    file.write_text(CONFIG.replace("live", "lively"))
-    result = CliRunner().invoke(cli, [str(file)])
-    assert result.exit_code == 1
-    assert "FAIL  configuration:" in result.output
-    assert f"\n       → Run: saudagar config check {file}" in result.output
-    result = CliRunner().invoke(cli, [str(file), "--json"])
-    assert json.loads(result.output.splitlines()[0])["verdict"] == "FAIL"
-
-
-def test_a_year_without_a_calendar(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(*_: object) -> bool:
-        raise CalendarError("the NSE holidays of 2030 are not known.")
-
-    monkeypatch.setattr(Calendar, "is_continuous", unknown)
-    save(Master(FRIDAY, (SBIN,)), ready.parent / "var/instruments")
-    found = {finding.check: told(finding) for finding in doctor.examine(ready)}
-    assert found["calendar"] == "WARN the NSE holidays of 2030 are not known."
-    assert found["upstox feed"].startswith("OK")
