@@ -141,6 +141,25 @@ def test_intraday_overnight_is_said(saudagar: Run) -> None:
     assert not any("held overnight" in note for note in told["notes"])
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--html", "."), "--html . is a directory. Name a file in it: report.html"),
+        (("--json", "words/x.json"), "--json words/x.json cannot be written:"),
+        (("--instruments", "RELIANC"), "does not list 'NSE_EQ:RELIANC'. Did you mean NSE_EQ:RELIANCE?"),
+        (("--instruments", "XYZ"), "does not list 'NSE_EQ:XYZ'. It lists NSE_INDEX:NIFTY, NSE_EQ:RELIANCE"),
+    ],
+)
+def test_what_cannot_be_done_is_said_first(
+    saudagar: Run, tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / "words").touch()
+    said = saudagar("backtest", "ema_cross", *QUICK, *options)
+    assert said.code in (2, 3)
+    assert message in said.err
+    assert not said.out
+
+
 def test_catalog_gives_what_the_same_bars_gave(saudagar: Run, tmp_path: Path) -> None:
     stock = universe(2)[1]
     bars = past_bars(7, listed(stock.id), DEFAULT_DAY, Calendar(), FIVE)

@@ -16,7 +16,7 @@ def test_a_right_file(tmp_path: Path) -> None:
     shown = run(app, ["check", example])
     assert shown.exit_code == 0
     assert "is right (digest " in shown.output
-    assert "ema: ema_cross on NSE:RELIANCE, NSE:INFY, bars of 60 s, BOTH." in shown.output
+    assert "ema: ema_cross on NSE:RELIANCE, NSE:INFY, bars of 1m, BOTH." in shown.output
     settings = json.loads(run(app, ["check", "--json", example]).output)
     assert settings["risk"]["day_loss"] == 20_000_00
     assert settings["strategies"]["ema"]["params"] == {"fast": 9, "slow": 21}

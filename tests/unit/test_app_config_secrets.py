@@ -107,7 +107,7 @@ def test_a_broken_token_in_the_environment_is_named(env: Path) -> None:
     ("text", "missing"),
     [
         (PAPER, "SAUDAGAR_UPSTOX_TOKEN, which is not set"),
-        (LIVE, "SAUDAGAR_UPSTOX_TOKEN and SAUDAGAR_DHAN_CLIENT_ID and SAUDAGAR_DHAN_TOKEN, which are not set"),
+        (LIVE, "SAUDAGAR_UPSTOX_TOKEN, SAUDAGAR_DHAN_CLIENT_ID and SAUDAGAR_DHAN_TOKEN, which are not set"),
     ],
 )
 def test_a_mode_that_needs_secrets_says_which(env: Path, text: str, missing: str) -> None:

@@ -192,8 +192,20 @@ def test_show_prints_tables(path: Path) -> None:
     assert first.startswith(FIRST)
     assert header.index("status") == first.index("FILLED") == second.index("SUBMITTED")
     assert [row["rule"] for row in rows("show", path, "--table", "denials")] == ["stale"]
+    assert "  1,500.00  " in first
     (empty,) = lines("show", path, "--table", "trades")
     assert empty.split()[-3:] == ["gross", "entry_reason", "exit_reason"]
+
+
+def test_a_table_goes_on_in_further_lines_where_the_terminal_is_narrow(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = lines("show", path, "--table", "orders")
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = lines("show", path, "--table", "orders")
+    assert max(map(len, narrow)) <= 60
+    assert len(narrow) % len(whole) == 0
+    assert " ".join(narrow).split() == " ".join(whole).split()
 
 
 @pytest.mark.parametrize(

@@ -20,20 +20,22 @@ app = typer.Typer(no_args_is_help=True, help="The brokers that saudagar speaks t
 
 @app.command()
 def capabilities(as_json: Json = False) -> None:
-    """What Dhan, Upstox, Kite and paper offer: orders, products, streams, history.
+    """What each broker offers: orders, products, streams, history.
 
     Exit codes: 0.
     """
     import msgspec
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     brokers = _all()
     if as_json:
         rows = {broker.name: _plain(broker) for broker in brokers}
         typer.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
         return
-    table = Table("", *(broker.name for broker in brokers), box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table = Table(
+        Column(overflow="fold"), *(broker.name for broker in brokers), box=None, pad_edge=False, padding=(0, 3, 0, 0)
+    )
     for title, told in _LINES:
         table.add_row(title, *(told(broker) for broker in brokers))
     Console().print(table)

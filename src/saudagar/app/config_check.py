@@ -27,7 +27,7 @@ def check(
     file: Annotated[Path, typer.Argument(help="the TOML file", show_default=False)],
     json: Annotated[bool, typer.Option("--json", help="all settings in force, or all mistakes, as JSON")] = False,
 ) -> None:
-    """Read FILE as the desk would and name every mistake at once: line, value, what is allowed.
+    """Read FILE as the desk would and name every mistake at once. With line, value and what is allowed.
 
     Exit codes: 0 it is right; 2 it has mistakes.
     """
@@ -54,6 +54,9 @@ def _summary(file: Path, config: DeskConfig) -> str:
 
 
 def _strategy(strategy: StrategyConfig) -> str:
-    seconds = strategy.interval // 1_000_000_000
+    from saudagar.storage.catalog import interval_name
+
     where = ", ".join(strategy.instruments)
-    return f"  {strategy.name}: {strategy.kind} on {where}, bars of {seconds} s, {strategy.side}."
+    return (
+        f"  {strategy.name}: {strategy.kind} on {where}, bars of {interval_name(strategy.interval)}, {strategy.side}."
+    )

@@ -165,6 +165,7 @@ def _from_journal(directory: Path) -> dict[str, Any]:
 def _show(answer: dict[str, Any], as_json: bool) -> None:
     import msgspec
 
+    from saudagar.app.wording import counted
     from saudagar.model import inr
 
     if as_json:
@@ -174,7 +175,7 @@ def _show(answer: dict[str, Any], as_json: bool) -> None:
     typer.echo(f"{answer['trading']}{running}" + (f": {answer['reason']}" if answer["reason"] else ""))
     if "profit" in answer:
         typer.echo(f"profit of the day {inr(answer['profit'], sign=True)}")
-    typer.echo(f"{len(answer['positions'])} positions, {answer['working']} working orders")
+    typer.echo(f"{counted(len(answer['positions']), 'position')}, {counted(answer['working'], 'working order')}")
     for row in answer["positions"]:
         wanted = f", wanted {row['target']:+d}" if row["target"] != row["quantity"] else ""
         profit = f"  {inr(row['profit'], sign=True)}" if "profit" in row else ""

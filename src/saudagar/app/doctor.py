@@ -34,7 +34,9 @@ def doctor(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """Look at tokens, clock, address, funds, instruments, feed, order stream, disk and journal, and say what to do.
+    """Look whether this desk could trade now, and say what to do.
+
+    At tokens, clock, address, funds, instruments, feed, order stream, disk and journal.
 
     Exit codes: 0 no FAIL; 1 at least one; 2 a wrong option.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from saudagar.market.master import Master
     from saudagar.model import Instrument
 
-app = typer.Typer(no_args_is_help=True, help="The instrument master: what can be watched and traded, at which broker.")
+app = typer.Typer(no_args_is_help=True, help="The instrument master: what can be traded, at which broker.")
 
 _DIRECTORY = Path("var/instruments")
 _TIMEOUT_S = 120
@@ -37,7 +37,7 @@ def sync(
     directory: _Directory = _DIRECTORY,
     as_json: Json = False,
 ) -> None:
-    """Merge the brokers' instrument files and put the result in force, whole or not at all.
+    """Merge the brokers' instrument files and put them in force. Whole or not at all.
 
     Exit codes: 0 done; 2 no file given; 3 a file is unusable or the result was not taken (the old one stays).
     """

@@ -52,7 +52,9 @@ def show(
 
 @app.command()
 def verify(path: JournalPath, json: Json = False) -> None:
-    """Check numbering, hash chain, content, end and pages; name the first entry that is wrong.
+    """Check that every entry is there and unchanged.
+
+    Numbering, hash chain, content, end and pages; the first entry that is wrong is named.
 
     Exit codes: 0 the journal is whole; 4 it is missing or damaged.
     """
@@ -74,7 +76,7 @@ def verify(path: JournalPath, json: Json = False) -> None:
 
 @app.command()
 def replay(path: JournalPath, json: Json = False) -> None:
-    """Rebuild the desk's state from the journal, as a restart would, and print it with its digest.
+    """Rebuild the desk's state as a restart would. Prints it with its digest.
 
     Exit codes: 0; 4 the journal is missing or damaged; 70 it does not make sense as a day of trading.
     """
@@ -103,7 +105,9 @@ def tables(
     path: JournalPath,
     out: Annotated[Path, typer.Option(help="the SQLite file to write; an earlier one is replaced", show_default=False)],
 ) -> None:
-    """Write orders, fills, trades, positions, denials and alerts as an SQLite file for any program that reads one.
+    """Write orders, fills, trades … for other programs.
+
+    An SQLite file with the tables orders, fills, trades, positions, denials and alerts.
 
     Exit codes: 0; 3 the file cannot be written; 4 the journal is missing or damaged.
     """
@@ -140,6 +144,8 @@ def _tail(found: Iterable[Any], last: int) -> Iterable[Any]:
 
 
 def _show_table(path: Path, name: str, last: int, json: bool) -> None:
+    from saudagar.app.columns import aligned, terminal_room
+    from saudagar.market.words import plain
     from saudagar.storage.journal import read_journal
     from saudagar.storage.projections import project
 
@@ -151,20 +157,9 @@ def _show_table(path: Path, name: str, last: int, json: bool) -> None:
         for row in rows:
             typer.echo(msgspec.json.encode(dict(zip(columns, row, strict=True))).decode())
         return
-    typer.echo("\n".join(_aligned(columns, rows)))
-
-
-def _aligned(columns: list[str], rows: list[tuple[Any, ...]]) -> list[str]:
-    cells = [columns, *([f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    numbers = [bool(rows) and isinstance(cell, int | float) for cell in (rows[0] if rows else columns)]
-    return [
-        "  ".join(
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(row, widths, numbers, strict=True)
-        ).rstrip()
-        for row in cells
-    ]
+    cells = [[plain(cell * 100) if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    right = [bool(rows) and isinstance(rows[0][place], int | float) for place in range(len(columns))]
+    typer.echo("\n".join(aligned(columns, cells, right, terminal_room())))
 
 
 def _as_json(entry: Entry) -> str:

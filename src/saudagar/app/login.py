@@ -97,9 +97,10 @@ def login(
     logout: Annotated[bool, typer.Option("--logout", help="End the token at the broker and forget it.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Get a broker's token for the day and keep it where only you can read it.
+    """Get a broker's token for the day.
 
-    A running desk takes the new token without a restart. Secrets are read from the environment or asked for.
+    It is kept where only you can read it. A running desk takes the new token without a restart. Secrets are read from
+    the environment or asked for.
 
     Exit codes: 0; 2 a wrong option or a file that others can read; 5 the broker refused.
     """

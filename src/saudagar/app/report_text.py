@@ -83,7 +83,8 @@ def _heading(report: DayReport) -> Text:
         ("\n" + f"saudagar {report.run.title} · {say.long_date(report.day)}" + "\n", "bold"),
         "net ",
         _gain(total.net),
-        f" from {total.trades} round trips, {ratio(total)} won, after charges of {inr(total.charges.total)}" + "\n",
+        f" from {say.counted(total.trades, 'round trip')}, {ratio(total)} won, after charges of"
+        f" {inr(total.charges.total)}\n",
     )
 
 

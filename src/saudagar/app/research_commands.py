@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -64,6 +65,7 @@ def backtest(
 
         if ticks and driver is DriverName.KERNEL:
             raise ConfigError("ticks are traded by the desk's engine, not by the kernel.")
+        _check_places(html=html, json=Path(json) if json not in ("", _STDOUT) else None)
         report = _on_ticks(asked, ticks) if ticks else _reported(asked, driver.value)
         if html is not None:
             write_html(render_html(report), html)
@@ -73,6 +75,7 @@ def backtest(
         if json:
             write_html(reports.as_json(report).decode(), Path(json))
         print_report(report, _console())
+        _say_where(html, Path(json) if json else None)
 
 
 def compare(
@@ -81,7 +84,9 @@ def compare(
     html: _Html = None,
     as_json: Json = False,
 ) -> None:
-    """Two backtests side by side: every figure, its difference, and what makes the comparison unfair.
+    """Two backtests side by side, figure by figure.
+
+    Says also what makes the comparison unfair.
 
     Exit codes: 0; 3 a file is no report.
     """
@@ -92,6 +97,7 @@ def compare(
         from saudagar.research.report_compare import render_comparison
         from saudagar.research.report_html import write_html
 
+        _check_places(html=html)
         a, b = _read(first), _read(second)
         if html is not None:
             write_html(render_comparison(a, b), html)
@@ -99,6 +105,7 @@ def compare(
             typer.echo(encoded(compared(a, b)))
         else:
             print_comparison(compared(a, b), _console())
+            _say_where(html)
 
 
 @with_shared_options
@@ -122,7 +129,9 @@ def sweep(
     top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print all sets and the verdict as JSON.")] = False,
 ) -> None:
-    """Trade the same bars with many parameters, and say how much of the best result is luck.
+    """Trade the same bars with many parameters.
+
+    Says also how much of the best result is luck.
 
     Exit codes: 0; 2 a wrong option; 3 no such bars, or a strategy that sees ahead; 130 interrupted (--resume goes on).
     """
@@ -165,6 +174,27 @@ def _asked(given: Given) -> Asked:
             "product": Product(given["product"].upper()),
         }
     )
+
+
+def _check_places(**files: Path | None) -> None:
+    """Refuse a file that cannot be written while nothing has been done yet."""
+    from saudagar.model.errors import ConfigError
+
+    for option, file in files.items():
+        if file is None:
+            continue
+        folder = next(each for each in file.absolute().parents if each.exists())
+        if file.is_dir():
+            raise ConfigError(
+                f"--{option} {file} is a directory.", hint=f"Name a file in it: {file / 'report'}.{option}"
+            )
+        if not (folder.is_dir() and os.access(folder, os.W_OK)):
+            raise ConfigError(f"--{option} {file} cannot be written: {folder} takes no files.", hint="Choose another.")
+
+
+def _say_where(*files: Path | None) -> None:
+    for file in filter(None, files):
+        typer.echo(f"written: {file}")
 
 
 def _reported(asked: Asked, driver: Driver) -> Report:

@@ -41,7 +41,9 @@ def demo(
     directory: Annotated[Path, typer.Option(help="Where journal and report go; emptied first.")] = Path("var/demo"),
     as_json: _Json = False,
 ) -> None:
-    """Trade a whole simulated day: exchange, wire, SDKs, strategies, orders, exits, journal, report. No credentials.
+    """Trade a whole simulated day; no credentials are needed.
+
+    Exchange, wire, SDKs, strategies, orders, exits, journal, report.
 
     Exit codes: 0 the day was traded; 2 a wrong option; 3 a tick file cannot be used; 4 the journal cannot be written;
     130 interrupted.
@@ -67,7 +69,7 @@ def run(
     ] = "",
     as_json: _Json = False,
 ) -> None:
-    """Trade one day as a configuration file says: simulation, paper, or live.
+    """Trade one day as a file says: simulation, paper or live.
 
     Started again on the same day, it goes on from its journal. Real orders need ``mode = "live"`` in the file and
     ``--live`` or a typed confirmation.

@@ -28,7 +28,10 @@ class Simulated:
         try:
             return self.exchange.state()
         except OSError as error:
-            raise BrokerError(f"the simulated exchange does not answer: {error}.") from None
+            raise BrokerError(
+                f"the simulated exchange does not answer: {error.strerror or error}.",
+                hint="Start one with `saudagar exchange --no-hold` and give its ports.",
+            ) from None
 
     def now(self) -> Nanos:
         """The market's time."""

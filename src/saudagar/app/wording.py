@@ -5,7 +5,7 @@ from __future__ import annotations
 from saudagar.market.words import NOTHING, clock, long_date, plain
 from saudagar.model import Nanos, group_digits, inr
 
-__all__ = ["NOTHING", "clock", "count", "duration", "gain", "long_date", "one_line", "plain", "price"]
+__all__ = ["NOTHING", "clock", "count", "counted", "duration", "gain", "long_date", "one_line", "plain", "price"]
 
 
 def price(paise: float) -> str:
@@ -26,6 +26,11 @@ def one_line(text: str) -> str:
 def count(number: int) -> str:
     """A count in the Indian grouping."""
     return group_digits(number)
+
+
+def counted(number: int, what: str) -> str:
+    """``1 round trip``, ``12 round trips``."""
+    return f"{count(number)} {what}{'' if number == 1 else 's'}"
 
 
 def duration(ns: Nanos | None) -> str:

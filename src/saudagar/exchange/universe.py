@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from difflib import get_close_matches
 from zlib import crc32
 
 import msgspec
@@ -143,8 +144,13 @@ def listing(instrument: InstrumentId) -> Listing:
         return known
     head, _, number = instrument.partition("NSE_EQ:SIM")
     if head or not number.isdecimal() or not 0 < int(number) < 10_000:
-        raise UnknownInstrument(f"the simulated market does not list {instrument!r}.")
+        raise UnknownInstrument(f"the simulated market does not list {instrument!r}.", hint=_nearest(instrument))
     return _invented(int(number))
+
+
+def _nearest(instrument: InstrumentId) -> str:
+    near = get_close_matches(instrument, _BY_ID, n=1, cutoff=0.8)
+    return f"Did you mean {near[0]}?" if near else f"It lists {', '.join(_BY_ID)}; and NSE_EQ:SIM0001 to SIM9999."
 
 
 def by_symbol(symbol: str) -> Instrument:

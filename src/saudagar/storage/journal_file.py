@@ -95,7 +95,8 @@ def _make_room(connection: sqlite3.Connection) -> None:
 def connect_to_read(path: Path) -> sqlite3.Connection:
     """A connection that cannot write. Raises `JournalError` for a missing or unreadable file."""
     if not path.is_file():
-        raise JournalError(f"{path}: there is no such journal.")
+        hint = f"Its journal may be {path}/journal.db." if path.is_dir() else "A desk's directory holds it: journal.db."
+        raise JournalError(f"{path}: there is no such journal.", hint=hint)
     # A folder we may not write to has no room for the WAL's index; without a WAL none is needed.
     sealed = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
     # A writer that died while it made the file left a half-done change, which only a connection that may write undoes.

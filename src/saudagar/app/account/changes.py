@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from saudagar.app.account.room import room_of
+from saudagar.app.account.room import room_of, typed_paise
 from saudagar.app.errors import told
 from saudagar.app.options import Json, Symbol, Units, Yes
 from saudagar.model import Product, Segment, Side
@@ -44,12 +44,12 @@ def margin(
     with told(json=as_json):
         import msgspec
 
-        from saudagar.model import NewOrder, OrderTerms, OrderType, PositionId, Purpose, inr, to_paise
+        from saudagar.model import NewOrder, OrderTerms, OrderType, PositionId, Purpose, inr
 
         room = room_of(context)
         instrument = room.master.resolve(symbol)
         terms = (
-            OrderTerms(quantity=quantity, order_type=OrderType.LIMIT, price=to_paise(price))
+            OrderTerms(quantity=quantity, order_type=OrderType.LIMIT, price=typed_paise(price))
             if price
             else OrderTerms(quantity=quantity, order_type=OrderType.MARKET)
         )
@@ -101,7 +101,7 @@ def convert(
 
 
 def exit_all(context: typer.Context, yes: Yes = False) -> None:
-    """Have the broker close every position of the account at the market, those of a running desk too.
+    """Have the broker close every position at the market. Those of a running desk too.
 
     A desk closes its own with: saudagar desk close-all
 
@@ -144,18 +144,18 @@ def profit_exit(
     off: Annotated[bool, typer.Option("--off", help="Take it back.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Have the broker close everything at a profit or a loss of the day. The desk's own limits are in [risk].
+    """Have the broker close all at a profit or loss of the day. The desk's own limits are in [risk].
 
     Exit codes: 0; 2 a wrong option; 4 the request log cannot be written; 5 the broker, or it has none.
     """
     with told():
         from saudagar.app.account.carry_out import carry_out
-        from saudagar.model import inr, to_paise
+        from saudagar.model import inr
         from saudagar.model.errors import ConfigError
 
         if off is bool(profit or loss):
             raise ConfigError("name --profit, --loss or both; or --off alone.")
-        gain, lost = (to_paise(text) if text else None for text in (profit, loss))
+        gain, lost = (typed_paise(text) if text else None for text in (profit, loss))
         if any(amount is not None and amount <= 0 for amount in (gain, lost)):
             raise ConfigError("--profit and --loss are positive amounts in rupees.")
         at = " or ".join(f"a {w} of {inr(a)}" for w, a in (("profit", gain), ("loss", lost)) if a is not None)
@@ -187,7 +187,7 @@ def sale_form(
     out: Annotated[Path, typer.Option(help="Where the page is written.")] = Path("var/account/e-dis.html"),
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it, or only write it.")] = True,
 ) -> None:
-    """The depository's page on which you allow a sale with the T-PIN (e-DIS).
+    """Open the page on which you allow a sale (e-DIS). It is the depository's and takes the T-PIN.
 
     Exit codes: 0; 2 a wrong option; 3 an unknown symbol; 5 the broker, or it has no e-DIS.
     """

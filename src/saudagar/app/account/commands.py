@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="One account at one broker: its books, prices, conversions, conditional orders, kill switch, e-DIS.",
+    help="Look at one account and ask its broker for things by hand.\n\n"
+    "Books, prices, conversions, conditional orders, kill switch, e-DIS.",
 )
 _To = Annotated[datetime | None, typer.Option("--to", formats=DATES, help="The last day; default: today.")]
 
@@ -200,7 +201,7 @@ def depth(
     seconds: Annotated[float, typer.Option(min=0.1, max=120, help="How long to wait for it.")] = 10.0,
     as_json: JsonLines = False,
 ) -> None:
-    """The order book of now, deeper than five levels, from the broker's stream.
+    """The order book of now, deeper than five levels. It comes from the broker's stream.
 
     Exit codes: 0; 2 a wrong option; 3 an unknown symbol; 5 no book came, or the broker has none.
     """
@@ -225,7 +226,7 @@ def depth(
 
 @app.command()
 def requests(context: typer.Context, as_json: JsonLines = False) -> None:
-    """What was asked of brokers with these commands, and what became of it.
+    """What was asked with these commands, and what became of it.
 
     Exit codes: 0; 1 there is a request without an answer; 4 the log cannot be read.
     """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from saudagar.app.account.room import room_of
+from saudagar.app.account.room import room_of, typed_paise
 from saudagar.app.errors import told
 from saudagar.app.options import JsonLines, Symbol, Units, Yes
 from saudagar.model import ConditionalKind, Product, Side
@@ -60,7 +60,9 @@ def place(
     yes: Yes = False,
     as_json: JsonLines = False,
 ) -> None:
-    """Place one: single (--trigger), oco (--target and --stop), bracket (entry, --target, --stop), trailing (--trail).
+    """Place a GTT, forever or super order.
+
+    Kinds: single (--trigger), oco (--target and --stop), bracket (entry, --target, --stop), trailing (--trail).
 
     Where the reply is lost, the order is looked for at the broker; it is never sent twice.
 
@@ -70,7 +72,7 @@ def place(
         from saudagar.app.account import tables
         from saudagar.app.account.carry_out import carry_out
         from saudagar.app.account.carry_out import place as place_once
-        from saudagar.model import NewConditional, to_paise
+        from saudagar.model import NewConditional
 
         room = room_of(context)
         instrument = room.master.resolve(symbol)
@@ -83,7 +85,7 @@ def place(
             quantity=quantity,
             product=product,
             legs=legs,
-            last_price=to_paise(last) if last else _last_price(room, instrument),
+            last_price=typed_paise(last) if last else _last_price(room, instrument),
         )
         asked.check()
         placed = carry_out(
@@ -118,7 +120,7 @@ def modify(
     """
     with told():
         from saudagar.app.account.carry_out import carry_out
-        from saudagar.model import NewConditional, to_paise
+        from saudagar.model import NewConditional
 
         room = room_of(context)
         known = _known(room, id)
@@ -132,7 +134,7 @@ def modify(
             quantity=quantity or known.quantity,
             product=known.product,
             legs=_changed(known.legs, given),
-            last_price=to_paise(last) if last else _last_price(room, instrument),
+            last_price=typed_paise(last) if last else _last_price(room, instrument),
         )
         asked.check()
         words = f"Change {id} to {_words(asked, instrument)}"
@@ -183,9 +185,7 @@ _GIVEN = {
 
 
 def _paise(*rupees: str) -> list[Paise | None]:
-    from saudagar.model import to_paise
-
-    return [to_paise(text) if text else None for text in rupees]
+    return [typed_paise(text) if text else None for text in rupees]
 
 
 def _legs(kind: ConditionalKind, given: list[Paise | None]) -> tuple[ConditionalLeg, ...]:

@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from saudagar.model import ClientOrderId, Nanos
-from saudagar.model.errors import ConfigError
+from saudagar.model import ClientOrderId, Nanos, Paise, to_paise
+from saudagar.model.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from typer import Context
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOG = Path("var/account/requests.jsonl")
+
+
+def typed_paise(rupees: str) -> Paise:
+    """An amount as it was typed. Raises `ConfigError`."""
+    try:
+        return to_paise(rupees)
+    except DataError as error:
+        raise ConfigError(error.message, hint=error.hint) from None
 
 
 class Room:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import typer
 
+from saudagar.app.columns import aligned, terminal_room
 from saudagar.app.wording import NOTHING, clock, count, gain, plain, price
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Column(NamedTuple):
 
 
 def say(rows: Sequence[Any], columns: Sequence[Column], as_json: bool, nothing: str) -> None:
-    """Print `rows`, or what to say where there are none."""
+    """Print `rows`, or what to say where there are none. A column that tells nothing of any row is left out."""
     if as_json:
         for row in rows:
             typer.echo(msgspec.json.encode(row).decode())
@@ -45,16 +46,10 @@ def say(rows: Sequence[Any], columns: Sequence[Column], as_json: bool, nothing: 
     if not rows:
         typer.echo(nothing)
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(column.told(row) for column in columns))
-    console = Console()
-    Console(width=None if console.is_terminal else 200).print(table)
+    shown = [[column.title, *(column.told(row) for row in rows)] for column in columns]
+    telling = [place for place, column in enumerate(shown) if not {"", NOTHING}.issuperset(column[1:])]
+    titles, *cells = zip(*(shown[place] for place in telling), strict=True)
+    typer.echo("\n".join(aligned(titles, cells, [columns[place].right for place in telling], terminal_room())))
 
 
 def day_and_time(ts: int) -> str:

@@ -64,8 +64,9 @@ def _credentials(draft: Draft, mistakes: Mistakes) -> None:
     if missing:
         mistakes.add(
             ("desk", "mode"),
-            f"mode {desk.mode} needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not set",
-            'Set it in the environment or in the file of [secrets]; or write mode = "simulation", which needs none.',
+            f"mode {desk.mode} needs {_listed(missing)}, which {'is' if len(missing) == 1 else 'are'} not set",
+            "Tokens: `saudagar login`; all of them may stand in the environment or in the file of [secrets]. "
+            'mode = "simulation" needs none.',
         )
 
 
@@ -83,7 +84,7 @@ def _accounts(draft: Draft, mistakes: Mistakes) -> None:
                 PREFIX + key.upper() for key in _CREDENTIALS[account.broker] if not getattr(account.secrets, key)
             ]
             if missing:
-                mistakes.add(("accounts", name), f"needs {' and '.join(missing)} in its secrets file")
+                mistakes.add(("accounts", name), f"needs {_listed(missing)} in its secrets file")
     for name, strategy in draft.strategies.items():
         if strategy.account and strategy.account not in draft.accounts:
             known = ", ".join(draft.accounts) or "none"
@@ -144,6 +145,10 @@ def _allowed(draft: Draft, mistakes: Mistakes) -> None:
                     "risk.allowed does not hold it, so no order would ever pass",
                     "Add it there, or leave risk.allowed empty.",
                 )
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Draft, Mistakes], None]], ...] = (
