@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from datetime import date
 from typing import Any
 
@@ -65,6 +66,17 @@ def test_a_run_against_itself_differs_in_nothing() -> None:
     assert all(not line.difference and line.better == 0 for line in both.figures)
     assert {difference(line) for line in both.figures} <= {"same", "–"}
     assert [pair.difference for pair in both.instruments] == [0]
+
+
+def test_the_curves_share_one_axis_without_nights() -> None:
+    """A run of two days beside one of five takes two fifths of the picture; the axis counts an index, not rupees."""
+    page = render_comparison(run("short", [100, -50]), run("long", [40, -10, 30, -90, 70]))
+    paths = re.findall(r'<path class="line s(\d)" d="M([^"]*)"', page)
+    ends = [(number, path.split("L")[-1].split()[0]) for number, path in paths]
+    assert ends == [("0", "250.0"), ("1", "1000.0")] * 2
+    axis = re.findall(r'class="y"[^>]*>([^<]*)<', page.partition("Drawdown")[0])
+    assert 100.0 in map(float, axis)
+    assert "₹" not in "".join(axis)
 
 
 def test_every_figure_has_its_difference() -> None:

@@ -20,7 +20,7 @@ from saudagar.market.ist import DAY
 from saudagar.model import MINUTE
 from saudagar.research import report_charts as charts
 from saudagar.research import report_words as say
-from saudagar.research.report import Report, build
+from saudagar.research.report import Histogram, Report, build
 from saudagar.research.report_html import render_html, write_html
 from saudagar.research.report_input import PriceColumns
 from saudagar.research.report_metrics import MEASURES
@@ -119,6 +119,15 @@ def test_ticks_enclose_and_are_few(low: float, room: float, about: int) -> None:
     assert ticks[0] <= low + slack
     assert ticks[-1] >= low + room - slack
     assert 2 <= len(ticks) <= about + 3
+
+
+@pytest.mark.parametrize("most", [*range(1, 40), 99, 100, 101, 2_345])
+def test_counts_are_whole_numbers(most: int) -> None:
+    plot = charts.histogram_plot(Histogram(edges=(-0.01, 0.0, 0.01), counts=(most, 1)), "days")
+    sides: list[str] = re.findall(r'class="y"[^>]*>([^<]*)<', plot)
+    assert all(text.isdecimal() for text in sides)
+    assert sorted(set(sides), key=int) == sides
+    assert int(sides[-1]) >= most
 
 
 @pytest.mark.parametrize("width", [40, 80, 100, 160])

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from saudagar.app import wording as say
 from saudagar.app.report import DayReport, Tally, TradeLine
 from saudagar.app.report_text import charge_kinds, facts, ratio
-from saudagar.market.words import CHARGE_NAMES
+from saudagar.market.words import CHARGE_NAMES, amounts
 from saudagar.model import Nanos, Paise, inr
 
 
@@ -136,7 +136,7 @@ def _cell(head: tuple[str, str], cell: _Cell) -> str:
 
 # -- the equity curve -------------------------------------------------------------------------------------------------
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 960, 300, 120, 20, 34
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 960, 300, 110, 20, 34
 
 
 def _chart(points: Sequence[tuple[Nanos, Paise]], report: DayReport) -> list[str]:
@@ -155,8 +155,8 @@ def _chart(points: Sequence[tuple[Nanos, Paise]], report: DayReport) -> list[str
         *(
             f'<line class="{"zero" if value == 0 else "grid"}" x1="{_LEFT}" x2="{_WIDTH - 12}" y1="{down(value):.1f}"'
             f' y2="{down(value):.1f}"/><text x="{_LEFT - 8}" y="{down(value) + 4:.1f}" text-anchor="end">'
-            f"{inr(value).removesuffix('.00')}</text>"
-            for value in steps
+            f"{text}</text>"
+            for value, text in zip(steps, amounts(steps), strict=True)
         ),
         *(
             f'<text x="{across(ts):.1f}" y="{_HEIGHT - 6}" text-anchor="{anchor}">{say.clock(ts)[:5]}</text>'
@@ -233,6 +233,6 @@ td::before{content:attr(data-h);color:var(--soft);font-weight:400}
 td.t,td.w{grid-column:1/-1}
 td.w small{max-width:none}
 td.t{font-size:1rem;justify-content:flex-start;text-align:left}td.t::before{content:none}
-svg text{font-size:24px}
+svg text{font-size:26px}
 dl{grid-template-columns:1fr}dd{margin-bottom:8px}}
 """.strip()

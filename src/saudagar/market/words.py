@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from saudagar.market.ist import ist
@@ -28,6 +29,7 @@ CHARGE_NAMES = {
 }
 """Of the fields of `charges.Charges`."""
 
+_UNITS = ((1e7, " Cr"), (1e5, " L"), (1e3, "k"))
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -60,3 +62,20 @@ def long_date(day: date) -> str:
 def symbol(instrument: str) -> str:
     """The name of an instrument without its segment."""
     return instrument.partition(":")[2] or instrument
+
+
+def amounts(paise: Sequence[float]) -> list[str]:
+    """For an axis, all in one unit: ``₹1.25 Cr``, ``₹50 L``, ``₹20k``."""
+    largest = max(abs(amount) for amount in paise) / 100
+    size, unit = next(((size, unit) for size, unit in _UNITS if largest >= size), (1.0, ""))
+    texts = apart([amount / 100 / size for amount in paise])
+    return [f"{'-' if text[0] == '-' else ''}₹{text.lstrip('-')}{unit}" for text in texts]
+
+
+def apart(values: Sequence[float]) -> list[str]:
+    """Numbers with as few decimals as tell each what it is."""
+    room = max(values) - min(values)
+    for decimals in range(7):
+        if all(abs(round(value, decimals) - value) <= room * 0.001 for value in values):
+            break
+    return [f"{round(value, decimals) + 0.0:.{decimals}f}" for value in values]  # + 0.0: no minus before a zero

@@ -20,32 +20,37 @@ Place = Callable[[float], float]
 _SIZE = 1000
 
 
-def equity_plot(curves: Sequence[tuple[str, Curve]], capital: float) -> str:
-    """Equity over time; one line per curve, the first filled down to the capital."""
+def equity_plot(curves: Sequence[tuple[str, Curve]], capital: float, *, money: bool = True) -> str:
+    """Equity over time in paise, or in hundredths of an index; one line per curve, the first filled to the capital."""
     values = [value for _, curve in curves for value in curve.equity]
     ticks = round_ticks(min(capital, *values), max(capital, *values), 5)
     down = _scale(ticks[0], ticks[-1], _SIZE, 0)
     shapes = [_level(down(capital), "zero")]
+    wide = _wide(curves)
     for number, (_, curve) in enumerate(curves):
-        line = _line(_across(curve), [down(value) for value in curve.equity])
+        across = _across(curve, wide)
+        line = _line(across, [down(value) for value in curve.equity])
         if number == 0:
-            shapes.append(f'<path class="area s0" d="{line}V{down(capital):.0f}H0Z"/>')
+            shapes.append(f'<path class="area s0" d="{line}V{down(capital):.0f}H{across[0]:.1f}Z"/>')
         shapes.append(f'<path class="line s{number}" d="{line}"/>')
-    last = ", ".join(f"{name} ends at {say.rupees(curve.equity[-1])}" for name, curve in curves)
-    return _plot("equity", last, ticks, down, shapes, curves[0][1], say.amounts(ticks))
+    ends = [(name, curve.equity[-1]) for name, curve in curves]
+    last = ", ".join(f"{name} ends at {say.rupees(end) if money else f'{end / 100:.1f}'}" for name, end in ends)
+    texts = say.amounts(ticks) if money else say.apart([value / 100 for value in ticks])
+    return _plot("equity", last, ticks, down, shapes, curves, texts)
 
 
 def drawdown_plot(curves: Sequence[tuple[str, Curve]]) -> str:
     ticks = round_ticks(min(min(curve.drawdown) for _, curve in curves), 0.0, 3)
     down = _scale(ticks[0], ticks[-1], _SIZE, 0)
     shapes = []
+    wide = _wide(curves)
     for number, (_, curve) in enumerate(curves):
-        line = _line(_across(curve), [down(value) for value in curve.drawdown])
+        line = _line(_across(curve, wide), [down(value) for value in curve.drawdown])
         if number == 0 and len(curves) == 1:
             shapes.append(f'<path class="area fall" d="{line}V0H0Z"/>')
         shapes.append(f'<path class="line {"fall" if len(curves) == 1 else f"s{number}"}" d="{line}"/>')
     deepest = ", ".join(f"{name} {say.percent(min(curve.drawdown))}" for name, curve in curves)
-    return _plot("low", f"Deepest drawdown: {deepest}", ticks, down, shapes, curves[0][1], _shares(ticks))
+    return _plot("low", f"Deepest drawdown: {deepest}", ticks, down, shapes, curves, _shares(ticks))
 
 
 def exposure_plot(curve: Curve) -> str:
@@ -54,11 +59,11 @@ def exposure_plot(curve: Curve) -> str:
     down = _scale(ticks[0], ticks[-1], _SIZE, 0)
     heights = [down(value) for value in curve.exposure]
     path = f"M0 {heights[0]:.0f}" + "".join(
-        f"H{across:.1f}V{height:.0f}" for across, height in zip(_across(curve), heights, strict=True)
+        f"H{across:.1f}V{height:.0f}" for across, height in zip(_across(curve, curve.at[-1]), heights, strict=True)
     )
     shapes = [f'<path class="area s0" d="{path}V{_SIZE}H0Z"/>', f'<path class="line s0" d="{path}"/>']
     largest = f"Largest exposure {say.percent(max(curve.exposure))}"
-    return _plot("low", largest, ticks, down, shapes, curve, _shares(ticks))
+    return _plot("low", largest, ticks, down, shapes, [("", curve)], _shares(ticks))
 
 
 def histogram_plot(histogram: Histogram, unit: str) -> str:
@@ -76,7 +81,7 @@ def histogram_plot(histogram: Histogram, unit: str) -> str:
     ]
     marks = [value for value in round_ticks(edges[0], edges[-1], 6) if edges[0] <= value <= edges[-1]]
     labels = [(across(value) / 10, text) for value, text in zip(marks, _shares(marks), strict=True)]
-    sides = [(down(value), f"{value:g}") for value in ticks]
+    sides = [(down(value), f"{value:.0f}") for value in ticks if value == int(value)]
     return _box("mid", f"{sum(histogram.counts)} {unit} by size", sides, bars, labels)
 
 
@@ -97,11 +102,11 @@ def _plot(
     ticks: Sequence[float],
     down: Place,
     shapes: Sequence[str],
-    curve: Curve,
+    curves: Sequence[tuple[str, Curve]],
     texts: Sequence[str],
 ) -> str:
     sides = [(down(value), text) for value, text in zip(ticks, texts, strict=True)]
-    return _box(style, alt, sides, shapes, _moments(curve), hover=True)
+    return _box(style, alt, sides, shapes, _moments(curves), hover=True)
 
 
 def _box(
@@ -126,9 +131,12 @@ def _box(
     )
 
 
-def _across(curve: Curve) -> list[float]:
-    wide = max(curve.at[-1], 1)
-    return [place * _SIZE / wide for place in curve.at]
+def _wide(curves: Sequence[tuple[str, Curve]]) -> int:
+    return max(curve.at[-1] for _, curve in curves)
+
+
+def _across(curve: Curve, wide: int) -> list[float]:
+    return [place * _SIZE / max(wide, 1) for place in curve.at]
 
 
 def _line(across: Sequence[float], down: Sequence[float]) -> str:
@@ -141,17 +149,18 @@ def _level(height: float, style: str) -> str:
     return f'<path class="{style}" d="M0 {height:.1f}H{_SIZE}"/>'
 
 
-def _moments(curve: Curve) -> list[tuple[float, str]]:
+def _moments(curves: Sequence[tuple[str, Curve]]) -> list[tuple[float, str]]:
     """Five dates or times, evenly along the points."""
-    room = curve.ts[-1] - curve.ts[0]
-    across = _across(curve)
+    wide = _wide(curves)
+    points = sorted(pair for _, curve in curves for pair in zip(_across(curve, wide), curve.ts, strict=True))
+    room = points[-1][1] - points[0][1]
     labels: list[tuple[float, str]] = []
     for number in range(5):
         wanted = number * _SIZE / 4
-        nearest = min(range(len(across)), key=lambda index: abs(across[index] - wanted))
-        text = _moment(curve.ts[nearest], room)
+        place, ts = min(points, key=lambda point: abs(point[0] - wanted))
+        text = _moment(ts, room)
         if not labels or text != labels[-1][1]:
-            labels.append((across[nearest] / 10, text))
+            labels.append((place / 10, text))
     return labels
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from saudagar.market.ist import ist_day, midnight
+from saudagar.model import Nanos
 from saudagar.research import report_charts as charts
 from saudagar.research import report_words as say
 from saudagar.research.compare import Comparison, FigureLine, compare, difference
@@ -23,11 +25,11 @@ def render_comparison(first: Report, second: Report) -> str:
         *notes(both.warnings),
         "<h2>Equity <small>of a start at 100</small></h2><p>",
         *(
-            f'<span class="key s{number}"></span><b>{letter}</b> {escape(name)} &emsp;'
+            f'<span class="legend"><span class="key s{number}"></span><b>{letter}</b> {escape(name)}</span> '
             for number, (letter, name) in enumerate(zip("AB", both.titles, strict=True))
         ),
         "</p>",
-        charts.equity_plot(curves, _HUNDRED),
+        charts.equity_plot(curves, _HUNDRED, money=False),
         "<h2>Drawdown</h2>",
         charts.drawdown_plot(curves),
         *_figures(both),
@@ -39,16 +41,25 @@ def render_comparison(first: Report, second: Report) -> str:
 
 
 _SIDES = (("A", "n"), ("B", "n"), ("B less A", "n"))
-_HUNDRED = 10_000  # paise: curves of different capital in one picture
+_A_DAY = 1_000_000  # of the picture's width, in the curves' own measure
+_HUNDRED = 10_000  # hundredths of an index: curves of different capital in one picture
 
 
 def _together(first: Report, second: Report) -> tuple[Curve, Curve]:
-    """Both curves from a start at 100, over the time from the earlier start to the later end."""
-    start, end = min(first.start, second.start), max(first.end, second.end)
-    wide = max(end - start, 1)
+    """Both curves from a start at 100, over the days of either; nights and holidays take no room."""
+    moments = {ts: midnight(ist_day(ts)) for ts in (*first.curve.ts, *second.curve.ts)}
+    days = {day: number for number, day in enumerate(sorted(set(moments.values())))}
+    clocks = [ts - day for ts, day in moments.items()]
+    opens = min(clocks)
+    room = max(max(clocks) - opens, 1)
+
+    def place(ts: Nanos) -> int:
+        day = moments[ts]
+        return days[day] * _A_DAY + (ts - day - opens) * _A_DAY // room
+
     a, b = (
         Curve(
-            at=tuple((ts - start) * 1_000_000 // wide for ts in report.curve.ts),
+            at=tuple(map(place, report.curve.ts)),
             ts=report.curve.ts,
             equity=tuple(round(value * _HUNDRED / report.capital) for value in report.curve.equity),
             drawdown=report.curve.drawdown,

@@ -185,7 +185,7 @@ def _tiles(report: Report) -> Iterator[str]:
         ("Drawdown", say.figure(figures.max_drawdown, "percent"), ""),
         ("Sharpe", say.figure(figures.sharpe, "ratio"), ""),
         ("Profit factor", say.figure(figures.profit_factor, "ratio"), ""),
-        (f"Won of {group_digits(figures.trades)} trips", won, ""),
+        (f"Won of {group_digits(figures.trades)} trip{'' if figures.trades == 1 else 's'}", won, ""),
         ("Charges", say.rupees(figures.charges), ""),
     ):
         yield f'<div><span>{name}</span><strong class="{kind}">{escape(value)}</strong></div>'

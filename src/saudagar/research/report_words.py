@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from saudagar.market.words import NOTHING, day, moment, symbol
+from saudagar.market.words import NOTHING, amounts, apart, day, moment, symbol
 from saudagar.market.words import SHORT_MONTHS as MONTHS
 from saudagar.market.words import plain as price
 from saudagar.model import Nanos, Paise, group_digits, inr
@@ -16,7 +14,6 @@ __all__ += ["rupees", "span", "symbol", "whole_percent"]
 
 _MINUTE = 60_000_000_000
 _DAY = 1440
-_UNITS = ((1e7, " Cr"), (1e5, " L"), (1e3, "k"))
 
 
 def figure(value: float | int | None, kind: str) -> str:
@@ -56,23 +53,6 @@ def rupees(paise: Paise, *, sign: bool = False) -> str:
     whole = abs(paise) // 100 + (abs(paise) % 100 >= 50)
     mark = "-" if paise < 0 else "+" if sign else ""
     return f"{mark}₹{group_digits(whole)}"
-
-
-def amounts(paise: Sequence[float]) -> list[str]:
-    """For an axis, all in one unit: ``₹1.25 Cr``, ``₹50 L``, ``₹20k``."""
-    largest = max(abs(amount) for amount in paise) / 100
-    size, unit = next(((size, unit) for size, unit in _UNITS if largest >= size), (1.0, ""))
-    texts = apart([amount / 100 / size for amount in paise])
-    return [f"{'-' if text[0] == '-' else ''}₹{text.lstrip('-')}{unit}" for text in texts]
-
-
-def apart(values: Sequence[float]) -> list[str]:
-    """Numbers with as few decimals as tell each what it is."""
-    room = max(values) - min(values)
-    for decimals in range(7):
-        if all(abs(round(value, decimals) - value) <= room * 0.001 for value in values):
-            break
-    return [f"{round(value, decimals) + 0.0:.{decimals}f}" for value in values]  # + 0.0: no minus before a zero
 
 
 def span(ns: Nanos) -> str:
