@@ -214,3 +214,21 @@ def test_outputs_are_floats_and_bools() -> None:
     assert [type(value) for value in rows[-1]] == [float, bool, float]
     batch = evaluate([BAR.close, BAR.close > 1], bar_arrays([bar()]))
     assert [column.dtype for column in batch] == [np.float64, np.bool_]
+
+
+def test_the_place_in_the_session_is_a_number_like_others() -> None:
+    """Whole numbers would overflow in arrays, and TA-Lib takes none."""
+    since, until = BAR.column("since"), BAR.at("5m").column("until")
+    exprs = [BAR.column("day"), since * since, ind.ema(since, 3), -until, ind.maximum(until, BAR.close)]
+    bars = [bar(at) for at in range(40)]
+    live = Live(exprs)
+    rows = np.array([live.step(each) for each in bars])
+    batch = evaluate(exprs, bar_arrays(bars))
+    assert {column.dtype for column in batch} == {np.dtype(np.float64)}
+    np.testing.assert_array_equal(rows, np.column_stack(batch))
+    assert {type(value) for value in live.step(bar(40))} == {float}
+
+
+def test_a_bar_has_no_other_columns() -> None:
+    with pytest.raises(ConfigError, match=r"a bar has the columns open, high, .* got 'start'"):
+        BAR.column("start")

@@ -75,7 +75,7 @@ def _compute(node: Expr, values: dict[Expr, Any], frames: dict[int, BarArrays]) 
         case Const(value):
             return value
         case Field(name):
-            return getattr(frame, name)
+            return getattr(frame, name).astype(np.float64, copy=False)  # times too: TA-Lib takes nothing else
         case Align(interval):
             return _held(values[node.inputs[0]], frames[interval], frame)
         case kernel:

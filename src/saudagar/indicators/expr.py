@@ -183,6 +183,9 @@ def logic(name: str, *conditions: Expr) -> Expr:
     return node(Logic(name), *map(truth, conditions))
 
 
+COLUMNS = ("open", "high", "low", "close", "volume", "day", "since", "until")
+
+
 class BarFields:
     """The columns of a bar as expressions; what `Strategy.signals` is given."""
 
@@ -192,7 +195,15 @@ class BarFields:
         self.interval = interval
 
     def column(self, name: str) -> Expr:
-        """Any column of `BarArrays`; for kernels that want the bar's place in the session, which is whole numbers."""
+        """Prices, volume, or the bar's place in the session: ``day``, ``since`` and ``until`` of `BarArrays`.
+
+        Raises
+        ------
+        ConfigError
+            Another name.
+        """
+        if name not in COLUMNS:
+            raise ConfigError(f"a bar has the columns {', '.join(COLUMNS)}; got {name!r}.")
         return _intern(Field(name), (), self.interval)
 
     @property

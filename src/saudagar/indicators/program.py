@@ -122,7 +122,7 @@ def _lane(nodes: Sequence[Expr], cells: dict[Expr, int], interval: Nanos, roots:
     ]
     results = [f"{names[root]} == 1.0" if root.boolean else names[root] for root in roots]
     lines.append(f"return ({''.join(result + ', ' for result in results)})")
-    begin = [f"{', '.join((*PRICES, *TIMES))} = row", *(f"{name} = float({name})" for name in fields if name in PRICES)]
+    begin = [f"{', '.join((*PRICES, *TIMES))} = row", *(f"{name} = float({name})" for name in fields)]
     if kernels:
         begin.append(f"{', '.join(f's{number}' for number in range(len(kernels)))}, = steps")
     exec("\n    ".join(["def run(row, steps, held):", *begin, *lines]), constants)  # noqa: S102  # nobody else's text
