@@ -6,15 +6,12 @@ import numpy as np
 
 from saudagar.backtest.data import Market
 from saudagar.backtest.outcome import BacktestResult
-from saudagar.backtest.remarks import remarks
-from saudagar.backtest.run import Backtest
+from saudagar.backtest.remarks import remarks as warnings
 from saudagar.backtest.slots import REASONS
 from saudagar.indicators import BarArrays
-from saudagar.market.ist import DAY
-from saudagar.model import SECOND, Product
 from saudagar.research.report_input import Facts, OpenPosition, PriceColumns, RunRecord, TradeColumns
 
-_IST = 19_800 * SECOND
+__all__ = ["record_of", "warnings"]
 
 
 def record_of(result: BacktestResult, market: Market, facts: Facts) -> RunRecord:
@@ -52,18 +49,6 @@ def record_of(result: BacktestResult, market: Market, facts: Facts) -> RunRecord
         prices=prices,
         open=held,
     )
-
-
-def warnings(backtest: Backtest, result: BacktestResult) -> list[str]:
-    """What may make a run mean less than it seems: too few bars, no trades and why, intraday trips held overnight."""
-    said = remarks(backtest, result)
-    nights = int((((result.entry_ts + _IST) // DAY) != ((result.exit_ts + _IST) // DAY)).sum())
-    if backtest.settings.product is Product.INTRADAY and nights:
-        said.append(
-            f"Intraday round trips held overnight: {nights}. A broker closes them; "
-            "say --square-off 15:10, or --product delivery."
-        )
-    return said
 
 
 def _prices(bars: BarArrays) -> PriceColumns:

@@ -19,14 +19,16 @@ from pydantic import BaseModel, ValidationError
 import saudagar
 from saudagar.app.research_bars import FIRST_CAPS, FOREVER, catalogued, synthetic, tradable
 from saudagar.app.research_fills import fill_rules, slippage, told_slippage
-from saudagar.backtest.causality import check_causality
+from saudagar.backtest.causality import CUTS, check_causality
 from saudagar.backtest.costs import FlatCosts, StatutoryCosts
 from saudagar.backtest.data import Market
 from saudagar.backtest.fill_rules import Fill
+from saudagar.backtest.remarks import jumps
 from saudagar.backtest.run import Backtest
 from saudagar.engine.settings import Hours, Plan, Settings
 from saudagar.execution.steering import Tactics
 from saudagar.indicators import Expr
+from saudagar.indicators.custom import Custom
 from saudagar.indicators.evaluate import ordered
 from saudagar.indicators.kernels import Pick
 from saudagar.market.charges import plan_named
@@ -46,6 +48,7 @@ from saudagar.model import (
 from saudagar.model.errors import ConfigError, DataError, SaudagarError
 from saudagar.research.decisions import graph_of
 from saudagar.research.report_input import Facts
+from saudagar.research.strategy_check import check_decisions, heads
 from saudagar.risk import Limits
 from saudagar.storage.catalog import interval_of
 from saudagar.strategies import Exits, Size, Strategy, load
@@ -55,6 +58,8 @@ _Model = TypeVar("_Model", bound=BaseModel)
 FLAT = 0.03  # percent of the turnover on each side, where nobody says otherwise
 _MOST_FLAT = 5.0
 _PPM_PERCENT = 10_000
+_OWN_CUTS = 3 * CUTS  # where a user's own NumPy is in the graph: nothing else in it can see ahead
+_DECIDED = 2_400  # bars, of all instruments, along which an on_bar is asked again and again
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -297,16 +302,22 @@ def _clock(text: str) -> str:
 
 
 def _causal(strategy: Strategy, market: Market, length: Nanos) -> int:
-    """How many cuts of the data changed nothing, at any node of the graph: a signal alone may happen to stay."""
+    """How many cuts of the data changed nothing, at any node of the graph (a signal alone may happen to stay) and of
+    what an `on_bar` decides."""
+    cuts = 0
     try:
-        return sum(
-            check_causality(_columns(graph_of(strategy, name, length)), bars) for name, bars in market.bars.items()
-        )
+        for name, bars in market.bars.items():
+            nodes = _columns(graph_of(strategy, name, length))
+            own = any(isinstance(node.kernel, Custom) for node in nodes)
+            cuts += check_causality(nodes, bars, cuts=_OWN_CUTS if own else CUTS)
+        if type(strategy).on_bar is not Strategy.on_bar:
+            cuts += check_decisions(strategy, heads(market.bars, _DECIDED // len(market.bars)))[0]
+        return cuts
     except SaudagarError:
         raise
     except Exception as error:  # the user's own code
         raise ConfigError(
-            f"{type(strategy).__name__}.signals raised {type(error).__name__}: {error}.",
+            f"{type(strategy).__name__} raised {type(error).__name__}: {error}.",
             hint="Look it over: saudagar strategy check FILE.",
         ) from error
 
@@ -351,7 +362,7 @@ def _warnings(asked: Asked, market: Market) -> list[str]:
         said.append("The bars are made up: nobody's money moves them, and profit on them says nothing.")
     if market.outside:
         said.append(f"Bars outside continuous trading were left out: {_some(market.outside)}.")
-    return said
+    return [*said, *jumps(market)]
 
 
 def _some(names: list[Any]) -> str:

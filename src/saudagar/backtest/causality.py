@@ -1,12 +1,14 @@
 """Look-ahead shows itself when the future is taken away: cut the bars, and no value before the cut may change.
 
-Cheap enough for every backtest: it has the values of the whole series already, and only short beginnings are
-evaluated again. `saudagar strategy check` calls it too, with more cuts.
+Cheap enough for every backtest: only short beginnings are evaluated again. Some end anywhere; others end with a bar at
+which a condition has just come true, for what looks ahead at few bars does so where it decides. `saudagar strategy
+check` calls it too, with more cuts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, zip_longest
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from saudagar.indicators import BarArrays, Expr, evaluate
 from saudagar.model.errors import DataError
 
-CUTS = 4
+CUTS = 8
 LONGEST = 4_096
 _COLUMNS = ("start", "end", "open", "high", "low", "close", "volume", "day", "since", "until")
 
@@ -38,16 +40,16 @@ def check_causality(
     Parameters
     ----------
     values
-        What `evaluate(exprs, bars)` gave; evaluated here, after the beginnings, where it is not at hand.
+        What `evaluate(exprs, bars)` gave; evaluated here, after the random beginnings, where it is not at hand.
     cuts
-        How many beginnings to try.
+        How many random beginnings to try, and how many more that end where a condition comes true.
     longest
-        Bars of the longest beginning, which bounds the cost.
+        Bars of the longest beginning, which bounds the cost. A condition that comes true only later is cut there once.
 
     Returns
     -------
     int
-        How many beginnings were tried: fewer than `cuts` where there are fewer bars.
+        How many beginnings were tried: fewer than asked for where there are few bars, or nothing comes true.
 
     Raises
     ------
@@ -58,10 +60,30 @@ def check_causality(
     ends = np.unique(random.integers(1, min(len(bars), longest), cuts)).tolist() if len(bars) > 1 else []
     parts = [evaluate(exprs, head(bars, end)) for end in ends]  # first: a function may remember the longest it saw
     whole = evaluate(exprs, bars) if values is None else values
-    for end, part in zip(ends, parts, strict=True):
+    behind = _behind(exprs, whole, cuts, longest, random)
+    known = chain(zip(ends, parts, strict=True), ((end, evaluate(exprs, head(bars, end))) for end in behind))
+    for end, part in known:
         for expr, full, cut in zip(exprs, whole, part, strict=True):
             _compare(expr, full[:end], cut, end)
-    return len(ends)
+    return len(ends) + len(behind)
+
+
+def _behind(
+    exprs: Sequence[Expr], values: Sequence[NDArray[Any]], cuts: int, longest: int, random: np.random.Generator
+) -> list[int]:
+    """Beginnings that end with a bar at which a condition has come true, `cuts` at most.
+
+    Each condition has its turn; first those that nothing else is made of, which are the signals.
+    """
+    used = {part for expr in exprs for part in expr.inputs}
+    turns: list[list[int]] = []
+    for expr, column in sorted(zip(exprs, values, strict=True), key=lambda pair: pair[0] in used):
+        if expr.boolean and column.any():
+            rises = np.flatnonzero(np.diff(column, prepend=np.False_) & column) + 1
+            early = rises[rises <= longest]
+            turns.append(random.permutation(early).tolist() if len(early) else rises[:1].tolist())
+    found = dict.fromkeys(end for turn in zip_longest(*turns) for end in turn if end is not None)
+    return list(found)[:cuts]
 
 
 def head(bars: BarArrays, count: int) -> BarArrays:

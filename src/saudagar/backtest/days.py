@@ -29,7 +29,10 @@ def in_session(bars: BarArrays, instrument: Instrument, calendar: Calendar) -> t
     start, end = bars.start.copy(), bars.end.copy()
     held = np.zeros(len(bars), np.bool_)
     days, first, count = np.unique(bars.day, return_index=True, return_counts=True)
+    expiry = instrument.expiry.toordinal() - _EPOCH_DAY if instrument.expiry else days[-1] if len(days) else 0
     for number, begins, length in zip(days.tolist(), first.tolist(), count.tolist(), strict=True):
+        if number > expiry:  # a contract that is no more
+            break
         here = np.arange(begins, begins + length)
         most = np.zeros(len(here), np.int64)
         for opens, closes in continuous(calendar.phases_of(instrument, date.fromordinal(_EPOCH_DAY + number))):

@@ -1,20 +1,27 @@
-"""Why a backtest traded little or nothing: too few bars, no signal, or wishes that were all refused, and by what.
+"""What makes a run mean less than it seems: bars that jump, trips that no broker would have allowed, nothing traded.
 
-A run without trades looks like a strategy that found nothing; more often an option is wrong. Called after a run by the
-command line and notebooks.
+A run without trades looks like a strategy that found nothing; more often an option is wrong. Called by the command line
+and notebooks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from saudagar.backtest.choice import signals_in, sooner
+from saudagar.backtest.data import Market
 from saudagar.backtest.outcome import BacktestResult
 from saudagar.backtest.run import Backtest, run
 from saudagar.engine.analysis import Run
 from saudagar.indicators import warm_up
-from saudagar.model import group_digits
+from saudagar.market.ist import DAY, ist
+from saudagar.model import SECOND, InstrumentKind, Product, group_digits
+from saudagar.storage.catalog_check import JUMP, jump_words
 
+_IST = 19_800 * SECOND
 _LONGEST = 10.0  # seconds that the engine may take to tell why
 _RULES = {  # what refused a wish → what people would call it
     "size": "the size comes to less than one lot",
@@ -32,10 +39,78 @@ _RULES = {  # what refused a wish → what people would call it
 
 def remarks(backtest: Backtest, result: BacktestResult) -> list[str]:
     """Sentences; none where there is nothing to say."""
-    said = list(_too_few(backtest))
+    said = [*_too_few(backtest), *_shorts(backtest, result), *_nights(backtest, result), *_expired(backtest, result)]
     if not len(result) and not result.open_quantity.any():
         said.append(_nothing(backtest, result))
     return said
+
+
+def jumps(market: Market) -> list[str]:
+    """Nights over which an instrument's price moved as by a split or a bonus: bars are traded as they are."""
+    said = []
+    for name, bars in market.bars.items():
+        morning = np.flatnonzero(np.diff(bars.day)) + 1
+        before, after = bars.close[morning - 1], bars.open[morning]
+        found = [
+            (at, words)
+            for at in np.flatnonzero(np.abs(after / before - 1) > JUMP).tolist()
+            if ";" in (words := jump_words(int(before[at]), int(after[at])))
+        ]
+        if found:
+            at, words = found[0]
+            more = f", and {len(found) - 1} more such nights" if len(found) > 1 else ""
+            said.append(
+                f"{name} on {ist(int(bars.start[morning[at]])):%Y-%m-%d} {words}{more}. "
+                "Adjust the bars: signals and profit are wrong across it."
+            )
+    return said
+
+
+def _shorts(backtest: Backtest, result: BacktestResult) -> Iterator[str]:
+    """Nobody may sell shares for delivery that he does not hold."""
+    if backtest.settings.product is not Product.DELIVERY:
+        return
+    kinds = [backtest.market.instruments.get(name).kind for name in result.instruments]
+    share = np.array([kind is InstrumentKind.EQUITY for kind in kinds], np.bool_)
+    count = int((share[result.position] & (result.sign < 0)).sum() + (share & (result.open_quantity < 0)).sum())
+    if count:
+        yield f"Shares sold short for delivery: {count} times, which no broker allows. Say --side buy."
+
+
+def _nights(backtest: Backtest, result: BacktestResult) -> Iterator[str]:
+    """Positions held overnight against the product or the square-off; those still open count if a day has passed."""
+    square_off, intraday = backtest.settings.hours.square_off, backtest.settings.product is Product.INTRADAY
+    if not (square_off or intraday):
+        return
+    nights = int((_day(result.entry_ts) != _day(result.exit_ts)).sum())
+    for place in np.flatnonzero(result.open_quantity).tolist():
+        nights += int(_day(result.open_ts[place]) != backtest.market.bars[result.instruments[place]].day[-1])
+    if nights and square_off:
+        yield (
+            f"Held overnight in spite of the square-off at {square_off}: {nights}. "
+            "There was no bar to leave in between then and the close."
+        )
+    elif nights:
+        yield (
+            f"Intraday round trips held overnight: {nights}. A broker closes them; "
+            "say --square-off 15:10, or --product delivery."
+        )
+
+
+def _expired(backtest: Backtest, result: BacktestResult) -> Iterator[str]:
+    """Contracts that were held until there was nothing left to trade."""
+    for place in np.flatnonzero(result.open_quantity).tolist():
+        name = result.instruments[place]
+        expiry, last = backtest.market.instruments.get(name).expiry, backtest.market.bars[name].start[-1]
+        if expiry is not None and ist(int(last)).date() >= expiry:
+            yield (
+                f"{name} was held to its expiry: it stands at its last price, without the settlement's own price and "
+                "charges."
+            )
+
+
+def _day(ts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return (ts + _IST) // DAY
 
 
 def _too_few(backtest: Backtest) -> Iterator[str]:

@@ -30,7 +30,7 @@ from saudagar.model.errors import ConfigError
 from saudagar.portfolio import Trade
 from saudagar.strategies import Strategy
 
-__all__ = ["Backtest", "BacktestResult", "Driver", "cost_of", "objection", "run", "told_of"]
+__all__ = ["Backtest", "BacktestResult", "Driver", "cost_of", "fresh", "objection", "run", "told_of"]
 
 Ints = NDArray[np.int64]
 Driver = Literal["auto", "kernel", "engine"]
@@ -97,7 +97,7 @@ def run(
         A plan names an instrument without bars or another interval than theirs; the kernel cannot do it; Numba is
         not installed.
     """
-    settings = backtest.fills.applied(backtest.settings)
+    settings = fresh(backtest.fills.applied(backtest.settings))
     settings = msgspec.structs.replace(settings, limits=msgspec.structs.replace(settings.limits, orders_per_second=0))
     made = msgspec.structs.replace(backtest, settings=settings)
     for plan in settings.plans:
@@ -111,6 +111,17 @@ def run(
         if say is not None and choice.why:
             say(choice.why)
     return _by_engine(backtest, made, progress) if driver == "engine" else _by_kernel(backtest, made, say)
+
+
+def fresh(settings: Settings) -> Settings:
+    """`settings` with strategies of their own: what an `on_bar` remembers of one run is the future of the next."""
+    plans = [
+        plan
+        if type(plan.strategy).on_bar is Strategy.on_bar
+        else msgspec.structs.replace(plan, strategy=plan.strategy.model_copy(deep=True))
+        for plan in settings.plans
+    ]
+    return msgspec.structs.replace(settings, plans=tuple(plans))
 
 
 def objection(backtest: Backtest) -> str:

@@ -16,7 +16,7 @@ import msgspec
 from saudagar.backtest.outcome import BacktestResult
 from saudagar.backtest.prepared import bar_at
 from saudagar.backtest.result import Result
-from saudagar.backtest.run import Backtest, cost_of, told_of
+from saudagar.backtest.run import Backtest, cost_of, fresh, told_of
 from saudagar.backtest.ticks import replay_ticks
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.recorded import PlayedDay, Row
@@ -128,7 +128,7 @@ def run_ticks(backtest: Backtest, days: TickDays, progress: Callable[[float], No
         core.advance(first[0])
         parts.append(
             replay_ticks(
-                settings,
+                fresh(settings),
                 each.day,
                 _told(steps, number / len(days), 1 / len(days), progress),
                 core,

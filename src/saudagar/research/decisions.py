@@ -36,7 +36,7 @@ def plan_of(
     """A plan with a fresh copy of `strategy`: what it remembers must not pass from one run to the next."""
     return Plan(
         id=_PLAN,
-        strategy=type(strategy).model_validate(strategy.model_dump()),
+        strategy=strategy.model_copy(deep=True),
         instruments=tuple(instruments),
         interval=interval,
         sizing=Sizing(SizeBy.QUANTITY, 1),

@@ -87,18 +87,24 @@ def _causality(strategy: Strategy, sample: Sample) -> Finding:
     cuts = 0
     for name, bars in sample.bars.items():
         cuts += check_causality(graph_of(strategy, name, sample.interval), bars, cuts=_GRAPH_CUTS, seed=_SEED)
-    more, decisions = _cut_decisions(strategy, _heads(sample.bars, _DECISION_BARS))
+    more, decisions = check_decisions(strategy, heads(sample.bars, _DECISION_BARS))
     if not decisions:  # it wakes up later
-        more, decisions = _cut_decisions(strategy, sample.bars)
-    short = _heads(sample.bars, _LIVE_BARS)
+        more, decisions = check_decisions(strategy, sample.bars)
+    short = heads(sample.bars, _LIVE_BARS)
     _same(decide(strategy, short), decide(strategy, short, live=True), "bar by bar, as live,")
     if not decisions:
         return Finding("causality", Verdict.WARNED, "there was no decision that a cut could have changed")
     return Finding("causality", Verdict.PASSED, f"{cuts + more} cuts changed nothing; bar by bar as well")
 
 
-def _cut_decisions(strategy: Strategy, markets: Mapping[InstrumentId, BarArrays]) -> tuple[int, int]:
-    """Compare decisions with those on cut data; how many cuts there were, and how many decisions."""
+def check_decisions(strategy: Strategy, markets: Mapping[InstrumentId, BarArrays]) -> tuple[int, int]:
+    """Compare decisions with those on cut data; how many cuts there were, and how many decisions.
+
+    Raises
+    ------
+    LookAhead
+        Names the first decision that differs.
+    """
     random = np.random.default_rng(_SEED)
     ends = np.unique(np.concatenate([bars.end for bars in markets.values()]))[1:-1]
     early = sorted(random.choice(ends, min(_DECISION_CUTS, len(ends)), replace=False).tolist()) if len(ends) else []
@@ -239,7 +245,8 @@ def _shown(wish: Wish) -> str:
     return f"{wish.direction.name.lower()} {wish.instrument} at {ist(wish.ts):%Y-%m-%d %H:%M:%S}"
 
 
-def _heads(markets: Mapping[InstrumentId, BarArrays], count: int) -> dict[InstrumentId, BarArrays]:
+def heads(markets: Mapping[InstrumentId, BarArrays], count: int) -> dict[InstrumentId, BarArrays]:
+    """The first `count` bars of each."""
     return {name: part(bars, 0, count) for name, bars in markets.items()}
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from saudagar.market.ist import DAY, ist_day, midnight
 from saudagar.market.sessions import Calendar, continuous
-from saudagar.model import MINUTE, Bar, Nanos, Segment
+from saudagar.model import MINUTE, Bar, Nanos, Paise, Segment
 from saudagar.model.errors import CalendarError
 
 JUMP = 0.14
@@ -112,10 +112,12 @@ def _jumps(bars: Sequence[Bar]) -> Iterator[Finding]:
     for before, after in pairwise(bars):
         if ist_day(before.start) == ist_day(after.start):
             continue
-        change = after.open / before.close - 1
-        if abs(change) > JUMP:
-            factor = before.close / after.open
-            like = next((words for ratio, words in _ACTIONS if abs(factor / ratio - 1) <= _NEAR), "")
-            words = f"opens at {after.open / 100:,.2f} after {before.close / 100:,.2f} ({change:+.1%})"
-            detail = f"{words}; looks like {like}" if like else words
-            yield Finding(kind="jump", start=before.start, end=after.start, detail=detail)
+        if abs(after.open / before.close - 1) > JUMP:
+            yield Finding(kind="jump", start=before.start, end=after.start, detail=jump_words(before.close, after.open))
+
+
+def jump_words(close: Paise, opened: Paise) -> str:
+    """What a night looks like that leads from `close` to `opened`; after a semicolon, if to a corporate action."""
+    like = next((words for ratio, words in _ACTIONS if abs(close / opened / ratio - 1) <= _NEAR), "")
+    words = f"opens at {opened / 100:,.2f} after {close / 100:,.2f} ({opened / close - 1:+.1%})"
+    return f"{words}; looks like {like}" if like else words

@@ -1,0 +1,215 @@
+"""What a backtest must say about itself: leaks through a strategy's own memory, and bars or trips that cannot be."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import PrivateAttr
+
+import saudagar as sd
+from saudagar.backtest.costs import FlatCosts
+from saudagar.backtest.data import Market
+from saudagar.backtest.remarks import remarks
+from saudagar.backtest.run import Backtest, run
+from saudagar.engine.settings import Hours, Plan, Settings
+from saudagar.indicators import BarArrays, BarFields, indicator, lag
+from saudagar.market.ist import midnight
+from saudagar.market.master import Master
+from saudagar.market.sessions import Calendar
+from saudagar.model import (
+    MINUTE,
+    Bar,
+    Direction,
+    Instrument,
+    InstrumentKind,
+    Product,
+    Segment,
+    SizeBy,
+    Sizing,
+    StrategyId,
+)
+from saudagar.model.errors import ConfigError, DataError
+from saudagar.risk import Limits
+from saudagar.strategies import Context, Signals, Strategy
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Remembers(Strategy):
+    """Buys new highs of all that it has ever seen."""
+
+    _best: dict[str, int] = PrivateAttr(default_factory=dict)
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        best = self._best.get(bar.instrument, bar.high)
+        if bar.close > best:
+            ctx.want(Direction.LONG, "a new high")
+        elif bar.close * 500 < best * 499:
+            ctx.want(Direction.FLAT, "0.2 % below it")
+        self._best[bar.instrument] = max(best, bar.high)
+
+
+def test_a_strategy_object_remembers_nothing_of_the_run_before() -> None:
+    data, strategy = sd.synthetic(1, "NSE:RELIANCE"), Remembers()
+    first, second = sd.backtest(strategy, data), sd.backtest(strategy, data)
+    assert len(first.result) == len(second.result) > 5
+    assert first.result.net == second.result.net
+    assert strategy._best == {}
+
+
+SEEN: dict[tuple[str, int], int] = {}
+
+
+class KnowsTheRunBefore(Strategy):
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        SEEN[bar.instrument, bar.end] = bar.close
+        if SEEN.get((bar.instrument, bar.end + bar.interval), 0) > bar.close:
+            ctx.want(Direction.LONG, "it will rise")
+
+
+def test_every_backtest_cuts_what_an_on_bar_decides() -> None:
+    with pytest.raises(DataError, match="look-ahead: with the bars after it unknown"):
+        sd.backtest(KnowsTheRunBefore(), sd.synthetic(1, "NSE:RELIANCE"))
+
+
+def _each(x: Floats, edges: Floats, of: Any) -> Floats:
+    """`of` the values of each stretch over which `edges` stands still, at all of its bars."""
+    turns = [0, *(np.flatnonzero(np.diff(edges)) + 1).tolist(), len(x)]
+    parts = [np.full(b - a, of(x[a:b])) for a, b in pairwise(turns)]
+    return np.concatenate(parts)
+
+
+@indicator
+def high_of_the_day(x: Floats, day: Floats) -> Floats:
+    """All of it, from the morning on."""
+    return _each(x, day, np.max)
+
+
+@indicator
+def close_of_the_quarter_hour(x: Floats, since: Floats) -> Floats:
+    """Labelled at its beginning."""
+    return _each(x, since // (15 * MINUTE), lambda values: values[-1])
+
+
+@indicator
+def next_after_a_jump(x: Floats) -> Floats:
+    """Sees ahead at a bar in a hundred."""
+    jumped = np.abs(np.diff(x, prepend=x[0])) > 0.004 * x
+    return np.where(jumped, np.append(x[1:], x[-1]), x - 1)
+
+
+class Planted(Strategy):
+    what: str
+
+    def signals(self, bar: BarFields) -> Signals:
+        line = {
+            "high of the day": lambda: high_of_the_day(bar.close, bar.column("day")),
+            "close of the quarter hour": lambda: close_of_the_quarter_hour(bar.close, bar.column("since")),
+            "next after a jump": lambda: next_after_a_jump(bar.close),
+        }[self.what]()
+        above = bar.close < line
+        return Signals(long=above & ~lag(above))
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+@pytest.mark.parametrize("what", ["high of the day", "close of the quarter hour", "next after a jump"])
+def test_a_backtest_refuses_what_knows_the_rest_of_the_day(what: str, seed: int) -> None:
+    with pytest.raises((DataError, ConfigError), match=r"look-ahead|cannot be used"):
+        sd.backtest(Planted(what=what), sd.synthetic(seed, "NSE:RELIANCE"))
+
+
+# ---- bars and trips that cannot be ------------------------------------------------------------------------------
+
+
+class Flips(Strategy):
+    def signals(self, bar: BarFields) -> Signals:
+        up = bar.close > lag(bar.close)
+        return Signals(long=up, short=~up)
+
+
+def frame(prices: list[float], start: str, step: timedelta) -> dict[str, Any]:
+    first = datetime.fromisoformat(start)
+    times = [(first + step * at).isoformat(" ") for at in range(len(prices))]
+    return {"time": times, "open": prices, "high": prices, "low": prices, "close": prices}
+
+
+WALK = [100 + (at * 7 % 11) / 10 for at in range(40)]
+
+
+def test_an_unadjusted_split_is_told() -> None:
+    run_of = sd.backtest(Flips(), frame([*WALK[:10], *(each / 5 for each in WALK)], "2024-01-01", timedelta(days=1)))
+    told = [each for each in run_of.record.facts.warnings if "split" in each]
+    assert len(told) == 1
+    assert "looks like a split or bonus, 5 shares for 1" in told[0]
+    calm = sd.backtest(Flips(), frame(WALK, "2024-01-01", timedelta(days=1)))
+    assert not any("split" in each for each in calm.record.facts.warnings)
+
+
+def test_shares_sold_short_for_delivery_are_told() -> None:
+    data = frame(WALK, "2024-01-02 09:15", timedelta(minutes=1))
+    told = sd.backtest(Flips(), data, interval="1m", product="delivery").record.facts.warnings
+    assert any("sold short for delivery" in each for each in told)
+    bought = sd.backtest(Flips(), data, interval="1m", product="delivery", side="buy").record.facts.warnings
+    assert not any("short" in each for each in bought)
+
+
+def test_a_square_off_that_closes_nothing_is_told() -> None:
+    """The bars end at 9:55 each day: there is none to leave in at 15:10, and the night is spent in the market."""
+    days = [frame(WALK, f"2024-01-0{day} 09:15", timedelta(minutes=1)) for day in (2, 3)]
+    data = {name: [*days[0][name], *days[1][name]] for name in days[0]}
+    told = sd.backtest(Flips(), data, interval="1m", square_off="15:10", product="margin").record.facts.warnings
+    assert any(each.startswith("Held overnight in spite of the square-off at 15:10: 1.") for each in told)
+    assert not any("Held overnight" in each for each in sd.backtest(Flips(), data, interval="1m").record.facts.warnings)
+
+
+FUTURE = Instrument(
+    segment=Segment.NSE_FNO,
+    symbol="NIFTY24JANFUT",
+    kind=InstrumentKind.FUTURE,
+    tick_size=5,
+    lot_size=50,
+    expiry=date(2024, 1, 25),
+)
+
+
+@pytest.mark.parametrize("driver", ["engine", "kernel"])
+def test_a_contract_trades_to_its_expiry_and_not_beyond(driver: Any) -> None:
+    start = np.concatenate(
+        [midnight(date(2024, 1, day)) + (9 * 60 + 15 + np.arange(40)) * MINUTE for day in (24, 25, 29)]
+    )
+    prices = np.tile(np.array([20_000 + 5 * (at * 7 % 11) for at in range(40)]), 3)
+    bars = BarArrays.from_columns(
+        interval=MINUTE,
+        start=start,
+        end=start + MINUTE,
+        open=prices,
+        high=prices,
+        low=prices,
+        close=prices,
+        volume=np.ones(len(start)),
+    )
+    market = Market({FUTURE.id: bars}, Master(date(2024, 1, 1), (FUTURE,)), Calendar())
+    assert (len(market.bars[FUTURE.id]), market.outside) == (80, [FUTURE.id])
+    plan = Plan(
+        id=StrategyId("flips"),
+        strategy=Flips(),
+        instruments=(FUTURE.id,),
+        interval=MINUTE,
+        sizing=Sizing(SizeBy.LOTS, 1),
+    )
+    settings = Settings(
+        desk="TEST",
+        plans=(plan,),
+        limits=Limits(allowed=frozenset({FUTURE.id})),
+        product=Product.MARGIN,
+        hours=Hours(),
+    )
+    backtest = Backtest(settings=settings, market=market, costs=FlatCosts(300), capital=10**9)
+    result = run(backtest, driver)
+    assert len(result) > 10
+    assert abs(result.open_quantity[0]) == 50
+    assert [each for each in remarks(backtest, result) if "held to its expiry" in each]
