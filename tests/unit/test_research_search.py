@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import model_validator
 from tests.sweep_study import KERNELS, bars, study
 
 from saudagar.backtest.run import Backtest
+from saudagar.indicators import BarFields, crosses_above, ema
 from saudagar.model.errors import ConfigError, DataError
 from saudagar.research.search import search
 from saudagar.research.sweep import Progress, Runner
 from saudagar.research.sweep_grid import Params
 from saudagar.research.sweep_study import Outcome, days_of, run_one
+from saudagar.strategies import Signals, Strategy
 
 GRID: dict[str, Sequence[Any]] = {"fast": list(range(2, 31)), "slow": list(range(10, 80, 5))}
 
@@ -131,3 +134,35 @@ def test_without_optuna_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ConfigError, match=r"saudagar\[research\]"):
         search(study(), GRID, 1, runner=hill)
+
+
+class Picky(Strategy):
+    """Takes a fast average below a slow one only."""
+
+    fast: int = 3
+    slow: int = 9
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Picky:
+        if self.fast >= self.slow:
+            raise ValueError("fast must be below slow")
+        return self
+
+    def signals(self, bar: BarFields) -> Signals:
+        if self.slow == 13:
+            raise RuntimeError("thirteen")
+        return Signals(long=crosses_above(ema(bar.close, self.fast), ema(bar.close, self.slow)))
+
+
+def test_sets_that_the_strategy_refuses_are_passed_over() -> None:
+    """Its very first one too; where it refuses all, it says why."""
+    found = search(study(Picky()), {"fast": [8, 2, 4], "slow": [5, 8]}, 6, driver="engine")
+    assert found.sets
+    assert all(params["fast"] < params["slow"] for params in found.sets)
+    with pytest.raises(ConfigError, match="fast must be below slow"):
+        search(study(Picky()), {"fast": [8, 9], "slow": [5, 8]}, 3, driver="engine")
+
+
+def test_a_strategy_that_fails_is_named_with_its_parameters() -> None:
+    with pytest.raises(ConfigError, match=r"Picky.signals raised RuntimeError with {'slow': 13}: thirteen"):
+        search(study(Picky()), {"slow": [13]}, 1, driver="engine")

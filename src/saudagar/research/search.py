@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from saudagar.research.sweep_store import Store
 from saudagar.research.sweep_study import Outcome, days_of, run_key, with_params
 
 _PATIENCE = 50  # proposals per wanted trial, where conditions refuse many
+_TRIED = 1_000  # sets, in search of one that the strategy takes
 _WORST = -1e18  # of a set without a measure: no trade, no Sharpe ratio
 
 
@@ -62,8 +64,7 @@ def search(
     optuna = _optuna()
     _check(grid, trials, measure)
     conditions = [parse_condition(each) if isinstance(each, str) else each for each in where]
-    first: Params = {name: values[0] for name, values in grid.items()}
-    with_params(backtest, first)
+    first = _first(backtest, grid)
     axes = [(name, list(values)) for name, values in grid.items()]
     title = f"{backtest.market.digest} {backtest.digest} {measure} {train} {seed} {axes!r}"
     with ExitStack() as stack:
@@ -90,6 +91,14 @@ class _Desk:
         """A runner that runs nothing twice."""
         for place, params in enumerate(sets):
             yield place, self._outcome(params)
+
+    def refusal(self, params: Params) -> str:
+        """Why the strategy does not take them; empty if it does."""
+        try:
+            with_params(self._backtest, params)
+        except ConfigError as error:
+            return error.message
+        return ""
 
     def value(self, params: Params) -> float:
         seen = self._outcome(params).daily[: self._cut, None]
@@ -124,13 +133,20 @@ def _propose(
     begin = time.monotonic()
     complete = resumed = len(book.get_trials(deepcopy=False, states=[states.COMPLETE]))
     proposed = complete + len(book.get_trials(deepcopy=False, states=[states.PRUNED]))
+    refusal = ""
     while complete < trials:
         if proposed > _PATIENCE * trials:
-            raise ConfigError("the conditions refuse nearly every set of the grid.", hint="Narrow the axes instead.")
+            why = f" The last: {refusal}" if refusal else ""
+            raise ConfigError(
+                f"the conditions or the strategy refuse nearly every set of the grid.{why}",
+                hint="Narrow the axes instead.",
+            )
         book.sampler = optuna.samplers.TPESampler(seed=(seed << 20) + proposed)
         trial = book.ask(space)
         proposed += 1
-        if not all(condition(trial.params) for condition in conditions):
+        kept = all(condition(trial.params) for condition in conditions)
+        refusal = desk.refusal(dict(trial.params)) if kept else refusal
+        if not kept or refusal:
             book.tell(trial, state=states.PRUNED)
             continue
         book.tell(trial, desk.value(dict(trial.params)))
@@ -141,6 +157,20 @@ def _propose(
     finished = book.get_trials(deepcopy=False, states=[states.COMPLETE])[:trials]
     sets: list[Params] = [{name: each.params[name] for name in grid} for each in finished]
     return list({repr(params): params for params in sets}.values())
+
+
+def _first(backtest: Backtest, grid: Grid) -> Params:
+    """The first set of the grid that the strategy takes; raises what it says to the last where it takes none."""
+    sets: Iterator[Params] = (dict(zip(grid, values, strict=True)) for values in product(*grid.values()))
+    refused = ConfigError("a search needs at least one set.")
+    for params in islice(sets, _TRIED):
+        try:
+            with_params(backtest, params)
+        except ConfigError as error:
+            refused = error
+        else:
+            return params
+    raise refused
 
 
 def _check(grid: Grid, trials: int, measure: str) -> None:

@@ -22,7 +22,7 @@ from saudagar.engine.settings import Plan
 from saudagar.indicators import BarArrays, BarFields
 from saudagar.market.ist import DAY
 from saudagar.model import SECOND, Nanos, Paise
-from saudagar.model.errors import ConfigError
+from saudagar.model.errors import ConfigError, SaudagarError
 from saudagar.research.graphs import lines_of
 from saudagar.research.sweep_grid import Params
 from saudagar.strategies import Exits, Signals, Strategy
@@ -148,7 +148,15 @@ def run_key(backtest: Backtest, params: Params) -> str:
     """
     chosen = with_params(backtest, params)
     strategy = plan_of(chosen).strategy
-    told = [chosen.digest, _graph(strategy.signals(BarFields()))]
+    try:
+        signals = strategy.signals(BarFields())
+    except SaudagarError:
+        raise
+    except Exception as error:  # the user's own code
+        raise ConfigError(
+            f"{type(strategy).__name__}.signals raised {type(error).__name__} with {dict(params)!r}: {error}."
+        ) from error
+    told = [chosen.digest, _graph(signals)]
     if type(strategy).on_bar is not Strategy.on_bar:
         told.append(inspect.getsource(type(strategy)))
     return blake2b("\n".join(told).encode(), digest_size=16).hexdigest()
@@ -175,5 +183,7 @@ def _replaced(model: Any, changes: Mapping[str, Any]) -> Any:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        problems = [
+            ": ".join([".".join(map(str, each["loc"])), each["msg"]]).removeprefix(": ") for each in error.errors()
+        ]
         raise ConfigError(f"{kind.__name__} refuses {dict(changes)!r}: {'; '.join(problems)}.", problems) from None
