@@ -4,134 +4,57 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import date
-from itertools import count
 
 import msgspec
 import pytest
+from tests.contract.kite_account import (
+    DAY,
+    conditional,
+    conversion,
+    fault,
+    kite_market,
+    leg,
+    new_order,
+    on_account,
+    tidied,
+)
 from tests.contract.suite.floor import Floor
-from tests.contract.suite.market import FUTURE, NIFTY, PRICE, RELIANCE, CalledDay, Lookup
-from tests.contract.suite.wire import Break
+from tests.contract.suite.market import FUTURE, NIFTY, PRICE, RELIANCE
 
 from saudagar.brokers.kite.broker import KiteBroker
 from saudagar.brokers.kite.capabilities import CAPABILITIES
-from saudagar.brokers.kite.client import KiteSettings
-from saudagar.exchange.faults import FaultKind, FaultRule
+from saudagar.exchange.faults import FaultKind
 from saudagar.execution.account_ports import AccountClient
 from saudagar.model import (
-    SECOND,
     BrokerOrderId,
     ClientOrderId,
     ConditionalKind,
-    ConditionalLeg,
     ConditionalReport,
     ConditionalStatus,
-    Conversion,
     LegName,
     NewConditional,
-    NewOrder,
-    OrderTerms,
-    OrderType,
-    PositionId,
     Product,
-    Purpose,
     Side,
 )
 from saudagar.model.errors import (
     AuthError,
     DataError,
     OutcomeUnknown,
-    RateLimited,
     RejectedByBroker,
     Unsupported,
 )
 
-DAY = date(2026, 11, 20)
-_numbers = count(1)
-
 
 @pytest.fixture(scope="module")
 def market() -> Iterator[Floor]:
-    made = Floor(CalledDay(), names=("kite",))
-    yield made
-    made.close()
+    with kite_market() as made:
+        yield made
 
 
 @pytest.fixture
 def floor(market: Floor) -> Iterator[Floor]:
-    yield market
-    market.faults()
-    market.wires["kite"].next = None
-    market.day.price = PRICE
-    market.step()
-
-
-def on_account(floor: Floor, work, **changes):
-    """`work(broker)` with the REST side only."""
-    account = floor.account
-    fields = {
-        "api_key": account.kite_key,
-        "token": account.kite_token,
-        "rest_url": f"http://127.0.0.1:{floor.wires['kite'].port}",
-        "timeout": (1.0, 0.4),
-    }
-
-    async def main():
-        broker = KiteBroker(KiteSettings(**fields | changes), Lookup(), clock=lambda: floor.exchange.core.now)
-        await broker.open()
-        try:
-            return await work(broker)
-        finally:
-            await broker.stop()
-
-    return asyncio.run(main())
-
-
-def new_order(quantity: int = 1, price: int = 0, **changes) -> NewOrder:
-    fields = {
-        "order_id": ClientOrderId(f"A{next(_numbers):05}"),
-        "instrument": RELIANCE.id,
-        "side": Side.BUY,
-        "terms": OrderTerms(quantity=quantity, order_type=OrderType.LIMIT if price else OrderType.MARKET, price=price),
-        "product": Product.INTRADAY,
-        "purpose": Purpose.ENTRY,
-        "position": PositionId("t"),
-    }
-    return NewOrder(**fields | changes)
-
-
-def leg(name: LegName, trigger: int, price: int | None = None) -> ConditionalLeg:
-    return ConditionalLeg(name=name, trigger=trigger, price=trigger if price is None else price)
-
-
-def conditional(*legs: ConditionalLeg, **changes) -> NewConditional:
-    fields = {
-        "order_id": ClientOrderId(f"G{next(_numbers):05}"),
-        "kind": ConditionalKind.SINGLE if len(legs) < 2 else ConditionalKind.OCO,
-        "instrument": RELIANCE.id,
-        "side": Side.BUY,
-        "quantity": next(_numbers),  # no two alike: Kite tells them apart by what was asked
-        "product": Product.DELIVERY,
-        "legs": legs or (leg(LegName.ENTRY, PRICE - 20_00),),
-        "last_price": PRICE,
-    }
-    return NewConditional(**fields | changes)
-
-
-def conversion(**changes) -> Conversion:
-    fields = {
-        "instrument": RELIANCE.id,
-        "side": Side.BUY,
-        "quantity": 1,
-        "held": Product.INTRADAY,
-        "wanted": Product.DELIVERY,
-    }
-    return Conversion(**fields | changes)
-
-
-async def held(broker: KiteBroker, product: Product) -> int:
-    positions = await broker.positions()
-    return sum(each.quantity for each in positions if each.instrument == RELIANCE.id and each.product is product)
+    with tidied(market) as left:
+        yield left
 
 
 # -- what Kite has, and what it has not ----------------------------------------------------------------------------
@@ -345,117 +268,6 @@ def test_one_that_was_plainly_taken_is_not_what_another_became(floor: Floor):
         assert second.broker_id != first.broker_id
         for each in (first, second):
             await account.cancel_conditional(each)
-
-    on_account(floor, work)
-
-
-# -- when nobody knows -----------------------------------------------------------------------------------------------
-
-LOST = [FaultKind.DROP_AFTER_ACCEPT, FaultKind.GARBLED, FaultKind.SERVER_ERROR, FaultKind.DROP_BEFORE_ACCEPT]
-SURE = [(FaultKind.TOO_MANY, RateLimited)]
-
-
-def fault(floor: Floor, kind: FaultKind, endpoint: str) -> None:
-    floor.faults(FaultRule(kind=kind, endpoint=f"kite.{endpoint}", count=1))
-
-
-@pytest.mark.parametrize("kind", LOST)
-def test_a_conversion_without_an_answer_is_unknown_and_done_once_at_most(floor: Floor, kind: FaultKind):
-    async def work(broker: KiteBroker):
-        await broker.submit(new_order(3))
-        before = await held(broker, Product.DELIVERY)
-        fault(floor, kind, "positions.convert")
-        with pytest.raises(OutcomeUnknown):
-            await broker.account.convert(conversion(quantity=3))
-        assert await held(broker, Product.DELIVERY) - before == (0 if kind is FaultKind.DROP_BEFORE_ACCEPT else 3)
-
-    calls = floor.exchange.wire.calls["kite.positions.convert"]
-    on_account(floor, work)
-    assert floor.exchange.wire.calls["kite.positions.convert"] == calls + 1
-
-
-def test_a_conversion_whose_answer_never_comes_is_unknown(floor: Floor):
-    async def work(broker: KiteBroker):
-        await broker.submit(new_order(2))
-        before = await held(broker, Product.DELIVERY)
-        floor.wires["kite"].next = Break.STALL
-        with pytest.raises(OutcomeUnknown, match=r"no reply.* Look at the positions"):
-            await broker.account.convert(conversion(quantity=2))
-        assert await held(broker, Product.DELIVERY) == before + 2
-
-    on_account(floor, work)
-
-
-@pytest.mark.parametrize("kind", LOST)
-@pytest.mark.parametrize("name", ["place", "modify", "delete"])
-def test_a_conditional_order_without_an_answer_is_unknown_and_there_once_at_most(floor, kind, name):
-    calls = floor.exchange.wire.calls[f"kite.gtt.{name}"]
-
-    async def work(broker: KiteBroker):
-        account, asked = broker.account, conditional()
-        moved = msgspec.structs.replace(asked, legs=(leg(LegName.ENTRY, PRICE - 30_00),))
-        known = None if name == "place" else await account.place_conditional(asked)
-        before = len(await account.conditionals())
-        fault(floor, kind, f"gtt.{name}")
-        requests = {
-            "place": lambda: account.place_conditional(asked),
-            "modify": lambda: account.modify_conditional(known, moved),
-            "delete": lambda: account.cancel_conditional(known),
-        }
-        with pytest.raises(OutcomeUnknown):
-            await requests[name]()
-        taken = kind is not FaultKind.DROP_BEFORE_ACCEPT
-        now = await account.conditionals()
-        assert len(now) - before == {"place": 1, "modify": 0, "delete": -1}[name] * taken
-        found = await account.find_conditional(moved if name == "modify" else asked)
-        assert (found is None) is (taken if name == "delete" else not taken)
-        if found is not None:
-            await account.cancel_conditional(found)
-
-    on_account(floor, work)
-    made = floor.exchange.wire.calls[f"kite.gtt.{name}"] - calls
-    assert made == (1 if name != "delete" or kind is not FaultKind.DROP_BEFORE_ACCEPT else 2)
-
-
-def test_one_that_fired_before_it_could_be_looked_for_is_found_and_an_older_equal_one_is_not(floor: Floor):
-    async def fire() -> None:
-        floor.day.price = PRICE - 20_00
-        await asyncio.to_thread(floor.step)
-        await asyncio.to_thread(floor.step)
-        floor.day.price = PRICE
-        await asyncio.to_thread(floor.step)
-
-    async def work(broker: KiteBroker):
-        account, asked = broker.account, conditional()
-        fault(floor, FaultKind.DROP_AFTER_ACCEPT, "gtt.place")
-        with pytest.raises(OutcomeUnknown):
-            await account.place_conditional(asked)
-        await fire()
-        found = await account.find_conditional(asked)
-        assert (found.status, len(found.orders)) == (ConditionalStatus.DONE, 1)
-        later = msgspec.structs.replace(asked, order_id=ClientOrderId("LATER"))
-        assert await account.find_conditional(later) is None  # never asked for
-        floor.day.not_before = floor.exchange.core.now + 600 * SECOND
-        await asyncio.to_thread(floor.step)
-        fault(floor, FaultKind.DROP_BEFORE_ACCEPT, "gtt.place")
-        with pytest.raises(OutcomeUnknown):
-            await account.place_conditional(later)
-        assert await account.find_conditional(later) is None  # the one that fired is ten minutes old
-
-    on_account(floor, work)
-
-
-@pytest.mark.parametrize(("kind", "error"), SURE)
-def test_a_clear_no_is_told_as_such_and_nothing_is_done(floor: Floor, kind, error):
-    async def work(broker: KiteBroker):
-        account, asked = broker.account, conditional()
-        fault(floor, kind, "gtt.place")
-        with pytest.raises(error):
-            await account.place_conditional(asked)
-        assert await account.find_conditional(asked) is None
-        fault(floor, kind, "positions.convert")
-        with pytest.raises(error):
-            await account.convert(conversion())
 
     on_account(floor, work)
 
