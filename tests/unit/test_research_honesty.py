@@ -11,7 +11,7 @@ import pytest
 from pydantic import PrivateAttr
 
 import saudagar as sd
-from saudagar.backtest.costs import FlatCosts
+from saudagar.backtest.costs import FlatCosts, StatutoryCosts
 from saudagar.backtest.data import Market
 from saudagar.backtest.remarks import remarks
 from saudagar.backtest.run import Backtest, run
@@ -32,7 +32,7 @@ from saudagar.model import (
     Sizing,
     StrategyId,
 )
-from saudagar.model.errors import ConfigError, DataError
+from saudagar.model.errors import CalendarError, ConfigError, DataError
 from saudagar.risk import Limits
 from saudagar.strategies import Context, Signals, Strategy
 
@@ -149,6 +149,35 @@ def test_an_unadjusted_split_is_told() -> None:
     assert not any("split" in each for each in calm.record.facts.warnings)
 
 
+def test_sessions_without_bars_are_told() -> None:
+    days = [frame(WALK, f"2024-01-{day:02} 09:15", timedelta(minutes=1)) for day in (2, 3, 8)]
+    data = {name: [*days[0][name], *days[1][name], *days[2][name]] for name in days[0]}
+    told = sd.backtest(Flips(), data, interval="1m").record.facts.warnings
+    assert "Sessions without bars: NSE_EQ:DATA has none on 2 (the first is 2024-01-04)." in told
+    whole = {name: [*days[0][name], *days[1][name]] for name in days[0]}
+    assert not any("without bars" in each for each in sd.backtest(Flips(), whole, interval="1m").record.facts.warnings)
+
+
+def test_charges_that_nobody_has_tabled_are_told_before_anything_is_traded() -> None:
+    visited: list[float] = []
+    market = Market({FUTURE.id: future_bars()}, Master(date(2024, 1, 1), (FUTURE,)), Calendar())
+    costs = StatutoryCosts("zerodha", Product.MARGIN)
+    with pytest.raises(CalendarError, match="charges are tabled from"):
+        run(flips(market, costs), "engine", progress=visited.append)
+    assert not visited
+
+
+@pytest.mark.parametrize(
+    ("product", "quantity", "told"),
+    [("delivery", 100, False), ("delivery", 200, True), ("intraday", 400, False), ("intraday", 700, True)],
+)
+def test_more_than_a_broker_lends_is_told(product: Any, quantity: int, told: bool) -> None:
+    """Some ₹100 a share and ₹10,000 of capital."""
+    data = frame(WALK, "2024-01-02 09:15", timedelta(minutes=1))
+    done = sd.backtest(Flips(), data, interval="1m", product=product, quantity=quantity, capital=10_000)
+    assert any("times the capital" in each for each in done.record.facts.warnings) == told
+
+
 def test_shares_sold_short_for_delivery_are_told() -> None:
     data = frame(WALK, "2024-01-02 09:15", timedelta(minutes=1))
     told = sd.backtest(Flips(), data, interval="1m", product="delivery").record.facts.warnings
@@ -176,24 +205,17 @@ FUTURE = Instrument(
 )
 
 
-@pytest.mark.parametrize("driver", ["engine", "kernel"])
-def test_a_contract_trades_to_its_expiry_and_not_beyond(driver: Any) -> None:
+def future_bars() -> BarArrays:
+    """The day before the expiry, the day itself, and one when the contract is no more."""
     start = np.concatenate(
         [midnight(date(2024, 1, day)) + (9 * 60 + 15 + np.arange(40)) * MINUTE for day in (24, 25, 29)]
     )
     prices = np.tile(np.array([20_000 + 5 * (at * 7 % 11) for at in range(40)]), 3)
-    bars = BarArrays.from_columns(
-        interval=MINUTE,
-        start=start,
-        end=start + MINUTE,
-        open=prices,
-        high=prices,
-        low=prices,
-        close=prices,
-        volume=np.ones(len(start)),
-    )
-    market = Market({FUTURE.id: bars}, Master(date(2024, 1, 1), (FUTURE,)), Calendar())
-    assert (len(market.bars[FUTURE.id]), market.outside) == (80, [FUTURE.id])
+    same = dict.fromkeys(("open", "high", "low", "close"), prices)
+    return BarArrays.from_columns(interval=MINUTE, start=start, end=start + MINUTE, volume=np.ones(len(start)), **same)
+
+
+def flips(market: Market, costs: FlatCosts | StatutoryCosts) -> Backtest:
     plan = Plan(
         id=StrategyId("flips"),
         strategy=Flips(),
@@ -201,14 +223,16 @@ def test_a_contract_trades_to_its_expiry_and_not_beyond(driver: Any) -> None:
         interval=MINUTE,
         sizing=Sizing(SizeBy.LOTS, 1),
     )
-    settings = Settings(
-        desk="TEST",
-        plans=(plan,),
-        limits=Limits(allowed=frozenset({FUTURE.id})),
-        product=Product.MARGIN,
-        hours=Hours(),
-    )
-    backtest = Backtest(settings=settings, market=market, costs=FlatCosts(300), capital=10**9)
+    limits = Limits(allowed=frozenset({FUTURE.id}))
+    settings = Settings(desk="TEST", plans=(plan,), limits=limits, product=Product.MARGIN, hours=Hours())
+    return Backtest(settings=settings, market=market, costs=costs, capital=10**9)
+
+
+@pytest.mark.parametrize("driver", ["engine", "kernel"])
+def test_a_contract_trades_to_its_expiry_and_not_beyond(driver: Any) -> None:
+    market = Market({FUTURE.id: future_bars()}, Master(date(2024, 1, 1), (FUTURE,)), Calendar())
+    assert (len(market.bars[FUTURE.id]), market.outside) == (80, [FUTURE.id])
+    backtest = flips(market, FlatCosts(300))
     result = run(backtest, driver)
     assert len(result) > 10
     assert abs(result.open_quantity[0]) == 50

@@ -23,7 +23,7 @@ from saudagar.backtest.causality import CUTS, check_causality
 from saudagar.backtest.costs import FlatCosts, StatutoryCosts
 from saudagar.backtest.data import Market
 from saudagar.backtest.fill_rules import Fill
-from saudagar.backtest.remarks import jumps
+from saudagar.backtest.remarks import gaps, jumps
 from saudagar.backtest.run import Backtest
 from saudagar.engine.settings import Hours, Plan, Settings
 from saudagar.execution.steering import Tactics
@@ -362,7 +362,7 @@ def _warnings(asked: Asked, market: Market) -> list[str]:
         said.append("The bars are made up: nobody's money moves them, and profit on them says nothing.")
     if market.outside:
         said.append(f"Bars outside continuous trading were left out: {_some(market.outside)}.")
-    return [*said, *jumps(market)]
+    return [*said, *gaps(market), *jumps(market)]
 
 
 def _some(names: list[Any]) -> str:

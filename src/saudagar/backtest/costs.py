@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saudagar.execution.steering import slices
-from saudagar.market.charges import Charges, charge
+from saudagar.indicators import BarArrays
+from saudagar.market.charges import Charges, charge, plan_named, rates_of
 from saudagar.market.ist import ist_day
 from saudagar.model import Instrument, Paise, Product, Side
 from saudagar.portfolio import Trade
@@ -41,6 +42,9 @@ class FlatCosts(msgspec.Struct, frozen=True):
 
     ppm: int = 0
 
+    def check(self, instrument: Instrument, bars: BarArrays) -> None:
+        """They are the same on any day."""
+
     def trip(self, trip: Trip) -> Paise:
         return self(trip)
 
@@ -57,6 +61,11 @@ class StatutoryCosts(msgspec.Struct, frozen=True):
 
     plan: str
     product: Product
+
+    def check(self, instrument: Instrument, bars: BarArrays) -> None:
+        """Refuse bars that begin before the charges are tabled, and not after all of them have been traded."""
+        if len(bars):
+            rates_of(plan_named(self.plan), ist_day(int(bars.start[0])), instrument, self.product)
 
     def trip(self, trip: Trip) -> Paise:
         """The parts in rupees are summed exactly, then rounded to the paisa."""

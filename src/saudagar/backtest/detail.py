@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saudagar.indicators import BarArrays
+from saudagar.market.ist import ist
 from saudagar.model import InstrumentId
 from saudagar.model.errors import DataError
 
@@ -49,7 +50,12 @@ def check_detail(name: InstrumentId, coarse: BarArrays, fine: BarArrays) -> None
     home = np.searchsorted(coarse.start, fine.start, side="right") - 1
     held = (home >= 0) & (fine.end <= coarse.end[np.maximum(home, 0)]) if len(coarse) else np.zeros(len(fine), bool)
     if not held.all():
-        raise DataError(f"{name}: the detail's bar that starts at {fine.start[np.argmin(held)]} lies in no bar.")
+        raise DataError(f"{name}: the detail's bar of {_when(fine, held)} lies in no bar.")
     empty = np.bincount(home, minlength=len(coarse)) == 0
     if empty.any():
-        raise DataError(f"{name}: the bar that starts at {coarse.start[np.argmax(empty)]} has no detail.")
+        raise DataError(f"{name}: the bar of {_when(coarse, ~empty)} has no detail.")
+
+
+def _when(bars: BarArrays, fits: NDArray[np.bool_]) -> str:
+    """The start of the first bar that does not fit."""
+    return f"{ist(int(bars.start[np.argmin(fits)])):%Y-%m-%d %H:%M} IST"

@@ -7,6 +7,7 @@ and notebooks.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,17 @@ from saudagar.backtest.run import Backtest, run
 from saudagar.engine.analysis import Run
 from saudagar.indicators import warm_up
 from saudagar.market.ist import DAY, ist
-from saudagar.model import SECOND, InstrumentKind, Product, group_digits
+from saudagar.model import SECOND, InstrumentKind, Product, group_digits, inr
 from saudagar.storage.catalog_check import JUMP, jump_words
 
 _IST = 19_800 * SECOND
+_EPOCH_DAY = 719_163  # the ordinal of 1970-01-01
 _LONGEST = 10.0  # seconds that the engine may take to tell why
+_MEANS = {Product.DELIVERY: 1.0, Product.INTRADAY: 5.0, Product.MARGIN: 10.0, Product.MTF: 5.0}
+"""How many times the capital a position may be worth: shares are margined at a fifth at least (SEBI, peak margins in
+full since September 2021), index futures at about a tenth."""
+
+_SLACK = 1.1  # a size is counted at the signal's close and filled later
 _RULES = {  # what refused a wish → what people would call it
     "size": "the size comes to less than one lot",
     "entry-window": "outside the hours for entries",
@@ -39,7 +46,13 @@ _RULES = {  # what refused a wish → what people would call it
 
 def remarks(backtest: Backtest, result: BacktestResult) -> list[str]:
     """Sentences; none where there is nothing to say."""
-    said = [*_too_few(backtest), *_shorts(backtest, result), *_nights(backtest, result), *_expired(backtest, result)]
+    said = [
+        *_too_few(backtest),
+        *_beyond_means(backtest, result),
+        *_shorts(backtest, result),
+        *_nights(backtest, result),
+        *_expired(backtest, result),
+    ]
     if not len(result) and not result.open_quantity.any():
         said.append(_nothing(backtest, result))
     return said
@@ -64,6 +77,41 @@ def jumps(market: Market) -> list[str]:
                 "Adjust the bars: signals and profit are wrong across it."
             )
     return said
+
+
+def gaps(market: Market) -> list[str]:
+    """Sessions between an instrument's first and last bar that have none: no order could trade on them."""
+    found = []
+    for name, bars in market.bars.items():
+        if not len(bars):
+            continue
+        segment = market.instruments.get(name).segment
+        first, last = (date.fromordinal(_EPOCH_DAY + int(bars.day[at])) for at in (0, -1))
+        held = set(bars.day.tolist())
+        lacking = [
+            day for day in market.calendar.sessions(segment, first, last) if day.toordinal() - _EPOCH_DAY not in held
+        ]
+        if lacking:
+            found.append(f"{name} has none on {len(lacking)} (the first is {lacking[0]})")
+    if not found:
+        return []
+    more = f", and {len(found) - 1} more likewise" if len(found) > 1 else ""
+    return [f"Sessions without bars: {found[0]}{more}."]
+
+
+def _beyond_means(backtest: Backtest, result: BacktestResult) -> Iterator[str]:
+    """No order is refused for want of cash; this is where a broker would have."""
+    still = np.flatnonzero(result.open_quantity)
+    ts = np.concatenate((result.exit_ts, result.entry_ts, result.open_ts[still]))
+    value = np.concatenate((-result.entry_value, result.entry_value, np.abs(result.open_value[still])))
+    moments = np.argsort(ts, kind="stable")  # at one moment exits come first
+    peak = int(np.cumsum(value[moments]).max(initial=0))
+    times = peak / backtest.capital if backtest.capital else 0.0
+    if times > _MEANS[backtest.settings.product] * _SLACK:
+        yield (
+            f"Up to {inr(peak)} was in the market at once, {times:,.1f} times the capital: no broker lends so much for "
+            f"{backtest.settings.product.lower()}. Size smaller, or raise --capital."
+        )
 
 
 def _shorts(backtest: Backtest, result: BacktestResult) -> Iterator[str]:

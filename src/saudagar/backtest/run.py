@@ -96,6 +96,8 @@ def run(
     ConfigError
         A plan names an instrument without bars or another interval than theirs; the kernel cannot do it; Numba is
         not installed.
+    CalendarError
+        Nobody has tabled what the charges were on the first day.
     """
     settings = fresh(backtest.fills.applied(backtest.settings))
     settings = msgspec.structs.replace(settings, limits=msgspec.structs.replace(settings.limits, orders_per_second=0))
@@ -103,6 +105,7 @@ def run(
     for plan in settings.plans:
         for name in plan.instruments:
             _check(plan, name, backtest.market)
+            backtest.costs.check(backtest.market.instruments.get(name), backtest.market.bars[name])
     if driver == "auto":
         from saudagar.backtest.choice import chosen
 
