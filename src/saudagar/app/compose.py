@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import time
+from datetime import date, time
 
 from saudagar.app.config import DeskConfig
 from saudagar.engine.settings import Hours, Plan, Settings
 from saudagar.execution.steering import Tactics
 from saudagar.market.charges import Charges
-from saudagar.model import ClientOrderId, Instrument, InstrumentId, Order, Paise, StrategyId
+from saudagar.market.ist import at, ist
+from saudagar.market.sessions import Calendar
+from saudagar.model import MINUTE, ClientOrderId, Instrument, InstrumentId, Order, Paise, StrategyId
 from saudagar.model.errors import ConfigError, UnknownInstrument
 from saudagar.portfolio import Trade, trade_charges
 
@@ -18,8 +20,11 @@ CHARGE_PLANS = {"dhan": "dhan", "upstox": "upstox", "kite": "zerodha"}
 """The broker's name in the file → the name of its charges plan."""
 
 
-def settings_of(config: DeskConfig, resolve: Resolve) -> Settings:
-    """What the engine is told.
+_LEAVING = 5 * MINUTE  # before the last close, on a day that ends before the square-off of the file
+
+
+def settings_of(config: DeskConfig, resolve: Resolve, day: date, calendar: Calendar) -> Settings:
+    """What the engine is told for `day`; a session that ends early, such as Muhurat, brings the square-off forward.
 
     Raises
     ------
@@ -30,6 +35,7 @@ def settings_of(config: DeskConfig, resolve: Resolve) -> Settings:
     found = resolve_all(names, resolve)
     allowed = config.risk.allowed or config.names
     orders, session = config.orders, config.session
+    traded = [found[name] for name in config.names]
     return Settings(
         desk=config.desk.name,
         plans=tuple(
@@ -50,7 +56,7 @@ def settings_of(config: DeskConfig, resolve: Resolve) -> Settings:
         hours=Hours(
             no_entry_before=_clock(session.no_entry_before),
             no_entry_after=_clock(session.no_entry_after),
-            square_off=_clock(session.square_off),
+            square_off=_square_off(_clock(session.square_off), traded, day, calendar),
         ),
         adopt=orders.hand_made == "adopt",
         digest=config.digest(),
@@ -85,6 +91,11 @@ def resolve_all(names: Iterable[str], resolve: Resolve) -> dict[str, Instrument]
     if problems:
         raise ConfigError("some instruments cannot be used.", problems)
     return found
+
+
+def _square_off(clock: str, traded: Iterable[Instrument], day: date, calendar: Calendar) -> str:
+    last = max(calendar.open_close(each.segment, day, each.closing_auction)[1] for each in traded)
+    return clock if at(day, clock) < last else f"{ist(last - _LEAVING):%H:%M:%S}"
 
 
 def _clock(moment: time) -> str:

@@ -105,7 +105,7 @@ class Desk:
 
     async def _trade(self, journal: SqliteJournal, screen: Screen) -> DayReport:
         venue = self._venue
-        settings = settings_of(self._config, venue.resolve)
+        settings = settings_of(self._config, venue.resolve, venue.day, venue.calendar)
         state = State.replay(entry.event for entry in journal.entries())
         charges, costs = costs_of(self._config, venue.instruments.get, state.orders)
         watched = venue.watched()
