@@ -88,6 +88,8 @@ def test_what_only_worked_in_train_is_warned_of() -> None:
     assert verdict.best == 3
     assert verdict.train_net > 0 > verdict.test_net
     assert any("lost on the days that did not" in warning for warning in verdict.warnings)
+    daily[280:] = 0
+    assert any("made none on the days that did not" in warning for warning in judge(daily, 280, CAPITAL).warnings)
 
 
 def test_few_days_a_loss_and_a_reversed_ranking_are_warned_of() -> None:

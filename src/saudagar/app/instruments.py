@@ -88,7 +88,7 @@ def show(
 
     Exit codes: 0; 3 unknown, or no usable master.
     """
-    from saudagar.model import inr
+    from saudagar.model import group_digits, inr
     from saudagar.storage.master import load_latest
 
     master = load_latest(directory)
@@ -99,9 +99,11 @@ def show(
         typer.echo(_json(facts))
         return
     facts |= {field: inr(facts[field]) for field in ("tick_size", "strike") if facts[field]}
+    facts |= {field: group_digits(facts[field]) for field in ("lot_size", "freeze_quantity") if facts[field]}
+    facts |= {field: "yes" if value else "no" for field, value in facts.items() if isinstance(value, bool)}
     facts["conflicts"] = "; ".join(conflicts)
     for field, value in facts.items():
-        if value or value is False:
+        if value:
             typer.echo(f"{field.replace('_', ' '):<16} {value}")
 
 

@@ -247,7 +247,10 @@ def _point_to(page: str, open_browser: bool) -> None:
 
 def _ask_hidden(words: str) -> str:
     if not sys.stdin.isatty():
-        raise ConfigError(f"{words}: nobody is there to be asked.", hint="Set it in the environment; see .env.example.")
+        raise ConfigError(
+            f"{words}: nobody is there to be asked.",
+            hint="Run this in a terminal, or set it in the environment: see .env.example.",
+        )
     answer: str = typer.prompt(words[0].upper() + words[1:], hide_input=True, err=True)
     return answer
 

@@ -187,11 +187,15 @@ def _as_json(strategy: Strategy, sample: Sample, findings: list[Finding]) -> str
 def _table(strategy: Strategy, sample: Sample, findings: list[Finding]) -> str:
     import textwrap
 
+    from saudagar.app.columns import terminal_room
+    from saudagar.model import group_digits
+
+    room = max(20, (terminal_room() or 112) - 24)
     parameters = ", ".join(f"{name}={value}" for name, value in strategy.model_dump().items())
     total = sum(map(len, sample.bars.values()))
-    lines = [f"{type(strategy).__name__}({parameters}) on {total} bars of {', '.join(sample.bars)}"]
+    lines = [f"{type(strategy).__name__}({parameters}) on {group_digits(total)} bars of {', '.join(sample.bars)}"]
     for each in findings:
-        first, *rest = textwrap.wrap(each.detail, 88) or [""]
+        first, *rest = textwrap.wrap(each.detail, room) or [""]
         lines.append(f"  {each.verdict.value:<4}  {each.check:<15} {first}")
         lines += [" " * 24 + line for line in rest]
     return "\n".join(lines)

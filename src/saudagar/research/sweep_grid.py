@@ -14,6 +14,7 @@ from decimal import Decimal
 from itertools import product
 from typing import Any, TypeAlias
 
+from saudagar.model import group_digits
 from saudagar.model.errors import ConfigError
 
 Value: TypeAlias = int | float | str | bool
@@ -94,12 +95,12 @@ def combinations(grid: Grid, where: Iterable[Condition | str] = ()) -> list[Para
             raise ConfigError(f"axis {name!r} must hold different values, got {list(values)[:10]!r}.")
         count *= len(values)
     if count > MOST:
-        raise ConfigError(f"the grid has {count:,} sets of parameters; {MOST:,} are the most.", hint="Use a search.")
+        raise ConfigError(f"the grid has {group_digits(count)} sets of parameters; {group_digits(MOST)} are the most.", hint="Use a search.")
     conditions = [parse_condition(each) if isinstance(each, str) else each for each in where]
     sets = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     left = [params for params in sets if all(condition(params) for condition in conditions)]
     if not left:
-        raise ConfigError(f"none of the {count:,} sets of the grid meets the conditions.")
+        raise ConfigError(f"none of the {group_digits(count)} sets of the grid meets the conditions.")
     return left
 
 
@@ -109,7 +110,7 @@ def _span(text: str, first: str, last: str, step: str | None) -> list[Value]:
         raise ConfigError(f"a range runs upwards by a step above 0, got {text!r}.")
     count = int((end - begin) / by) + 1
     if count > MOST:
-        raise ConfigError(f"axis {text!r} has {count:,} values; {MOST:,} are the most.")
+        raise ConfigError(f"axis {text!r} has {group_digits(count)} values; {group_digits(MOST)} are the most.")
     whole = all(each == each.to_integral_value() for each in (begin, by))
     values = [begin + by * k for k in range(count)]
     return [int(each) if whole else float(each) for each in values]

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from saudagar.model import Paise
+from saudagar.model import Paise, group_digits
 from saudagar.model.errors import ConfigError
 from saudagar.research.metrics import DAYS_A_YEAR, column_returns, deflated_sharpe, expected_best_sharpe, sharpes
 
@@ -215,15 +215,16 @@ def _warnings(told: dict[str, Any]) -> list[str]:
             f"Few days: {told['train_days']} to choose by and {told['test_days']} to judge; figures mean little."
         )
     if told["train_net"] <= 0:
-        found.append(f"Nothing to choose: even the best of {told['trials']:,} sets made no money in train.")
+        found.append(f"Nothing to choose: even the best of {group_digits(told['trials'])} sets made no money in train.")
     elif not told["deflated"] >= _CERTAIN:
         found.append(
-            f"Likely luck: the best of {told['trials']:,} sets shows a Sharpe ratio of {told['train_sharpe']:.2f}; "
+            f"Likely luck: the best of {group_digits(told['trials'])} sets shows a Sharpe ratio of {told['train_sharpe']:.2f}; "
             f"without any skill the best would show about {told['luck_sharpe']:.2f}. "
             f"The odds that it is more than luck are {told['deflated']:.0%}."
         )
     if told["train_net"] > 0 >= told["test_net"]:
-        found.append("It made money on the days that chose it and lost on the days that did not.")
+        rest = "lost" if told["test_net"] < 0 else "made none"
+        found.append(f"It made money on the days that chose it and {rest} on the days that did not.")
     elif told["train_net"] > 0 and told["test_sharpe"] < told["train_sharpe"] / 2:
         found.append(
             f"Out of sample the Sharpe ratio falls from {told['train_sharpe']:.2f} to {told['test_sharpe']:.2f}."
