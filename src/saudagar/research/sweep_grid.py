@@ -95,7 +95,10 @@ def combinations(grid: Grid, where: Iterable[Condition | str] = ()) -> list[Para
             raise ConfigError(f"axis {name!r} must hold different values, got {list(values)[:10]!r}.")
         count *= len(values)
     if count > MOST:
-        raise ConfigError(f"the grid has {group_digits(count)} sets of parameters; {group_digits(MOST)} are the most.", hint="Use a search.")
+        raise ConfigError(
+            f"the grid has {group_digits(count)} sets of parameters; {group_digits(MOST)} are the most.",
+            hint="Use a search.",
+        )
     conditions = [parse_condition(each) if isinstance(each, str) else each for each in where]
     sets = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     left = [params for params in sets if all(condition(params) for condition in conditions)]

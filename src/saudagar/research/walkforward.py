@@ -218,7 +218,8 @@ def _warnings(told: dict[str, Any]) -> list[str]:
         found.append(f"Nothing to choose: even the best of {group_digits(told['trials'])} sets made no money in train.")
     elif not told["deflated"] >= _CERTAIN:
         found.append(
-            f"Likely luck: the best of {group_digits(told['trials'])} sets shows a Sharpe ratio of {told['train_sharpe']:.2f}; "
+            f"Likely luck: the best of {group_digits(told['trials'])} sets shows a Sharpe ratio of "
+            f"{told['train_sharpe']:.2f}; "
             f"without any skill the best would show about {told['luck_sharpe']:.2f}. "
             f"The odds that it is more than luck are {told['deflated']:.0%}."
         )
