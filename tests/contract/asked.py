@@ -62,6 +62,7 @@ GOLD = Instrument(
     kind=InstrumentKind.FUTURE,
     tick_size=100,
     lot_size=10,
+    dhan_id="4661",
     upstox_id="MCX_FO|1",
 )
 

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.contract.asked import FUTURE, TOKEN, leg, new_order, opened
+from tests.contract.asked import FUTURE, GOLD, TOKEN, leg, new_order, opened
 from tests.contract.conftest import IDEA, MARKET_DAY, NIFTY, RELIANCE
 from tests.scripted import Server
 
@@ -24,7 +24,7 @@ from saudagar.model import (
 
 ENTRY, TARGET, STOP = LegName.ENTRY, LegName.TARGET, LegName.STOP
 SINGLE, OCO, BRACKET, TRAILING = ConditionalKind
-LOOKUP = Master(MARKET_DAY, (RELIANCE, IDEA, NIFTY, FUTURE))
+LOOKUP = Master(MARKET_DAY, (RELIANCE, IDEA, NIFTY, FUTURE, GOLD))
 
 
 def on_account(url: str, work, *, client_id: str = "1000000001", token: str = TOKEN, timeout=(1.0, 0.4)):

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from tests.contract.asked import FUTURE, TOKEN, conversion, leg
+from tests.contract.asked import FUTURE, GOLD, TOKEN, conversion, leg
 from tests.contract.conftest import NIFTY, RELIANCE
 from tests.contract.dhan_desk import (
     BRACKET,
@@ -35,6 +35,36 @@ from saudagar.model.errors import (
     UnknownInstrument,
     Unsupported,
 )
+
+
+def test_every_quantity_of_mcx_goes_out_in_lots(server):
+    """30 units of a lot of 10 are 3 in each request that names a quantity."""
+    gold = {"instrument": GOLD.id, "product": Product.MARGIN, "quantity": 30}
+    super_row = {"orderId": "52", "orderStatus": "PENDING", "quantity": 3, "transactionType": "BUY", "legDetails": []}
+
+    def answer(method, path, body):
+        rows = path.endswith("/super/orders") and method == "GET"
+        return reply([super_row] if rows else {"orderId": "52", "orderStatus": "PENDING", "totalMargin": 1.0})()
+
+    server.answer = answer
+
+    async def work(broker):
+        account = broker.account
+        await account.convert(conversion(instrument=GOLD.id, quantity=30, held=Product.INTRADAY, wanted=Product.MARGIN))
+        for kind in (SINGLE, OCO, BRACKET):
+            await account.place_conditional(new(kind, **gold))
+            await account.modify_conditional(report(kind, **gold), new(kind, **gold))
+        await account.margin([order(quantity=30, price=1_310_00, instrument=GOLD.id, product=Product.MARGIN)])
+
+    against(server, work)
+    told = [
+        {body[name] for name in ("quantity", "quantity1", "convertQty") if name in body}
+        for method, _, body in server.requests
+        if method != "GET"
+    ]
+    assert len(told) == 9
+    assert {str(each) for quantities in told for each in quantities if each} == {"3"}
+
 
 BREAKS = [
     (lambda *_: "reset", OutcomeUnknown),

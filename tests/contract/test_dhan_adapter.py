@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from tests.contract.asked import FUTURE, INDEX, NAMELESS, SHARE, TOKEN, live_order, new_order, opened
+from tests.contract.asked import FUTURE, GOLD, INDEX, NAMELESS, SHARE, TOKEN, live_order, new_order, opened
 from tests.contract.conftest import MARKET_DAY
 from tests.contract.dhan_desk import refusal, reply
 from tests.scripted import Server
@@ -34,7 +34,7 @@ from saudagar.model.errors import (
     Unsupported,
 )
 
-LOOKUP = Master(MARKET_DAY, (INDEX, SHARE, NAMELESS, FUTURE))
+LOOKUP = Master(MARKET_DAY, (INDEX, SHARE, NAMELESS, FUTURE, GOLD))
 
 
 def on_broker(server: Server, work, timeout=(1.0, 0.4)):
@@ -107,6 +107,26 @@ def test_a_modification_sends_the_whole_order_and_a_cancellation_its_id(server):
     body = server.requests[0][2]
     assert (body["orderId"], body["orderType"], body["quantity"]) == ("52", "STOP_LOSS", 7)
     assert (body["price"], body["triggerPrice"], body["validity"]) == (99.9, 99.95, "DAY")
+
+
+def test_quantities_of_mcx_go_out_in_lots(server):
+    """Dhan takes a quantity there for so many contracts: thirty grams of a ten-gram lot are 3, not 30."""
+    server.answer = ACCEPTED
+    terms = OrderTerms(quantity=30, order_type=OrderType.LIMIT, price=7_500_000)
+    asked = {"instrument": GOLD.id, "product": Product.MARGIN}
+
+    async def work(broker):
+        await broker.submit(new_order(**asked, terms=terms))
+        await broker.modify(live_order(**asked, terms=terms), OrderTerms(**{**_fields(terms), "quantity": 20}))
+        with pytest.raises(DataError, match="whole lots of 10"):
+            await broker.submit(new_order(**asked, terms=OrderTerms(**{**_fields(terms), "quantity": 25})))
+
+    on_broker(server, work)
+    assert [(method, body["quantity"]) for method, _, body in server.requests] == [("POST", 3), ("PUT", 2)]
+
+
+def _fields(terms: OrderTerms) -> dict:
+    return {name: getattr(terms, name) for name in terms.__struct_fields__}
 
 
 REQUESTS = {

@@ -53,7 +53,15 @@ class Lookup:
         return iter(self._all)
 
 
-LOOKUP = Lookup(RELIANCE, ETF)
+CRUDE = Instrument(
+    segment=Segment.MCX_COMM,
+    symbol="CRUDEOIL-2026-12-17-FUT",
+    kind=InstrumentKind.FUTURE,
+    tick_size=100,
+    lot_size=100,
+    dhan_id="466583",
+)
+LOOKUP = Lookup(RELIANCE, ETF, CRUDE)
 ROW = {
     "orderId": "112111182198",
     "correlationId": "DEMO26112000001",
@@ -182,7 +190,7 @@ def test_the_recorded_answers():
     assert (holding.instrument, holding.quantity, holding.sellable, holding.t1_quantity) == (ETF.id, 2, 2, 1)
     assert holding.average_price == 25_205
     assert parse.funds(fixture("models__funds__0.json")).available == 11_564
-    traded = parse.trades(fixture("models__trade_history__0.json"))
+    traded = parse.trades(fixture("models__trade_history__0.json"), LOOKUP)
     assert all(trade.quantity > 0 and trade.price > 0 and trade.ts > 0 for trade in traded)
 
 
@@ -231,17 +239,34 @@ def test_positions_and_their_values():
         parse.position(row | {"productType": "BO?"}, LOOKUP)
 
 
+def test_lots_of_mcx_are_units_here():
+    """Dhan's files have a lot of 1 there: three lots of a hundred barrels are a quantity of 3."""
+    place = {"exchangeSegment": "MCX_COMM", "securityId": "466583"}
+    told = parse.book_report(ROW | place | {"quantity": 3, "filledQty": 1}, LOOKUP)
+    assert (told.instrument, told.terms.quantity, told.filled) == (CRUDE.id, 300, 100)
+    place = {"exchange": "MCX", "segment": "M", "securityid": "466583"}
+    told = parse.stream_report(ALERT | place | {"quantity": 3, "tradedqty": 1}, LOOKUP)
+    assert (told.instrument, told.terms.quantity, told.filled) == (CRUDE.id, 300, 100)
+    (trade,) = parse.trades(
+        [{"exchangeSegment": "MCX_COMM", "securityId": "466583", "tradedQuantity": 2, "tradedPrice": 5_800.0}], LOOKUP
+    )
+    assert (trade.quantity, trade.price) == (200, 580_000)
+    row = {"exchangeSegment": "MCX_COMM", "securityId": "466583", "productType": "MARGIN", "netQty": -2, "sellQty": 2}
+    held = parse.position(row | {"sellAvg": 5_800.0}, LOOKUP)
+    assert (held.quantity, held.sell_quantity, held.sell_value) == (-200, 200, 200 * 580_000)
+
+
 def test_trades_come_oldest_first_and_once():
     rows = [
         {"exchangeTradeId": "2", "tradedQuantity": 3, "tradedPrice": 10.1, "exchangeTime": "2026-11-20 09:16:00"},
         {"exchangeTradeId": "1", "tradedQuantity": 5, "tradedPrice": 10.0, "exchangeTime": "2026-11-20 09:15:00"},
         {"exchangeTradeId": "1", "tradedQuantity": 5, "tradedPrice": 10.0, "exchangeTime": "2026-11-20 09:15:00"},
     ]
-    assert [(trade.quantity, trade.price) for trade in parse.trades(rows)] == [(5, 1000), (3, 1010)]
+    assert [(trade.quantity, trade.price) for trade in parse.trades(rows, LOOKUP)] == [(5, 1000), (3, 1010)]
     nameless = [row | {"exchangeTradeId": "0"} for row in rows]
-    assert len(parse.trades(nameless)) == 3  # "0" names nothing: they cannot be told apart, so none is dropped
+    assert len(parse.trades(nameless, LOOKUP)) == 3  # "0" names nothing: they cannot be told apart, so none is dropped
     with pytest.raises(DataError):
-        parse.trades([rows[0] | {"tradedQuantity": 0}])
+        parse.trades([rows[0] | {"tradedQuantity": 0}], LOOKUP)
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,19 @@ SHARE = Instrument(segment=Segment.NSE_EQ, symbol="HDFCBANK", kind=InstrumentKin
 ACTIVE, WORKING, DONE, CANCELLED, EXPIRED, REJECTED = ConditionalStatus
 
 
+GOLD = Instrument(
+    segment=Segment.MCX_COMM,
+    symbol="GOLD-2026-08-31-135000-PE",
+    kind=InstrumentKind.OPTION,
+    tick_size=50,
+    lot_size=100,
+    dhan_id="566396",
+)
+
+
 class Lookup:
     def by_dhan(self, segment, security_id):
-        return SHARE if (segment, security_id) == ("NSE_EQ", "1333") else None
+        return {("NSE_EQ", "1333"): SHARE, ("MCX_COMM", "566396"): GOLD}.get((segment, security_id))
 
 
 LOOKUP = Lookup()
@@ -53,6 +63,21 @@ def test_a_recorded_history_of_trades():
     assert (first.symbol, first.trade_id, first.instrument) == ("FINNIFTY 31 DEC 23450 PUT", "", "")
     assert first.charges == 23_62  # 20.0 + 3.6028 + 0.0153
     assert first.ts == 1_735_634_231 * 10**9  # 2024-12-31 14:07:11 IST
+
+
+def test_a_trade_of_mcx_is_told_in_lots_today_and_in_units_later():
+    """So an account's own fill of 2026-08-27 stands in its history: four lots of GOLD, 400, with the STT of 400."""
+    row = {
+        "orderId": "228260827162002",
+        "transactionType": "SELL",
+        "exchangeSegment": "MCX_COMM",
+        "securityId": "566396",
+        "productType": "MARGIN",
+        "tradedPrice": 19.75,
+        "stt": 3.95,
+    }
+    assert statements.trade(row | {"tradedQuantity": 400}, LOOKUP).quantity == 400
+    assert statements.trade_of_today(row | {"tradedQuantity": 4}, LOOKUP).quantity == 400
 
 
 def test_the_recorded_ledger_and_margin():

@@ -75,7 +75,7 @@ def terms_of(terms: OrderTerms) -> tuple[int, Paise, Paise]:
 
 
 def in_lots(instrument: Instrument, quantity: int) -> int:
-    """`quantity` (units) as Kite and Upstox count it. Raises `DataError` for a part of a lot, on MCX."""
+    """`quantity` (units) as the brokers count it. Raises `DataError` for a part of a lot, on MCX."""
     size = units_per_lot(instrument)
     lots, rest = divmod(quantity, size)
     if rest:

@@ -1,7 +1,7 @@
 """The fields of a broker's JSON, read with care: whatever cannot be true is a `DataError` that names the broker.
 
 Called by the readers in each broker's folder, where that broker's own words and oddities stay. Times are IST without a
-zone at all three; on MCX Kite and Upstox count lots where we count units.
+zone at all three; on MCX all three count lots where we count units.
 """
 
 from __future__ import annotations

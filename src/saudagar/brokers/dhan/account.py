@@ -83,7 +83,7 @@ class DhanAccount:
             "exchange_segment": segment,
             "position_type": _POSITION[asked.side],
             "security_id": instrument.dhan_id,
-            "convert_qty": quantity,
+            "convert_qty": checks.in_lots(instrument, quantity),
             "to_product_type": words.PRODUCT[asked.wanted],
         }
         await self._lanes.write(
@@ -105,13 +105,13 @@ class DhanAccount:
 
     async def modify_conditional(self, known: ConditionalReport, asked: NewConditional) -> None:
         """Dhan takes a change leg by leg: if a later one fails, what came before it stands, and the error says so."""
-        self._checked(asked)
+        instrument = self._checked(asked)
         unchanged(_gist(known), _gist(asked))
         number = str(known.broker_id)
         if asked.kind in conditional.FOREVER:
-            calls = conditional_calls.changes_of_forever(number, asked)
+            calls = conditional_calls.changes_of_forever(number, asked, instrument)
         else:
-            calls = conditional_calls.changes_of_super(number, asked, await self._super_row(number))
+            calls = conditional_calls.changes_of_super(number, asked, instrument, await self._super_row(number))
         await self._one_by_one("change of a conditional order", calls)
 
     async def cancel_conditional(self, known: ConditionalReport) -> None:
@@ -159,7 +159,7 @@ class DhanAccount:
         return told
 
     async def trades(self) -> list[AccountTrade]:
-        told = await self._lanes.each("trade book", lambda dhan: dhan.get_trade_book(), statements.trade)
+        told = await self._lanes.each("trade book", lambda dhan: dhan.get_trade_book(), statements.trade_of_today)
         return sorted(told, key=lambda trade: trade.ts)
 
     async def trade_history(self, start: date, end: date) -> list[AccountTrade]:

@@ -95,7 +95,7 @@ class DhanBroker(OrderDesk[InstrumentLookup]):
     async def modify(self, order: Order, terms: OrderTerms) -> None:
         """Set all of `terms`; the quantity is the total, filled part included."""
         number = self._number(order)
-        quantity, price, trigger = request.terms(terms)
+        quantity, price, trigger = request.terms(self._lookup.get(order.new.instrument), terms)
         kind, validity = words.ORDER_TYPE[terms.order_type], words.VALIDITY[order.new.validity]
         body = await self._write(
             order.id,
@@ -130,7 +130,7 @@ class DhanBroker(OrderDesk[InstrumentLookup]):
         number = self._number(order)
         rows = await self._lanes.rows("trades", lambda dhan: dhan.get_trade_book(number))
         with understood():
-            return parse.trades([row for row in rows if str(row.get("orderId", number)) == number])
+            return parse.trades([row for row in rows if str(row.get("orderId", number)) == number], self._lookup)
 
     async def orders(self) -> list[OrderReport]:
         return await self._lanes.each("order book", lambda dhan: dhan.get_order_list(), parse.book_report)

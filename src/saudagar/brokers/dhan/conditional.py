@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from saudagar.brokers.dhan import words
-from saudagar.brokers.dhan.parse import FIELDS, broker_id, count, instrument_id, ours, paise
-from saudagar.brokers.fields import Row, naive_ist, text
+from saudagar.brokers.dhan.parse import FIELDS, broker_id, count, instrument_of, ours, paise
+from saudagar.brokers.fields import Row, naive_ist, text, units_per_lot
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
     ConditionalKind,
@@ -51,14 +51,14 @@ def forever_reports(rows: Iterable[Row], lookup: InstrumentLookup) -> list[Condi
 def _forever(rows: list[Row], lookup: InstrumentLookup) -> ConditionalReport:
     row = rows[0]
     oco = text(row.get("orderType")) == "OCO" or len(rows) > 1
-    instrument, side, product = _what(row, lookup)
+    instrument, scale, side, product = _what(row, lookup)
     return ConditionalReport(
         broker_id=broker_id(row.get("orderId")),
         kind=ConditionalKind.OCO if oco else ConditionalKind.SINGLE,
         status=_both([state(words.FOREVER_STATUS, each.get("orderStatus")) for each in rows]),
         instrument=instrument,
         side=side,
-        quantity=count(row, "quantity"),
+        quantity=count(row, "quantity") * scale,
         product=product,
         legs=tuple(
             ConditionalLeg(
@@ -91,7 +91,7 @@ def super_report(row: Row, lookup: InstrumentLookup) -> ConditionalReport:
     stop = next((each for each in exits if _leg_name(each) is LegName.STOP), {})
     trail = paise(stop.get("trailingJump"))
     entry_price = paise(row.get("price")) if text(row.get("orderType")) == "LIMIT" else 0
-    instrument, side, product = _what(row, lookup)
+    instrument, scale, side, product = _what(row, lookup)
     status = _super_status(row, exits)
     return ConditionalReport(
         broker_id=broker_id(row.get("orderId")),
@@ -99,7 +99,7 @@ def super_report(row: Row, lookup: InstrumentLookup) -> ConditionalReport:
         status=status,
         instrument=instrument,
         side=side,
-        quantity=count(row, "quantity"),
+        quantity=count(row, "quantity") * scale,
         product=product,
         legs=(ConditionalLeg(name=LegName.ENTRY, price=entry_price), *map(_exit, exits)),
         order_id=ours(row.get("correlationId")),
@@ -163,15 +163,16 @@ def state(table: dict[str, T], word: object) -> T:
     return FIELDS.known(table, text(word).upper().replace(" ", "_"), "status of a conditional order")
 
 
-def _what(row: Row, lookup: InstrumentLookup) -> tuple[InstrumentId, Side, Product]:
+def _what(row: Row, lookup: InstrumentLookup) -> tuple[InstrumentId, int, Side, Product]:
+    """Instrument, units to a quantity of 1, side and product."""
     side = words.SIDE.get(text(row.get("transactionType")))
     product = words.PRODUCT_READ.get(text(row.get("productType")))
     if side is None or product is None:
         raise DataError(
             f"Dhan gave a conditional order of {row.get('transactionType')!r} as {row.get('productType')!r}."
         )
-    place = text(row.get("exchangeSegment")), text(row.get("securityId")), text(row.get("tradingSymbol"))
-    return instrument_id(lookup, *place), side, product
+    instrument, name = instrument_of(row, lookup)
+    return name, units_per_lot(instrument), side, product
 
 
 def _leg_name(row: Row) -> LegName:

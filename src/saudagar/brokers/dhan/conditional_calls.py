@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from saudagar.brokers.checks import rupees
+from saudagar.brokers.checks import in_lots, rupees
 from saudagar.brokers.dhan import conditional, parse, words
 from saudagar.brokers.lane import Call
 from saudagar.model import (
@@ -81,7 +81,7 @@ def _forever(asked: NewConditional, instrument: Instrument) -> Call:
         "transaction_type": asked.side.value,
         "product_type": words.PRODUCT[asked.product],
         "order_type": _kind(first.price),
-        "quantity": asked.quantity,
+        "quantity": in_lots(instrument, asked.quantity),
         "price": rupees(first.price),
         "trigger_Price": rupees(first.trigger),
         "order_flag": asked.kind.value,
@@ -91,7 +91,7 @@ def _forever(asked: NewConditional, instrument: Instrument) -> Call:
         fields |= {
             "price1": rupees(second.price),
             "trigger_Price1": rupees(second.trigger),
-            "quantity1": asked.quantity,
+            "quantity1": in_lots(instrument, asked.quantity),
         }
     return lambda dhan: dhan.place_forever(**fields)
 
@@ -102,7 +102,7 @@ def _super(asked: NewConditional, instrument: Instrument) -> Call:
         "security_id": instrument.dhan_id,
         "exchange_segment": words.SEGMENT[instrument.segment],
         "transaction_type": asked.side.value,
-        "quantity": asked.quantity,
+        "quantity": in_lots(instrument, asked.quantity),
         "order_type": _kind(entry.price),
         "product_type": words.PRODUCT[asked.product],
         "price": rupees(entry.price or asked.last_price),  # the SDK insists on one, at the market too
@@ -114,20 +114,21 @@ def _super(asked: NewConditional, instrument: Instrument) -> Call:
     return lambda dhan: dhan.place_super_order(**fields)
 
 
-def changes_of_forever(number: str, asked: NewConditional) -> list[Call]:
+def changes_of_forever(number: str, asked: NewConditional, instrument: Instrument) -> list[Call]:
     """One call a leg; Dhan calls the only leg of a single order its target."""
+    quantity = in_lots(instrument, asked.quantity)
 
     def change(name: LegName) -> Call:
         leg = asked.legs[0] if asked.kind is ConditionalKind.SINGLE else asked.leg(name)
         price, trigger = rupees(leg.price), rupees(leg.trigger)
-        flag, kind, word, quantity = asked.kind.value, _kind(leg.price), words.LEG[name], asked.quantity
+        flag, kind, word = asked.kind.value, _kind(leg.price), words.LEG[name]
         return lambda dhan: dhan.modify_forever(number, flag, kind, word, quantity, price, trigger, 0, "DAY")
 
     names = [LegName.TARGET] if asked.kind is ConditionalKind.SINGLE else [LegName.TARGET, LegName.STOP]
     return [change(name) for name in names]
 
 
-def changes_of_super(number: str, asked: NewConditional, row: Mapping[str, Any]) -> list[Call]:
+def changes_of_super(number: str, asked: NewConditional, instrument: Instrument, row: Mapping[str, Any]) -> list[Call]:
     """One call while the entry works, later one for each exit, the stop first. `row` is the order as Dhan has it.
 
     Raises
@@ -142,11 +143,12 @@ def changes_of_super(number: str, asked: NewConditional, row: Mapping[str, Any])
         "trailingJump": rupees(stop.trail),
     }
     kind, price = _kind(entry.price), rupees(entry.price or asked.last_price)
+    quantity = in_lots(instrument, asked.quantity)
     if conditional.entered(row):
-        if parse.count(row, "quantity") != asked.quantity:
+        if parse.count(row, "quantity") != quantity:
             raise Unsupported("Dhan has no change of quantity once the entry of a super order has traded.")
         return [_change_of_exit(number, words.LEG[name], kind, exits) for name in (LegName.STOP, LegName.TARGET)]
-    word, quantity = words.LEG[LegName.ENTRY], asked.quantity
+    word = words.LEG[LegName.ENTRY]
     return [lambda dhan: dhan.modify_super_order(number, kind, word, quantity, price, **exits)]
 
 

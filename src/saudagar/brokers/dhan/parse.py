@@ -1,21 +1,24 @@
 """Dhan's JSON to our values. Its clock oddities, spellings and sentinels end here.
 
-Times are IST without a zone; ``0001-01-01`` and ``NA`` mean none. The order stream writes the same things with other
-keys, and in PascalCase by its documentation but camelCase by its SDK: its keys are read in lower case.
+Times are IST without a zone; ``0001-01-01`` and ``NA`` mean none. Quantities on MCX are lots, ours are units. The order
+stream writes the same things with other keys, and in PascalCase by its documentation but camelCase by its SDK: its keys
+are read in lower case.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from saudagar.brokers.dhan import words
-from saudagar.brokers.fields import Fields, Row, naive_ist, text, unheard
+from saudagar.brokers.fields import Fields, Row, naive_ist, text, unheard, units_per_lot
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
     BrokerPosition,
     ClientOrderId,
     Funds,
     Holding,
+    Instrument,
     InstrumentId,
     Nanos,
     NewOrder,
@@ -59,9 +62,10 @@ def book_report(row: Row, lookup: InstrumentLookup) -> OrderReport:
     DataError
         If it is not an order.
     """
-    filled, kind = count(row, "filledQty"), row.get("orderType")
+    instrument, name = instrument_of(row, lookup)
+    scale = units_per_lot(instrument)
+    filled, kind = count(row, "filledQty") * scale, row.get("orderType")
     state = status(row.get("orderStatus"), kind, filled)
-    segment, security = str(row.get("exchangeSegment")), str(row.get("securityId"))
     return OrderReport(
         order_id=ours(row.get("correlationId")),
         status=state,
@@ -69,11 +73,11 @@ def book_report(row: Row, lookup: InstrumentLookup) -> OrderReport:
         broker_id=broker_id(row.get("orderId")),
         filled=filled,
         average_price=number(row.get("averageTradedPrice")) * 100,
-        terms=_terms(row, kind),
+        terms=_terms(row, kind, scale),
         reason=text(row.get("omsErrorDescription"))
         if state in _ENDED_BADLY
         else unheard(state, row.get("orderStatus")),
-        instrument=instrument_id(lookup, segment, security, str(row.get("tradingSymbol"))),
+        instrument=name,
         side=words.SIDE.get(str(row.get("transactionType"))),
         product=words.PRODUCT_READ.get(str(row.get("productType"))),
     )
@@ -87,9 +91,12 @@ def stream_report(message: Row, lookup: InstrumentLookup) -> OrderReport:
     DataError
         If it is not an order.
     """
-    filled, kind = count(message, "tradedqty"), message.get("ordertype")
-    state = status(message.get("status"), kind, filled)
     place = (str(message.get("exchange")), str(message.get("segment")))
+    segment = words.STREAM_SEGMENT.get(place, "_".join(place))
+    instrument, name = _instrument(lookup, segment, message.get("securityid"), message.get("symbol"))
+    scale = units_per_lot(instrument)
+    filled, kind = count(message, "tradedqty") * scale, message.get("ordertype")
+    state = status(message.get("status"), kind, filled)
     last = paise(message.get("tradedprice"))
     return OrderReport(
         order_id=ours(message.get("correlationid")),
@@ -101,16 +108,11 @@ def stream_report(message: Row, lookup: InstrumentLookup) -> OrderReport:
         filled=filled,
         last_price=last if filled else 0,
         average_price=number(message.get("avgtradedprice")) * 100,
-        terms=_terms(message, kind, lower=True),
+        terms=_terms(message, kind, scale, lower=True),
         reason=text(message.get("reasondescription"))
         if state in _ENDED_BADLY
         else unheard(state, message.get("status")),
-        instrument=instrument_id(
-            lookup,
-            words.STREAM_SEGMENT.get(place, "_".join(place)),
-            str(message.get("securityid")),
-            str(message.get("symbol")),
-        ),
+        instrument=name,
         side=words.SIDE.get(str(message.get("txntype"))),
         product=words.PRODUCT_READ.get(str(message.get("product"))),
     )
@@ -139,26 +141,27 @@ def reply_report(order: NewOrder, body: object, ts: Nanos) -> OrderReport:
     )
 
 
-def trades(rows: Sequence[Row]) -> tuple[TradeReport, ...]:
+def trades(rows: Sequence[Row], lookup: InstrumentLookup) -> tuple[TradeReport, ...]:
     """The executions of one order, oldest first, each once."""
-    return FIELDS.executions(map(_execution, rows))
+    return FIELDS.executions(map(partial(_execution, lookup), rows))
 
 
-def _execution(row: Row) -> TradeReport:
-    quantity, price = FIELDS.execution(count(row, "tradedQuantity"), paise(row.get("tradedPrice")))
+def _execution(lookup: InstrumentLookup, row: Row) -> TradeReport:
+    units = count(row, "tradedQuantity") * units_per_lot(instrument_of(row, lookup)[0])
+    quantity, price = FIELDS.execution(units, paise(row.get("tradedPrice")))
     return TradeReport(text(row.get("exchangeTradeId")), quantity, price, naive_ist(row.get("exchangeTime")))
 
 
 def position(row: Row, lookup: InstrumentLookup) -> BrokerPosition:
     """One row of the positions."""
     product = FIELDS.known(words.PRODUCT_READ, row.get("productType"), "product")
-    bought, sold = count(row, "buyQty"), count(row, "sellQty")
+    instrument, name = instrument_of(row, lookup)
+    scale = units_per_lot(instrument)
+    bought, sold = count(row, "buyQty") * scale, count(row, "sellQty") * scale
     return BrokerPosition(
-        instrument=instrument_id(
-            lookup, str(row.get("exchangeSegment")), str(row.get("securityId")), str(row.get("tradingSymbol"))
-        ),
+        instrument=name,
         product=product,
-        quantity=count(row, "netQty", signed=True),
+        quantity=count(row, "netQty", signed=True) * scale,
         buy_quantity=bought,
         buy_value=_value(bought, row.get("buyAvg")),
         sell_quantity=sold,
@@ -190,9 +193,9 @@ def funds(row: Row) -> Funds:
     return Funds(available=available, used=used, opening=opening)
 
 
-def _terms(row: Row, kind: object, *, lower: bool = False) -> OrderTerms | None:
+def _terms(row: Row, kind: object, scale: int, *, lower: bool = False) -> OrderTerms | None:
     known = words.ORDER_TYPE_READ.get(str(kind))
-    quantity = count(row, "quantity")
+    quantity = count(row, "quantity") * scale
     if known is None or not quantity:
         return None
     price = paise(row.get("price"))
@@ -200,10 +203,16 @@ def _terms(row: Row, kind: object, *, lower: bool = False) -> OrderTerms | None:
     return OrderTerms(quantity=quantity, order_type=known, price=price, trigger_price=trigger)
 
 
-def instrument_id(lookup: InstrumentLookup, segment: str, security: str, symbol: str) -> InstrumentId:
-    """Our id; Dhan's own words for what the master does not know."""
-    known = lookup.by_dhan(segment, security)
-    return known.id if known else InstrumentId(f"{segment}:{symbol}")
+def instrument_of(row: Row, lookup: InstrumentLookup) -> tuple[Instrument | None, InstrumentId]:
+    """What a row of REST is about, None if the master does not hold it; and an id in either case."""
+    return _instrument(lookup, str(row.get("exchangeSegment")), row.get("securityId"), row.get("tradingSymbol"))
+
+
+def _instrument(
+    lookup: InstrumentLookup, segment: str, security: object, symbol: object
+) -> tuple[Instrument | None, InstrumentId]:
+    known = lookup.by_dhan(segment, text(security))
+    return known, known.id if known else InstrumentId(f"{segment}:{symbol}")
 
 
 def ours(value: object) -> ClientOrderId:

@@ -1,4 +1,7 @@
-"""What is sent to Dhan: the fields of each request, checked before the wire. Pure; raises, and nothing was sent."""
+"""What is sent to Dhan: the fields of each request, checked before the wire. Pure; raises, and nothing was sent.
+
+On MCX Dhan counts lots: its instrument files have a lot of 1 there, and a quantity of 100 is a hundred contracts.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def order(new: NewOrder, lookup: InstrumentLookup) -> dict[str, Any]:
     """
     instrument = lookup.get(new.instrument)
     segment = tradable(instrument, new.product)
-    quantity, price, trigger = terms(new.terms)
+    quantity, price, trigger = terms(instrument, new.terms)
     return {
         "security_id": instrument.dhan_id,
         "exchange_segment": segment,
@@ -46,7 +49,7 @@ def margin(new: NewOrder, lookup: InstrumentLookup) -> dict[str, Any]:
     instrument = lookup.get(new.instrument)
     segment = tradable(instrument, new.product)
     CAPABILITIES.check(new)
-    quantity, price, trigger = terms(new.terms)
+    quantity, price, trigger = terms(instrument, new.terms)
     return {
         "securityId": instrument.dhan_id,
         "exchangeSegment": segment,
@@ -58,10 +61,10 @@ def margin(new: NewOrder, lookup: InstrumentLookup) -> dict[str, Any]:
     }
 
 
-def terms(asked: OrderTerms) -> tuple[int, float, float]:
-    """Quantity, price and trigger price (rupees). Raises `DataError`."""
+def terms(instrument: Instrument, asked: OrderTerms) -> tuple[int, float, float]:
+    """Quantity (lots on MCX), price and trigger price (rupees). Raises `DataError`."""
     quantity, price, trigger = checks.terms_of(asked)
-    return quantity, rupees(price), rupees(trigger)
+    return checks.in_lots(instrument, quantity), rupees(price), rupees(trigger)
 
 
 def own_id(order_id: str) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime
 
+import msgspec
+
 from saudagar.brokers.dhan import words
-from saudagar.brokers.dhan.parse import NONE, broker_id, count, number, paise
-from saudagar.brokers.fields import Row, naive_ist, text
+from saudagar.brokers.dhan.parse import NONE, broker_id, count, instrument_of, number, paise
+from saudagar.brokers.fields import Row, naive_ist, text, units_per_lot
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import AccountTrade, InstrumentId, LedgerEntry, Margin, Paise, SaleAuthority, to_paise
 from saudagar.model.errors import DataError
@@ -19,8 +21,16 @@ _CHARGES = ("sebiTax", "stt", "brokerageCharges", "serviceTax", "exchangeTransac
 _NO_DAY = date(1970, 1, 1)
 
 
+def trade_of_today(row: Row, lookup: InstrumentLookup) -> AccountTrade:
+    """One execution of the day's trade book, which counts lots on MCX. Raises `DataError` if it is none."""
+    told = trade(row, lookup)
+    return msgspec.structs.replace(told, quantity=told.quantity * units_per_lot(instrument_of(row, lookup)[0]))
+
+
 def trade(row: Row, lookup: InstrumentLookup) -> AccountTrade:
-    """One execution of the day's trade book, or of the history (which names charges, and no ids of trades).
+    """One execution of the history. It names charges and no ids of trades, and counts units on MCX too.
+
+    (GOLD, four lots: recorded on 2026-08-27 as 400, with the STT of 400.)
 
     Raises
     ------
@@ -36,9 +46,8 @@ def trade(row: Row, lookup: InstrumentLookup) -> AccountTrade:
             f"{row.get('transactionType')!r} as {row.get('productType')!r}."
         )
     name = text(row.get("exchangeTradeId"))
-    segment, security = text(row.get("exchangeSegment")), text(row.get("securityId"))
     symbol = text(row.get("tradingSymbol")) or text(row.get("customSymbol"))
-    known = lookup.by_dhan(segment, security)
+    known, _ = instrument_of(row, lookup)
     return AccountTrade(
         trade_id="" if name in NONE else name,
         broker_id=broker_id(row.get("orderId")),
