@@ -68,6 +68,18 @@ def test_it_knows_its_warm_up_and_its_name() -> None:
     assert spread(BAR.high, BAR.low, 4) is spread(BAR.high, BAR.low, 4)
 
 
+@indicator
+def exactly(x: Array, flag: Any) -> Array:
+    """Tells True from 1."""
+    return x * 2 if flag is True else x
+
+
+def test_equal_parameters_of_another_kind_are_others() -> None:
+    assert exactly(BAR.close, 1) is not exactly(BAR.close, True)
+    once, twice = evaluate([exactly(BAR.close, 1), exactly(BAR.close, True)], bar_arrays(walk(3)))
+    np.testing.assert_array_equal(2 * once, twice)
+
+
 def test_it_travels_to_another_process_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

@@ -122,6 +122,26 @@ def test_a_backtest_refuses_what_knows_the_rest_of_the_day(what: str, seed: int)
         sd.backtest(Planted(what=what), sd.synthetic(seed, "NSE:RELIANCE"))
 
 
+@indicator
+def shifted(x: Floats, ahead: int) -> Floats:
+    """Sees ahead where a parameter says so, at the prices of this test."""
+    return np.where(x > 110_000, np.append(x[1:], x[-1]), x) if ahead else x - 1
+
+
+class Switched(Strategy):
+    ahead: int = 0
+
+    def signals(self, bar: BarFields) -> Signals:
+        line = shifted(bar.close, self.ahead)
+        return Signals(long=line > bar.close, exit_long=line < bar.close)
+
+
+def test_the_best_set_of_a_sweep_is_cut_too() -> None:
+    data = sd.synthetic(1, "NSE:RELIANCE", interval="5m")
+    with pytest.raises(DataError, match="look-ahead"):
+        sd.sweep(Switched(), data, {"ahead": [0, 1]}, driver="engine", workers=1)
+
+
 # ---- bars and trips that cannot be ------------------------------------------------------------------------------
 
 

@@ -158,7 +158,7 @@ def prepare(asked: Asked, strategy: Strategy | None = None, market: Market | Non
         fills=fills,
         capital=asked.capital * 100,
     )
-    cuts = _causal(strategy, market, length)
+    cuts = check_causal(strategy, market, length)
     return Prepared(
         backtest=backtest,
         title=f"{type(strategy).__name__} on {_some([name.partition(':')[2] for name in names])}",
@@ -301,9 +301,17 @@ def _clock(text: str) -> str:
         raise ConfigError(f"--square-off is a time of day like 15:10, got {text!r}.") from None
 
 
-def _causal(strategy: Strategy, market: Market, length: Nanos) -> int:
+def check_causal(strategy: Strategy, market: Market, length: Nanos) -> int:
     """How many cuts of the data changed nothing, at any node of the graph (a signal alone may happen to stay) and of
-    what an `on_bar` decides."""
+    what an `on_bar` decides.
+
+    Raises
+    ------
+    LookAhead
+        One did.
+    ConfigError
+        The strategy's own code fails.
+    """
     cuts = 0
     try:
         for name, bars in market.bars.items():

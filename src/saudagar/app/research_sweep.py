@@ -16,7 +16,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from saudagar.app.research_setup import Asked, Prepared, facts, prepare
+from saudagar.app.research_setup import Asked, Prepared, check_causal, facts, prepare
 from saudagar.backtest.run import Backtest
 from saudagar.model import group_digits, inr
 from saudagar.model.errors import ConfigError
@@ -25,6 +25,7 @@ from saudagar.research.report_input import Facts
 from saudagar.research.search import search as guided
 from saudagar.research.sweep import Progress, Runner, Sweep, sweep
 from saudagar.research.sweep_grid import Condition, Grid, Params, parse_axis
+from saudagar.research.sweep_study import with_params
 from saudagar.research.walkforward import MEASURES, Verdict, Walk, measured
 
 RESULTS = "sweep.sqlite"
@@ -88,7 +89,7 @@ def swept(asked: Asked, search: Search, console: Console, prepared: Prepared | N
     ConfigError
         An option that cannot be, before anything is run.
     DataError
-        No such bars.
+        No such bars; or the best set sees ahead.
     """
     if search.measure not in MEASURES:
         raise ConfigError(f"--measure is one of {', '.join(MEASURES)}, got {search.measure!r}.")
@@ -117,9 +118,10 @@ def swept(asked: Asked, search: Search, console: Console, prepared: Prepared | N
     seconds = time.perf_counter() - begin
     told = facts(asked, prepared, driver=search.driver, seconds=seconds)
     measure = search.measure
-    return Found(
-        facts=told, sweep=found, verdict=found.verdict(measure), walk=found.walk(measure=measure), measure=measure
-    )
+    verdict = found.verdict(measure)
+    (best,) = with_params(prepared.backtest, found.sets[verdict.best]).settings.plans
+    check_causal(best.strategy, prepared.backtest.market, best.interval)  # other parameters may see what the first not
+    return Found(facts=told, sweep=found, verdict=verdict, walk=found.walk(measure=measure), measure=measure)
 
 
 def _run(backtest: Backtest, how: Search, runner: Runner | None, told: Callable[[Progress], None]) -> Sweep:

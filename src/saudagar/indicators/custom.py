@@ -39,14 +39,15 @@ class Indicator:
         if not inputs or not all(isinstance(arg, Expr) for arg in args[: len(inputs)]):
             raise ConfigError(f"{self!r} takes expressions first, then its parameters; got {args!r}.")
         rest, named = args[len(inputs) :], tuple(sorted(params.items()))
-        key = (len(inputs), rest, named)
+        kinds = tuple(type(value) for value in (*rest, *(value for _, value in named)))  # 1, 1.0 and True are equal
+        key = (len(inputs), rest, named, kinds)
         try:
             lookback = self._accepted.get(key)
         except TypeError:
             raise ConfigError(f"the parameters of {self!r} must be plain values, got {rest!r} {params!r}.") from None
         if lookback is None:
-            lookback = self._accepted[key] = _accept(self, *key)
-        return node(Custom(self, rest, named, lookback), *map(numeric, inputs))
+            lookback = self._accepted[key] = _accept(self, len(inputs), rest, named)
+        return node(Custom(self, rest, named, lookback, kinds), *map(numeric, inputs))
 
     def __repr__(self) -> str:
         return self.__qualname__
@@ -91,6 +92,7 @@ class Custom(Computed):
     args: tuple[Any, ...]
     params: tuple[tuple[str, Any], ...]
     lookback: int
+    kinds: tuple[type, ...] = ()  # of the parameters
 
     def words(self) -> tuple[Any, ...]:
         return self.indicator, *self.args, *(value for _, value in self.params)
