@@ -19,10 +19,13 @@ from saudagar.backtest.run import Backtest, run
 from saudagar.engine.analysis import Run
 from saudagar.indicators import warm_up
 from saudagar.market.ist import DAY, ist
-from saudagar.model import SECOND, InstrumentKind, Product, group_digits, inr
+from saudagar.market.sessions import Calendar
+from saudagar.model import MINUTE, SECOND, InstrumentKind, Product, Segment, group_digits, inr
+from saudagar.model.errors import CalendarError
 from saudagar.storage.catalog_check import JUMP, jump_words
 
 _IST = 19_800 * SECOND
+_HOURS = 180 * MINUTE  # of a session that is more than a custom
 _EPOCH_DAY = 719_163  # the ordinal of 1970-01-01
 _LONGEST = 10.0  # seconds that the engine may take to tell why
 _MEANS = {Product.DELIVERY: 1.0, Product.INTRADAY: 5.0, Product.MARGIN: 10.0, Product.MTF: 5.0}
@@ -89,7 +92,9 @@ def gaps(market: Market) -> list[str]:
         first, last = (date.fromordinal(_EPOCH_DAY + int(bars.day[at])) for at in (0, -1))
         held = set(bars.day.tolist())
         lacking = [
-            day for day in market.calendar.sessions(segment, first, last) if day.toordinal() - _EPOCH_DAY not in held
+            day
+            for day in market.calendar.sessions(segment, first, last)
+            if day.toordinal() - _EPOCH_DAY not in held and _whole_day(market.calendar, segment, day)
         ]
         if lacking:
             found.append(f"{name} has none on {len(lacking)} (the first is {lacking[0]})")
@@ -97,6 +102,15 @@ def gaps(market: Market) -> list[str]:
         return []
     more = f", and {len(found) - 1} more likewise" if len(found) > 1 else ""
     return [f"Sessions without bars: {found[0]}{more}."]
+
+
+def _whole_day(calendar: Calendar, segment: Segment, day: date) -> bool:
+    """The hour of a muhurat session is missing from most histories."""
+    try:
+        opens, closes = calendar.open_close(segment, day)
+    except CalendarError:  # nobody has tabled its hours
+        return False
+    return closes - opens > _HOURS
 
 
 def _beyond_means(backtest: Backtest, result: BacktestResult) -> Iterator[str]:
