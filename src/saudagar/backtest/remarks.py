@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from saudagar.backtest.choice import signals_in, sooner
 from saudagar.backtest.data import Market
+from saudagar.backtest.fill_rules import FillRules
 from saudagar.backtest.outcome import BacktestResult
 from saudagar.backtest.run import Backtest, run
 from saudagar.engine.analysis import Run
@@ -54,6 +55,7 @@ def remarks(backtest: Backtest, result: BacktestResult) -> list[str]:
         *_beyond_means(backtest, result),
         *_shorts(backtest, result),
         *_nights(backtest, result),
+        *_mornings(backtest, result),
         *_expired(backtest, result),
     ]
     if not len(result) and not result.open_quantity.any():
@@ -156,6 +158,25 @@ def _nights(backtest: Backtest, result: BacktestResult) -> Iterator[str]:
         yield (
             f"Intraday round trips held overnight: {nights}. A broker closes them; "
             "say --square-off 15:10, or --product delivery."
+        )
+
+
+def _mornings(backtest: Backtest, result: BacktestResult) -> Iterator[str]:
+    """Entries that a desk would not have made: the bar that ends with the session brings its signal after the close."""
+    if backtest.fills != FillRules():
+        return
+    count = 0
+    for place, name in enumerate(result.instruments):
+        bars = backtest.market.bars[name]
+        if bars.interval >= DAY:  # there it is the usual way
+            continue
+        mornings = bars.start[np.flatnonzero(np.diff(bars.day)) + 1]
+        still = result.open_ts[[place]] if result.open_quantity[place] else result.open_ts[:0]
+        count += int(np.isin(np.append(result.entry_ts[result.position == place], still), mornings).sum())
+    if count:
+        yield (
+            f"Entries at a day's first price, on the signal of the day before: {count}. Live, the last bar's signal "
+            "comes when the market has closed, and nothing trades on it."
         )
 
 
