@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from pydantic import PrivateAttr
@@ -13,10 +14,12 @@ from pydantic import PrivateAttr
 import saudagar as sd
 from saudagar.backtest.costs import FlatCosts, StatutoryCosts
 from saudagar.backtest.data import Market
+from saudagar.backtest.prepared import bar_at
 from saudagar.backtest.remarks import remarks
 from saudagar.backtest.run import Backtest, run
+from saudagar.engine.analysis import Run
 from saudagar.engine.settings import Hours, Plan, Settings
-from saudagar.indicators import BarArrays, BarFields, indicator, lag
+from saudagar.indicators import BarArrays, BarFields, evaluate, indicator, lag, opening_range_high, session_open
 from saudagar.market.ist import midnight
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
@@ -25,6 +28,7 @@ from saudagar.model import (
     Bar,
     Direction,
     Instrument,
+    InstrumentId,
     InstrumentKind,
     Product,
     Segment,
@@ -280,3 +284,41 @@ def test_a_contract_trades_to_its_expiry_and_not_beyond(driver: Any) -> None:
     assert len(result) > 10
     assert abs(result.open_quantity[0]) == 50
     assert [each for each in remarks(backtest, result) if "held to its expiry" in each]
+
+
+def test_a_commodity_counts_from_the_open_of_its_own_session() -> None:
+    """On MCX the first quarter of an hour begins at 9:00, in a backtest as at a desk."""
+    gold = msgspec.structs.replace(FUTURE, segment=Segment.MCX_COMM, symbol="GOLD26JANFUT", expiry=date(2026, 1, 30))
+    start = midnight(date(2026, 1, 5)) + (9 * 60 + np.arange(90)) * MINUTE
+    prices = 20_000.0 + 5 * np.arange(90)
+    columns = dict.fromkeys(("open", "high", "low", "close"), prices)
+    given = BarArrays.from_columns(interval=MINUTE, start=start, end=start + MINUTE, volume=np.ones(90), **columns)
+    market = Market({gold.id: given}, Master(date(2026, 1, 1), (gold,)), Calendar())
+    bars = market.bars[gold.id]
+    bar = BarFields()
+    exprs = [opening_range_high(bar, 15), bar.at("1h").close]
+    opening, hour = evaluate(exprs, bars)
+    assert (int(np.isfinite(opening).argmax()), opening[14]) == (14, prices[14])
+    assert int(np.isfinite(hour).argmax()) == 59
+    plan = Plan(
+        id=StrategyId("ranges"),
+        strategy=Breaks(),
+        instruments=(gold.id,),
+        interval=MINUTE,
+        sizing=Sizing(SizeBy.LOTS, 1),
+    )
+    live = Run(plan, gold.id).live
+    fired = [bool(live.step(bar_at(gold.id, bars, at))[0]) for at in range(90)]
+    assert fired.index(True) == 15
+
+
+class Breaks(Strategy):
+    def signals(self, bar: BarFields) -> Signals:
+        return Signals(long=bar.close > opening_range_high(bar, 15))
+
+
+def test_every_segment_opens_when_the_calendar_says() -> None:
+    day = date(2026, 1, 5)
+    for segment in Segment:
+        opens, _ = Calendar().open_close(segment, day)
+        assert session_open(InstrumentId(f"{segment}:X")) == opens - midnight(day)

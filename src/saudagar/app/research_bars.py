@@ -12,7 +12,7 @@ from saudagar.backtest.data import Market, from_catalog
 from saudagar.exchange.synthetic import DEFAULT_DAY
 from saudagar.exchange.synthetic_past import past_columns
 from saudagar.exchange.universe import listing
-from saudagar.indicators import BarArrays
+from saudagar.indicators import BarArrays, session_open
 from saudagar.indicators.bars import resample
 from saudagar.market.ist import ist_day
 from saudagar.market.master import Master
@@ -109,7 +109,7 @@ def synthetic(seed: int, names: tuple[InstrumentId, ...], length: Nanos, span: S
                 hint="Say --from and --to before that.",
             )
         columns = {column: values[inside] for column, values in found.items()}
-        bars[name] = BarArrays.from_columns(interval=detail or length, **columns)
+        bars[name] = BarArrays.from_columns(interval=detail or length, session_open=session_open(name), **columns)
     instruments = Master(DEFAULT_DAY, tuple(listing(name).instrument for name in names))
     return _market(bars, length, instruments, calendar)
 

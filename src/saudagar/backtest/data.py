@@ -16,7 +16,7 @@ import numpy as np
 from saudagar.backtest.days import in_session
 from saudagar.backtest.detail import check_detail
 from saudagar.execution.ports import InstrumentLookup
-from saudagar.indicators import BarArrays
+from saudagar.indicators import BarArrays, session_open
 from saudagar.market.ist import ist
 from saudagar.market.sessions import Calendar
 from saudagar.model import InstrumentId, Nanos
@@ -68,6 +68,9 @@ class Market:
 
     def _in_hours(self, name: InstrumentId, given: BarArrays) -> BarArrays:
         _check_whole(name, given)
+        if given.session_open != session_open(name):
+            columns = {column: getattr(given, column) for column in ("start", "end", *_PRICES, "volume")}
+            given = BarArrays.from_columns(interval=given.interval, session_open=session_open(name), **columns)
         bars, held = in_session(given, self.instruments.get(name), self.calendar)
         if held.all():
             return bars
@@ -102,7 +105,7 @@ def from_catalog(catalog: Catalog, instrument: InstrumentId, interval: Nanos, sp
     """The catalog's bars of `[start, end)`, UTC ns."""
     columns = catalog.columns(instrument, interval, span)
     wanted: dict[str, Any] = {name: columns[name] for name in ("start", "end", *_PRICES, "volume")}
-    return BarArrays.from_columns(interval=interval, **wanted)
+    return BarArrays.from_columns(interval=interval, session_open=session_open(instrument), **wanted)
 
 
 def _check_whole(name: InstrumentId, bars: BarArrays) -> None:

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from saudagar.engine.settings import Plan
-from saudagar.indicators import BarFields, Expr, Live, warm_up
+from saudagar.indicators import BarFields, Expr, Live, session_open, warm_up
 from saudagar.market.bars import BarBuilder
 from saudagar.market.sessions import Calendar
 from saudagar.model import (
@@ -80,7 +80,7 @@ class Run:
         self.names = [name for name, expr in named.items() if expr is not None]
         self.exprs = [expr for expr in named.values() if expr is not None]
         self._places = [self.names.index(name) if name in self.names else -1 for name in named]
-        self.live = Live(self.exprs)
+        self.live = Live(self.exprs, session_open=session_open(instrument))
         self._fixed = None if plan.exits.needs_atr else plan.exits.protection()
 
     def step(self, bar: Bar, standing: Callable[[PositionId], Standing]) -> Intent | None:

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from saudagar.model import MINUTE, SECOND, Bar, Nanos
+from saudagar.model import MINUTE, SECOND, Bar, InstrumentId, Nanos
 from saudagar.model.errors import ConfigError, DataError
 
 Floats = NDArray[np.float64]
@@ -27,10 +27,18 @@ IST: Nanos = 5 * HOUR + 30 * MINUTE
 """India is this far ahead of UTC, all year."""
 
 SESSION_OPEN: Nanos = 9 * HOUR + 15 * MINUTE
-"""When continuous trading opens on NSE and BSE, since midnight IST. MCX opens at 9 hours."""
+"""When continuous trading opens on NSE and BSE, since midnight IST."""
+
+_MCX_OPEN: Nanos = 9 * HOUR
 
 LIMIT = 2**40
 """Prices (paise) and volumes (units) of one bar must be below this; float64 holds all such whole numbers."""
+
+
+def session_open(instrument: InstrumentId) -> Nanos:
+    """When continuous trading usually opens where `instrument` trades, since midnight IST."""
+    return _MCX_OPEN if instrument.startswith("MCX_") else SESSION_OPEN
+
 
 _UNITS: dict[str, Nanos] = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _INTERVAL = re.compile(r"([1-9]\d{0,5})([smhd])")
