@@ -84,6 +84,7 @@ BAD = {
     "2026-11-20,2,1,1,1,1": "contradict",
     "2026-11-20,0,0,0,0,1": "contradict",
     "2026-11-20,1,1,1,1,-1": "a negative volume",
+    "2026-11-20,1,1,1,1,1.5": "no whole number",
     "2026-11-20,1,1,1": "not a number",
     "tomorrow,1,1,1,1,1": "'tomorrow' is no time",
     "12,1,1,1,1,1": "'12' is no time",

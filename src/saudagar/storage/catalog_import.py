@@ -79,9 +79,12 @@ def _bar(row: Mapping[str, str], instrument: InstrumentId, interval: Nanos, shap
     start = moment(row["time"], shape.day)
     start -= start % SECOND
     opened, high, low, close = (paise(row[field], shape.scale) for field in ("open", "high", "low", "close"))
-    volume = int(number(row["volume"]))
+    units = number(row["volume"])
+    volume = int(units)
     if not 0 < low <= min(opened, close) <= max(opened, close) <= high:
         raise ValueError("open, high, low and close contradict each other")
     if volume < 0:
         raise ValueError("a negative volume")
+    if volume != units:
+        raise ValueError("a volume that is no whole number")
     return Bar(instrument, interval, start, start + interval, opened, high, low, close, volume)
