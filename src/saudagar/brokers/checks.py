@@ -13,7 +13,17 @@ from datetime import date
 from typing import Any, NoReturn
 
 from saudagar.brokers.fields import units_per_lot
-from saudagar.model import Conversion, Instrument, InstrumentKind, OrderTerms, Paise, Product, Segment
+from saudagar.model import (
+    Conversion,
+    Exchange,
+    Instrument,
+    InstrumentKind,
+    OrderTerms,
+    OrderType,
+    Paise,
+    Product,
+    Segment,
+)
 from saudagar.model.errors import DataError, Unsupported
 
 PRODUCTS_OF: dict[InstrumentKind, frozenset[Product]] = {
@@ -57,6 +67,20 @@ def positive(value: Any, what: str) -> int:
     if number <= 0:
         raise DataError(f"{what} must be a whole number above 0, got {value!r}.")
     return number
+
+
+def taken_there(instrument: Instrument, kind: OrderType) -> None:
+    """Refuse a stop at the market where the exchange has none: a stop that is refused leaves its position bare.
+
+    NSE took SL-M away for options on 2021-09-27, BSE everywhere on 2023-10-09 (exchange circulars, as told by Upstox
+    and Zerodha). Raises `Unsupported`.
+    """
+    bare = instrument.kind is InstrumentKind.OPTION or instrument.segment.exchange is Exchange.BSE
+    if kind is OrderType.SL_M and bare and instrument.segment is not Segment.MCX_COMM:
+        raise Unsupported(
+            f"{instrument.segment.exchange} has no SL-M orders for {instrument.id}.",
+            hint="Use an SL order, with a limit beyond its trigger.",
+        )
 
 
 def terms_of(terms: OrderTerms) -> tuple[int, Paise, Paise]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from saudagar.exchange.book import Book
 from saudagar.exchange.core_orders import Refusal
 from saudagar.model import (
+    Exchange,
     Instrument,
     InstrumentKind,
     OrderTerms,
@@ -55,6 +56,8 @@ def check_terms(instrument: Instrument, side: Side, terms: OrderTerms, product: 
     _check_quantity(instrument, terms.quantity)
     if terms.order_type.has_trigger and validity is Validity.IOC:
         raise Refusal("order", "a stop order cannot be IOC.")
+    if terms.order_type is OrderType.SL_M and not _stops_at_market(instrument):
+        raise Refusal("price", f"{instrument.id}: SL-M orders are not allowed; use SL with a limit.")
     if terms.order_type.has_price:
         _check_price(instrument, "price", terms.price)
     if terms.order_type.has_trigger:
@@ -153,6 +156,13 @@ def automatic_protection(instrument: Instrument, reference: Paise) -> int:
         if reference < below:
             return ppm
     return _OPTION_PROTECTION_ABOVE if option else _PROTECTION_ABOVE
+
+
+def _stops_at_market(instrument: Instrument) -> bool:
+    """NSE took SL-M away for options on 2021-09-27, BSE everywhere on 2023-10-09."""
+    if instrument.segment.exchange is Exchange.NSE:
+        return instrument.kind is not InstrumentKind.OPTION
+    return instrument.segment.exchange is not Exchange.BSE
 
 
 def _check_quantity(instrument: Instrument, quantity: int) -> None:

@@ -62,7 +62,8 @@ def margin(new: NewOrder, lookup: InstrumentLookup) -> dict[str, Any]:
 
 
 def terms(instrument: Instrument, asked: OrderTerms) -> tuple[int, float, float]:
-    """Quantity (lots on MCX), price and trigger price (rupees). Raises `DataError`."""
+    """Quantity (lots on MCX), price and trigger price (rupees). Raises `Unsupported` or `DataError`."""
+    checks.taken_there(instrument, asked.order_type)
     quantity, price, trigger = checks.terms_of(asked)
     return checks.in_lots(instrument, quantity), rupees(price), rupees(trigger)
 

@@ -22,6 +22,8 @@ from saudagar.model import (
     NewOrder,
     OrderTerms,
     Product,
+    Segment,
+    Validity,
 )
 from saudagar.model.errors import DataError, Unsupported
 
@@ -39,6 +41,8 @@ def order(new: NewOrder, lookup: KiteLookup, protection: float) -> dict[str, Any
     exchange = exchange_of(instrument, new.product)
     if not _TAG.fullmatch(new.order_id):
         raise DataError(f"order id {new.order_id!r} is not 1 to 20 of A-Z, a-z and 0-9.")
+    if new.validity is Validity.IOC and instrument.segment is Segment.MCX_COMM:
+        raise Unsupported("Kite takes no IOC orders of programs on MCX.")  # kite.trade/forum 15912
     return terms(instrument, new.terms, protection) | {
         "variety": words.AMO if new.after_market else words.REGULAR,
         "exchange": exchange,
@@ -55,10 +59,11 @@ def terms(instrument: Instrument, asked: OrderTerms, protection: float) -> dict[
 
     Raises
     ------
-    DataError
+    Unsupported, DataError
     """
     quantity, price, trigger = checks.terms_of(asked)
     kind = asked.order_type
+    checks.taken_there(instrument, kind)
     return {
         "quantity": in_lots(instrument, quantity),
         "order_type": words.ORDER_TYPE[kind],

@@ -247,6 +247,7 @@ class UpstoxBroker(OrderDesk[InstrumentLookup]):
     def _terms(self, instrument: Instrument, terms: OrderTerms) -> dict[str, Any]:
         """The changeable part as the SDK can send it."""
         kind = terms.order_type
+        checks.taken_there(instrument, kind)
         quantity, price, trigger = checks.terms_of(terms)
         fields: dict[str, Any] = {
             "quantity": checks.in_lots(instrument, quantity),
