@@ -224,6 +224,17 @@ def test_a_store_writes_what_it_was_told(tmp_path: Path) -> None:
         assert store.known(2) == {}
 
 
+def test_two_sweeps_share_a_file(tmp_path: Path) -> None:
+    """Neither holds it between two of its own results."""
+    outcome = Outcome(trades=2, wins=1, gross=9, costs=7, daily=np.array([1, 2]))
+    with Store(tmp_path / "a.db", "s") as first, Store(tmp_path / "a.db", "s") as second:
+        for run in ("a", "b", "c"):
+            first.add({run: ({"n": 1}, outcome)})
+        second.add({"d": ({"n": 1}, outcome)})
+    with Store(tmp_path / "a.db", "s") as store:
+        assert sorted(store.known(2)) == ["a", "b", "c", "d"]
+
+
 def test_progress_counts_and_expects(tmp_path: Path) -> None:
     seen: list[Progress] = []
     sweep(study(), {"fast": [2]}, store=tmp_path / "a.db")

@@ -9,8 +9,10 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -43,7 +45,8 @@ class Store:
     def __init__(self, path: Path, data: str) -> None:
         self._path = path
         self._data = data
-        self._committed = time.monotonic()
+        self._written = -inf
+        self._rows: list[tuple[Any, ...]] = []  # a transaction left open would keep another sweep out of the file
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path)
@@ -56,8 +59,10 @@ class Store:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._db.commit()
-        self._db.close()
+        try:
+            self._write()
+        finally:
+            self._db.close()
 
     def known(self, days: int) -> dict[str, Outcome]:
         """The outcomes on these bars by run; rows that do not hold `days` days are left out."""
@@ -69,7 +74,7 @@ class Store:
 
     def add(self, found: Mapping[str, tuple[Params, Outcome]]) -> None:
         """Keep the outcomes of runs; on disk within half a second of more work."""
-        rows = [
+        self._rows += [
             (
                 *(self._data, run, msgspec.json.encode(params).decode()),
                 *each.trades_and_money,
@@ -77,13 +82,19 @@ class Store:
             )
             for run, (params, each) in found.items()
         ]
+        if time.monotonic() - self._written > _PAUSE:
+            self._write()
+
+    def _write(self) -> None:
+        if not self._rows:
+            return
         try:
-            self._db.executemany(_INSERT, rows)
-            if time.monotonic() - self._committed > _PAUSE:
-                self._db.commit()
-                self._committed = time.monotonic()
+            with self._db:
+                self._db.executemany(_INSERT, self._rows)
         except sqlite3.Error as error:
             raise self._unusable(error) from None
+        self._rows.clear()
+        self._written = time.monotonic()
 
     def _unusable(self, error: Exception) -> DataError:
         return DataError(
