@@ -1,4 +1,5 @@
-"""For every test: how hypothesis searches, where compiled kernels are kept, and the mark `unmeasured`.
+"""For every test: how hypothesis searches, where compiled kernels are kept, how seldom garbage is collected, and the
+mark `unmeasured`.
 
 A test that is marked so runs without coverage, it and every process it starts. Measuring makes Python two to three
 times as slow, and a test that runs the same lines a million times shows nothing that a quick one does not.
@@ -6,6 +7,7 @@ times as slow, and a test that runs the same lines a million times shows nothing
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Generator, Iterator
@@ -25,6 +27,7 @@ settings.load_profile("tests")
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("SAUDAGAR_CACHE", str(KERNELS))  # a kernel takes seconds to make: once for all processes
+    gc.set_threshold(50_000, 20, 100)  # to look over what thousands of tests have loaded took a sixth of the time
     config.addinivalue_line("markers", "unmeasured: without coverage, for its many repetitions; others show its lines")
 
 

@@ -336,9 +336,9 @@ def saudagar() -> Path:
     return SAUDAGAR
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def forge() -> Iterator[Forge]:
-    """Starts desks quickly: ``day.desk(forge.start)``."""
+    """Starts desks quickly: ``day.desk(forge.start)``; what it has loaded serves a whole module."""
     forge = Forge()
     yield forge
     forge.close()

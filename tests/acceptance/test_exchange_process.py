@@ -353,6 +353,7 @@ def test_a_recorded_day_goes_out_as_found(tmp_path: Path) -> None:
     assert [ts - opening for ts, _, _ in seen] == [-2, -1, 0, 2000]  # only a step's last frame has the step's time
 
 
+@pytest.mark.unmeasured
 def test_the_four_real_files_are_served() -> None:
     files = sorted(str(path) for path in TICKS.glob("*.csv.gz"))
     if not files:

@@ -175,6 +175,7 @@ def test_a_token_that_is_refused_is_not_tried_again():
     assert len(tries) == 1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("status", [400, 429, 500, 503])
 def test_a_door_that_is_shut_for_another_reason_is_tried_again(status):
     tries = []

@@ -21,6 +21,8 @@ from saudagar.market.ist import DAY
 from saudagar.model import MINUTE, ClientOrderId, Order, OrderStatus, OrderTerms, OrderType, Side
 from saudagar.model.errors import AuthError, RejectedByBroker
 
+pytestmark = pytest.mark.unmeasured
+
 OPENED = 1_795_060_200_000_000_000  # Thursday 19 November 2026, 09:20 IST
 
 

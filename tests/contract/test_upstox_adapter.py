@@ -123,6 +123,7 @@ def test_bad_frames_and_rows_are_counted_and_the_stream_lives_on():
     assert len(connections) == 1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("how", ["abort", "close 1000", "close 1011"])
 def test_a_lost_feed_comes_back_more_often_than_the_sdk_would_try_and_with_the_same_set(how):
     asked = []

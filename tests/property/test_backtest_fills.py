@@ -56,6 +56,7 @@ def sized(backtest: Backtest) -> Backtest:
     )
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", RULES)
 def test_leaving_bars_out_changes_no_trade(name: str) -> None:
     trips = 0

@@ -160,6 +160,7 @@ def test_files_that_do_not_belong_together(write):
         RecordedDay([write("WIPRO.csv", row.format(day=17))])
 
 
+@pytest.mark.unmeasured
 @pytest.mark.skipif(not REAL.is_dir(), reason="the recorded tick files (../shared/fixtures/prices/ticks) are not here")
 def test_the_real_files():
     files = sorted(REAL.glob("*.csv.gz"))

@@ -376,6 +376,7 @@ RECORDED = [
 ]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.skipif(not TICKS.is_dir(), reason="the recorded ticks are not beside the repository")
 @pytest.mark.parametrize(("name", "instrument"), RECORDED)
 def test_a_recorded_day(name: str, instrument: Instrument) -> None:

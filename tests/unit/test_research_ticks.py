@@ -112,6 +112,7 @@ STRATEGIES = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_same_trades_as_from_the_files(stocked: Desk, files: Path, strategy: str) -> None:
     asked = Asked(strategy=strategy, instruments="NSE:RELIANCE,NSE:TCS", value="50000", **STRATEGIES[strategy])
@@ -120,6 +121,7 @@ def test_the_same_trades_as_from_the_files(stocked: Desk, files: Path, strategy:
     assert of_files[-1] > 5
 
 
+@pytest.mark.unmeasured
 @pytest.mark.skipif(not REAL.is_dir(), reason="the recorded tick files (../shared/fixtures/prices/ticks) are not here")
 def test_the_same_trades_as_from_real_files(desk: Desk) -> None:
     real = sorted(REAL.glob("*.csv.gz"))
@@ -261,6 +263,7 @@ def test_what_is_no_share_of_the_exchange_needs_the_master(stocked: Desk, files:
     assert set((result.quantity % 65).tolist()) == {0}
 
 
+@pytest.mark.unmeasured
 def test_the_notebook_takes_the_same(stocked: Desk, files: Path) -> None:
     options: dict[str, Any] = {"params": {"fast": 3}, "value": 50_000, "ticks": True}
     stored = sd.backtest("ema_cross", "NSE:RELIANCE,NSE:TCS", **options)

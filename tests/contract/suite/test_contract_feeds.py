@@ -96,6 +96,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return chosen
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", WIRED)
 def test_two_thousand_instruments_are_all_back_at_the_first_try_after_each_drop(name, waits):
     """Four of the five seconds that a drop may take are left to the machine; the soak holds them to the clock."""

@@ -22,6 +22,8 @@ from saudagar.exchange.faults import Fault, FaultKind, FaultPlan
 from saudagar.model import SECOND, NewOrder, Order, Purpose, Side
 from saudagar.model.errors import RateLimited
 
+pytestmark = pytest.mark.unmeasured
+
 LIMITS = {"dhan": dhan.LIMITS, "upstox": upstox.LIMITS, "kite": kite.LIMITS}
 STORM, AFTER = 300, 30  # seconds
 ENTRIES = 6  # asked for in each of them
