@@ -201,7 +201,7 @@ def test_fetch_list_check_export(desk: Desk, monkeypatch: pytest.MonkeyPatch) ->
     ]
     assert past.stopped
     assert len(past.asked) == 2
-    assert "NSE_EQ:SBIN 1d: 5 bars, 2026-01-05T00:00:00+05:30 …" in desk.fetch(*arguments[:-1])
+    assert "NSE_EQ:SBIN 1d: 5 bars, 2026-01-05 … 2026-01-09" in desk.fetch(*arguments[:-1])
     assert len(past.asked) == 2, "all was there"
     assert desk("list").count("5 bars") == 2
     listed = [json.loads(line) for line in desk("list", "--json").splitlines()]

@@ -20,6 +20,7 @@ from saudagar.app.config import DeskConfig, parse
 from saudagar.app.desk import JOURNAL
 from saudagar.app.doctor_broker import address_of, standing_of, streams_of
 from saudagar.app.doctor_machine import Verdict
+from saudagar.app.simulated import Simulated
 from saudagar.brokers.login import Standing
 from saudagar.engine.clock import wall_clock
 from saudagar.execution.ports import LinkState
@@ -122,6 +123,12 @@ def test_address_by_a_service_that_the_user_named(
     assert told(elsewhere).startswith("FAIL 203.0.113.9 is not registered; 203.0.113.7, 203.0.113.8 is")
     for odd in (f"{mirror}%3Chtml%3E", "http://127.0.0.1:9/"):
         assert "gave no address" in told(address_of(room(config, ip_url=odd), "dhan"))
+
+
+def test_the_simulated_exchange_asks_for_no_address(config: DeskConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    door(monkeypatch, addresses=())
+    finding = address_of(room(config, simulated=Simulated("1,2,3")), "dhan")
+    assert told(finding) == "OK none is registered, and the simulated exchange asks for none"
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,9 @@ def list_(directory: _Directory = _DIRECTORY, as_json: _Json = False) -> None:
 
 @app.command()
 def show(symbol: _Symbol, directory: _Directory = _DIRECTORY, as_json: _Json = False) -> None:
-    """What the catalog holds of one instrument: its bars, and each day of its ticks with the dirty rows by kind.
+    """What the catalog holds of one instrument.
+
+    Its bars, and each day of its ticks with the dirty rows by kind.
 
     Exit codes: 0; 3 there is nothing, or a file is damaged.
     """
@@ -118,7 +120,9 @@ def check(
     directory: _Directory = _DIRECTORY,
     as_json: _Json = False,
 ) -> None:
-    """Report missing days, holes in a session, bars outside of it, jumps that look like corporate actions; dirty ticks.
+    """Report missing days, holes, jumps and dirty ticks.
+
+    Holes in a session, bars outside of it, jumps that look like corporate actions.
 
     Exit codes: 0 nothing was found; 1 something was; 3 a file is damaged, or a symbol is not there.
     """
@@ -154,7 +158,9 @@ def export(
     last: _To = None,
     directory: _Directory = _DIRECTORY,
 ) -> None:
-    """Write one series for other programs: bars with times in +05:30, or with -i ticks a file of ticks; rupees.
+    """Write one series for other programs.
+
+    Bars with times in +05:30, or with -i ticks a file of ticks; rupees.
 
     Exit codes: 0; 3 there is nothing, or the file cannot be written.
     """

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from saudagar.model import group_digits
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -74,21 +76,23 @@ def entry_text(row: dict[str, Any]) -> str:
     """One line."""
     if "rows" in row:
         kinds = f" ({dirt_words(row['dirt'])})" if row["dirt"] else ""
-        return f"{row['instrument']:<32} {row['rows']:>14} ticks {_ticks_when(row)}{kinds}  {', '.join(row['sources'])}"
-    when = f"{row['from']} … {row['to']}" if row["bars"] else "asked for, nothing traded"
-    return f"{row['instrument']:<32} {row['interval']:>4} {row['bars']:>9} bars  {when}  {', '.join(row['sources'])}"
+        rows = group_digits(row["rows"])
+        return f"{row['instrument']:<32} {rows:>14} ticks {_ticks_when(row)}{kinds}  {', '.join(row['sources'])}"
+    when = _bars_when(row) if row["bars"] else "asked for, nothing traded"
+    bars = group_digits(row["bars"])
+    return f"{row['instrument']:<32} {row['interval']:>4} {bars:>9} bars  {when}  {', '.join(row['sources'])}"
 
 
 def series_text(row: dict[str, Any]) -> str:
     """What there is, and a line for each finding."""
     if "rows" in row:
-        lines = [f"{row['instrument']}: {row['rows']} ticks, {_ticks_when(row)}"]
+        lines = [f"{row['instrument']}: {group_digits(row['rows'])} ticks, {_ticks_when(row)}"]
     else:
-        when = f", {row['from']} … {row['to']}" if row["bars"] else ""
-        lines = [f"{row['instrument']} {row['interval']}: {row['bars']} bars{when}"]
+        when = f", {_bars_when(row)}" if row["bars"] else ""
+        lines = [f"{row['instrument']} {row['interval']}: {group_digits(row['bars'])} bars{when}"]
     lines += [f"  not fetched: {trouble}" for trouble in row.get("troubles", ())]
     if row.get("left_out"):
-        lines.append(f"  {row['left_out']} bad rows left out")
+        lines.append(f"  {group_digits(row['left_out'])} bad rows left out")
     findings = row["findings"]
     lines += [f"  {found['kind']}: {_when(found)}: {found['detail']}" for found in findings[:_SHOWN]]
     if len(findings) > _SHOWN:
@@ -96,14 +100,21 @@ def series_text(row: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _bars_when(row: dict[str, Any]) -> str:
+    """First and last bar's start in India; of bars of whole days, their days."""
+    style = "%Y-%m-%d" if row["interval"].endswith("d") else "%Y-%m-%d %H:%M"
+    first, last = (datetime.fromisoformat(row[key]).strftime(style) for key in ("from", "to"))
+    return f"{first} … {last}"
+
+
 def _ticks_when(row: dict[str, Any]) -> str:
     when = row["from"] if row["days"] == 1 else f"{row['from']} … {row['to']} ({row['days']} days)"
-    return f"{when}, {sum(row['dirt'].values())} dirty"
+    return f"{when}, {group_digits(sum(row['dirt'].values()))} dirty"
 
 
 def dirt_words(dirt: dict[str, int]) -> str:
     """``1970: 3007, late: 106``."""
-    return ", ".join(f"{kind}: {count}" for kind, count in dirt.items())
+    return ", ".join(f"{kind}: {group_digits(count)}" for kind, count in dirt.items())
 
 
 def _when(found: dict[str, Any]) -> str:

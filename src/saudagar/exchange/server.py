@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"--json-config: {error}", file=sys.stderr)  # noqa: T201
         return 2
     except SaudagarError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
     except KeyboardInterrupt:
         return 130
