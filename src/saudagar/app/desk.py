@@ -36,9 +36,10 @@ from saudagar.execution.ports import LinkState
 from saudagar.market.ist import midnight
 from saudagar.market.sessions import Calendar
 from saudagar.model import DayEnded, Instrument, Nanos, OrderStatus
-from saudagar.model.errors import AuthError, ConfigError
+from saudagar.model.errors import AuthError, ConfigError, JournalError, JournalInUse
 from saudagar.model.events import Event
 from saudagar.storage.journal import SqliteJournal
+from saudagar.storage.journal_file import Lock
 
 JOURNAL = "journal.db"
 _TRADING_DAY = timedelta(hours=6, minutes=15)
@@ -235,7 +236,18 @@ class Desk:
 
 
 def _set_aside(journal: Path) -> None:
-    """A market that begins anew needs a journal that does; the former one is kept until the next time."""
+    """A market that begins anew needs a journal that does; the former one is kept until the next time.
+
+    Raises `JournalInUse` while another desk writes it: that desk could no longer be halted.
+    """
+    if not journal.exists():
+        return
+    try:
+        Lock(journal).release()
+    except JournalInUse:
+        raise
+    except JournalError:  # damaged: set aside like any other
+        pass
     for path in journal.parent.glob(f"{journal.name}*"):
         path.replace(journal.parent / path.name.replace(journal.stem, f"{journal.stem}-before", 1))
 
