@@ -176,6 +176,7 @@ def commands(group: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ..
             yield (*before, name)
 
 
+@pytest.mark.unmeasured
 def test_every_command_explains_itself(saudagar: Run) -> None:
     """What it does, its exit codes, and every option in at least two words."""
     cli._mount()
@@ -448,7 +449,9 @@ def test_ctrl_c_ends_a_demo_in_order(process: Callable[..., Any], tmp_path: Path
 
 
 def test_a_stopped_desk_takes_the_switch_too(saudagar: Run, tmp_path: Path) -> None:
-    saudagar("demo", "--in-process", "--symbols", "1", "--directory", "desk")
+    file = desk_file(tmp_path)
+    file.write_text(file.read_text().replace("symbols = 3", 'symbols = 3\nend = "09:20"'))
+    assert saudagar("run", str(file)).code == 0
     for command, state in (("halt", "HALTED"), ("reduce", "REDUCING"), ("resume", "ACTIVE")):
         assert saudagar("desk", command, "-d", "desk").out.startswith(f"{state} (no desk runs")
         assert json.loads(saudagar("desk", "status", "-d", "desk", "--json").out)["trading"] == state
