@@ -42,7 +42,6 @@ class RawStreamer(upstox_client.MarketDataStreamerV3):  # type: ignore[misc]  # 
 
     def handle_message(self, ws: Any, message: bytes | str) -> None:
         received = time.monotonic_ns()
-        self._outlet.send(Kind.ALIVE)  # a sleeping desk takes as long to wake as a frame to decode: both at once
         batch = self._screen.batch(message, received)
         if batch is not None:
             self._outlet.send(Kind.DATA, encode(batch))
