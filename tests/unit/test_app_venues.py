@@ -131,6 +131,8 @@ def test_paper_fills_before_the_desk_sees_the_price(config: Callable[..., DeskCo
         feed.on_frame(frame)
         assert desk._core.last(reliance.id) == frame.ticks[0]
         assert put[-1] is frame
+        feed.on_frame(TickFrame(now[0] + 61 * SECOND, frame.ticks, 0))
+        assert put[-1] is frame
         trading = asyncio.create_task(desk.trade(runner))
         await asyncio.sleep(0)
         assert put[-1] == TimeAdvanced(now[0])
@@ -142,4 +144,4 @@ def test_paper_fills_before_the_desk_sees_the_price(config: Callable[..., DeskCo
 
     asyncio.run(day())
     assert desk.links["feed"] is LinkState.UP
-    assert desk.refusals() == {"bad price": 2}
+    assert desk.refusals() == {"bad price": 2, "frame from the future": 1}

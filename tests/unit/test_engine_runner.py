@@ -33,7 +33,6 @@ from saudagar.model import (
 from saudagar.model import events as ev
 from saudagar.model.errors import (
     AuthError,
-    InvariantError,
     JournalError,
     OutcomeUnknown,
     RateLimited,
@@ -317,11 +316,23 @@ def test_a_full_disk_stops_the_desk_before_the_wire():
     assert "submit" not in bench.broker.calls
 
 
-def test_what_breaks_in_a_read_ends_the_run_with_its_own_words():
+def test_what_breaks_in_a_read_is_told_and_the_desk_goes_on():
     bench = Bench()
-    bench.broker.script["positions"] = [InvariantError("a parser of ours is wrong")]
-    with pytest.raises(InvariantError, match="a parser of ours"):
-        bench.run(bench.frame())
+    bench.broker.script["positions"] = [KeyError("netQty")]
+    bench.run(bench.frame(), WANT, bench.frame(7))  # a book that does not come is waited for, but not for ever
+    assert any("reconciliation is down: KeyError: 'netQty'" in alert.message for alert in bench.engine.state.alerts)
+    assert "submit" in bench.broker.calls
+
+
+def test_what_breaks_in_a_question_about_an_order_is_told():
+    bench = Bench()
+    bench.broker.script |= {"submit": [OutcomeUnknown("time-out")], "find": [TypeError("no row")]}
+    bench.broker.script["trades"] = [TypeError("no trade")]
+    bench.run(bench.frame(), WANT, fill("TEST26112000001"))
+    told = [alert.message for alert in bench.engine.state.alerts]
+    assert "look-up is down: TypeError: no row" in told
+    assert "trades is down: TypeError: no trade" in told
+    assert bench.order().status is OrderStatus.UNKNOWN
 
 
 def test_a_large_frame_is_taken_in_parts_and_links_are_told():

@@ -32,11 +32,11 @@ from saudagar.engine.clock import wall_clock
 from saudagar.engine.engine import Engine
 from saudagar.engine.runner import Runner
 from saudagar.engine.state import State
-from saudagar.execution.ports import LinkState
+from saudagar.execution.ports import InstrumentLookup, LinkState
 from saudagar.market.ist import midnight
 from saudagar.market.sessions import Calendar
 from saudagar.model import DayEnded, Instrument, Nanos, OrderStatus
-from saudagar.model.errors import AuthError, ConfigError, JournalError, JournalInUse
+from saudagar.model.errors import AuthError, ConfigError, JournalError, JournalInUse, UnknownInstrument
 from saudagar.model.events import Event
 from saudagar.storage.journal import SqliteJournal
 from saudagar.storage.journal_file import Lock
@@ -109,7 +109,7 @@ class Desk:
         settings = settings_of(self._config, venue.resolve, venue.day, venue.calendar)
         state = State.replay(entry.event for entry in journal.entries())
         charges, costs = costs_of(self._config, venue.instruments.get, state.orders)
-        watched = venue.watched()
+        watched = [*venue.watched(), *_held(state, venue.instruments)]
         engine = Engine(settings, venue.instruments, venue.calendar, state, costs, [each.id for each in watched])
         runner = Runner(engine, journal, venue.broker, on_events=self._note, on_frame=self._on_frame)
         now = await venue.now()
@@ -250,6 +250,16 @@ def _set_aside(journal: Path) -> None:
         pass
     for path in journal.parent.glob(f"{journal.name}*"):
         path.replace(journal.parent / path.name.replace(journal.stem, f"{journal.stem}-before", 1))
+
+
+def _held(state: State, instruments: InstrumentLookup) -> list[Instrument]:
+    """What a journal still holds or has orders for, also where no strategy of today's file trades it."""
+    names = [p.instrument for p in state.positions.values() if p.quantity or p.target or state.working.get(p.id)]
+    found = []
+    for name in dict.fromkeys(names):
+        with suppress(UnknownInstrument):  # the engine tells
+            found.append(instruments.get(name))
+    return found
 
 
 def _rows(state: State, engine: Engine) -> list[PositionRow]:

@@ -44,7 +44,7 @@ def sized(c: Any, s: Any, sign: int, price: int) -> int:
         for kind in (0, 2):
             if c[at.HAS + kind]:
                 distance = min(distance, price * c[at.PPM + kind] // _PPM + s[at.WISHED + kind])
-        units = amount // distance if 0 < distance < at.FAR else 0
+        units = amount // max(distance, c[at.TICK]) if 0 < distance < at.FAR else 0
     elif c[at.SIZE_BY] == at.BY_VALUE:
         units = amount // price
     elif c[at.SIZE_BY] == at.BY_LOTS:

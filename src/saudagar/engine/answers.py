@@ -236,8 +236,8 @@ class Answers:
         """After a restart: whatever was under way is in doubt and is looked up."""
         core = self._core
         working = [order for order in core.state.orders.values() if order.working]
-        if working or any(position.quantity for position in core.state.positions.values()):
-            self._desk.wait_for_book()
+        if core.settings.reconcile or working or any(position.quantity for position in core.state.positions.values()):
+            self._desk.wait_for_book()  # it also tells which order ids are taken, where this journal is a new one
         for order in working:
             if core.day is not None and ist_day(order.submitted) < core.day:
                 core.emit(

@@ -66,6 +66,7 @@ class Core:
         self.blocked: dict[str, str] = {}  # by link: why nothing new may be opened, e.g. a refused token
         self.broker_holds: dict[InstrumentId, int] = {}  # signed units, where the broker's book differs from ours
         self.touched: dict[PositionId, None] = {}  # to be steered at the end of this step, in order
+        self.strange: set[InstrumentId] = set()  # held or wanted, and not in today's master: nothing can be done there
         self._deadlines: list[tuple[Nanos, int, Callable[[], None]]] = []
         self._counter = 0
 
@@ -93,7 +94,7 @@ class Core:
             line.opens, line.closes = self.calendar.window(line.instrument, self.now) or (0, 0)
         return line.closes > 0
 
-    def set_target(self, position: Position, quantity: int, reason: str, source: Source) -> None:
+    def set_target(self, position: Position, quantity: int, reason: str, source: Source, key: str = "") -> None:
         """Change only where `position` should be; plan and price of the decision stay."""
         self.emit(
             ev.TargetSet(
@@ -104,6 +105,7 @@ class Core:
                 source=source,
                 protection=position.protection,
                 reference=position.reference,
+                key=key,
             )
         )
         self.touch(position.id)

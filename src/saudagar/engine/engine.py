@@ -43,6 +43,7 @@ from saudagar.model import (
     ModifyAccepted,
     Nanos,
     OrderReport,
+    OrderStatus,
     Paise,
     PositionId,
     RequestFailed,
@@ -54,6 +55,7 @@ from saudagar.model import (
     TradingState,
 )
 from saudagar.model import events as ev
+from saudagar.model.errors import UnknownInstrument
 from saudagar.portfolio import Trade
 
 Inbound: TypeAlias = TickFrame | OrderReport | Intent | Command
@@ -190,10 +192,25 @@ class Engine:
         core.span = (midnight(day), midnight(day) + DAY)
         if hours.square_off:
             core.later(at(day, hours.square_off), self._square_off)
+        self._look_over_positions(new_day=not resumed)
         self.watch.resume()
         self._answers.resume()
         self._compare_books()
         return self._finish()
+
+    def _look_over_positions(self, *, new_day: bool) -> None:
+        """What another day wanted and did not get is not opened today; what today's master does not know is told."""
+        core = self._core
+        for position in list(core.state.positions.values()):
+            held, target = position.quantity, position.target
+            if new_day and (abs(target) > abs(held) or target * held < 0):
+                core.set_target(position, held if target * held > 0 else 0, "its day is over", Source.SESSION)
+            try:
+                core.line(position.instrument)
+            except UnknownInstrument:
+                core.strange.add(position.instrument)
+                if held:
+                    core.alert("critical", f"{position.id} holds {held}, and today's master has no such instrument.")
 
     def process(self, event: Inbound) -> Step:
         """Take in one event. Raises `InvariantError` if saudagar itself is wrong; then stop."""
@@ -325,6 +342,10 @@ class Engine:
         for position in core.state.positions.values():
             if position.quantity and core.settings.hours.square_off:
                 core.alert("critical", f"{position.id} is still open with {position.quantity} at the day's end.")
+        for order in core.state.orders.values():
+            if order.status is OrderStatus.UNKNOWN:
+                name = f"order {order.id} {order.new.instrument}"
+                core.alert("critical", f"{name} is still UNKNOWN at the day's end: look at the broker's book.")
         if core.day is not None:
             core.emit(ev.DayClosed(ts=core.now, day=core.day))
         core.effects.append(TakeSnapshot())

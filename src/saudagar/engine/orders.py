@@ -104,6 +104,8 @@ class OrderDesk:
         if len(positions) > 1:
             positions.sort(key=self._turn)
         for position in positions:
+            if position.instrument in core.strange:
+                continue
             orders = state.working_orders(position.id)
             if orders or position.quantity != position.target or (position.quantity and position.stop):
                 self._steer(position, orders)

@@ -16,6 +16,7 @@ from saudagar.model import (
     AccountSnapshot,
     Funds,
     InstrumentId,
+    Nanos,
     OrderReport,
     OrderStatus,
     StrategyId,
@@ -36,7 +37,7 @@ class Reconciliation:
         self._watch = watch
         self._answers = answers
         self._orders = orders
-        self._suspects: dict[InstrumentId, tuple[int, int]] = {}
+        self._suspects: dict[InstrumentId, tuple[int, int, Nanos]] = {}  # ours, theirs, since when
         self._settling = 0  # ns in which a message may still be under way; none before the first comparison
 
     def snapshot(self, snapshot: AccountSnapshot) -> None:
@@ -68,7 +69,13 @@ class Reconciliation:
             return
         text = f"{report.side or ''} {report.instrument} {report.status.lower()}, sent by somebody else".strip()
         core.emit(
-            ev.ForeignOrderSeen(ts=core.now, broker_id=report.broker_id, instrument=report.instrument, message=text)
+            ev.ForeignOrderSeen(
+                ts=core.now,
+                broker_id=report.broker_id,
+                instrument=report.instrument,
+                message=text,
+                order_id=report.order_id,
+            )
         )
         core.alert("warning", f"order {report.broker_id}: {text}.")
 
@@ -105,10 +112,11 @@ class Reconciliation:
             if frozen.startswith(_MARK):
                 core.emit(ev.InstrumentFrozen(ts=core.now, instrument=instrument, frozen=False, reason="agree again"))
             return
-        seen_before = self._suspects.get(instrument) == (ours, theirs)
-        self._suspects[instrument] = (ours, theirs)
-        if not seen_before and not self._quiet(instrument):
-            return  # once may be a fill under way
+        suspect = self._suspects.get(instrument)
+        if suspect is None or suspect[:2] != (ours, theirs):
+            suspect = self._suspects[instrument] = (ours, theirs, core.now)
+        if core.now - suspect[2] < _QUIET and not self._quiet(instrument):
+            return  # may be a fill under way, however often the book is read meanwhile
         if core.settings.adopt and self._adopt(instrument, ours, theirs):
             return
         core.broker_holds[instrument] = theirs

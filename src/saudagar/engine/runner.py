@@ -263,8 +263,9 @@ class Runner:
     async def _find(self, order_id: ClientOrderId) -> None:
         try:
             report = await self._broker.find(order_id)
-        except BrokerError:
-            return  # still unknown; the engine asks again
+        except Exception as error:  # still unknown; the engine asks again
+            self._odd("look-up", error)
+            return
         self.put(LookUpMissed(self.engine.now, order_id) if report is None else report)
 
     async def _fetch_trades(self, report: OrderReport) -> None:
@@ -273,8 +274,9 @@ class Runner:
             order = msgspec.structs.replace(order, broker_id=report.broker_id)
         try:
             trades = await self._broker.trades_of(order)
-        except BrokerError:
-            return  # the next report of this order asks again; a snapshot comes every minute
+        except Exception as error:  # the next report of this order asks again; a snapshot comes every minute
+            self._odd("trades", error)
+            return
         self.put(msgspec.structs.replace(report, trades=trades))
 
     async def _snapshot(self) -> None:
@@ -283,10 +285,18 @@ class Runner:
         except BrokerError as error:
             self.on_link(LinkStatus(LinkState.DOWN, "reconciliation", error.message))
             return
+        except Exception as error:
+            self._odd("reconciliation", error)
+            return
         funds = None
-        with suppress(BrokerError):  # the books matter more than the money
+        with suppress(Exception):  # the books matter more than the money
             funds = await self._broker.funds()
         self.put(AccountSnapshot(ts=self.engine.now, reports=tuple(orders), positions=tuple(positions), funds=funds))
+
+    def _odd(self, read: str, error: Exception) -> None:
+        """An answer that made somebody's code stumble is told, and must not end a desk that holds positions."""
+        if not isinstance(error, BrokerError):
+            self.on_link(LinkStatus(LinkState.DOWN, read, f"{type(error).__name__}: {error}"))
 
 
 def _parts(frame: TickFrame) -> Iterable[TickFrame]:

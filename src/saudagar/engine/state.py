@@ -24,6 +24,7 @@ from saudagar.model import (
     Side,
     StrategyId,
     TradingState,
+    order_sequence,
 )
 from saudagar.model import events as ev
 from saudagar.model.errors import InvariantError
@@ -39,7 +40,7 @@ class State:
     def __init__(self) -> None:
         self.day: date | None = None
         self.desk = ""
-        self.sequence = 0  # orders ever submitted under this journal
+        self.sequence = 0  # of the last order id: orders ever submitted under this journal, or a higher one seen in use
         self.trading = TradingState.ACTIVE
         self.trading_reason = ""
         self.orders: dict[ClientOrderId, Order] = {}
@@ -211,6 +212,8 @@ class State:
 
     def _foreign_order_seen(self, event: ev.ForeignOrderSeen) -> None:
         self.foreign.add(event.broker_id)
+        if self.day is not None and event.order_id:
+            self.sequence = max(self.sequence, order_sequence(self.desk, self.day, event.order_id))
 
     def _position_adopted(self, event: ev.PositionAdopted) -> None:
         position = self._own(event.position)

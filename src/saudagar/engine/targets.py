@@ -54,11 +54,15 @@ class Targets:
         if direction is _FLAT or (plan is not None and plan.side is not _BOTH and not plan.side.allows(direction)):
             if target * (direction or -target) < 0:
                 self._aim(position, intent, 0)
+            else:
+                self._stay(position, intent)
             return
         if target * direction > 0 and intent.quantity is None and not intent.additional:
-            return  # already wanted: a repeated target is harmless
+            self._stay(position, intent)  # already wanted: a repeated target is harmless
+            return
         goal, denied = self._goal(position, intent, plan)
         if denied is None and goal == target:
+            self._stay(position, intent)
             return
         if denied is None and not (goal * target >= 0 and abs(goal) < abs(target)):
             denied = self._objection(position, intent, goal)
@@ -120,6 +124,11 @@ class Targets:
         terms = entry_terms(line.instrument, side, whole, line.last, core.settings.tactics)
         verdict = self._orders.verdict(position, _ENTRY, side, terms, held=position.quantity, working=0, whole=whole)
         return verdict if isinstance(verdict, Denied) else None
+
+    def _stay(self, position: Position, intent: Intent) -> None:
+        """Nothing to do, now. A key is used up all the same: said again later, it would open or close."""
+        if intent.key:
+            self._core.set_target(position, position.target, position.reason, intent.source, intent.key)
 
     def _aim(self, position: Position, intent: Intent, quantity: int) -> None:
         core, plan = self._core, intent.protection

@@ -69,7 +69,7 @@ class Watch:
         """Take up what the state holds, after a restart."""
         self._count_trades()
         for position in self._core.state.positions.values():
-            if position.quantity:
+            if position.quantity and position.instrument not in self._core.strange:
                 self.filled(position)
 
     def corridor(self, instrument: InstrumentId) -> tuple[Paise, Paise, Nanos]:
@@ -212,11 +212,13 @@ class Watch:
 
     def _check_day(self) -> None:
         core = self._core
-        if not self._limited or core.state.trading is not TradingState.ACTIVE:
+        if not self._limited or core.state.trading is TradingState.HALTED:
             return
         reason = day_limit(self.realised - self.charges + self._open, core.settings.limits)
         if not reason:
             return
+        if core.state.trading is not TradingState.ACTIVE and not any(p.target for p in core.state.positions.values()):
+            return  # paused, and everything is on its way out
         core.emit(ev.TradingStateChanged(ts=core.now, state=TradingState.REDUCING, reason=reason, source=Source.LIMIT))
         core.alert("critical", f"{reason}. Closing all positions; no entries until resumed.")
         for position in list(core.state.positions.values()):

@@ -68,6 +68,7 @@ from saudagar.model.ids import (
     PositionId,
     StrategyId,
     client_order_id,
+    order_sequence,
     position_id,
 )
 from saudagar.model.instrument import Instrument
@@ -155,6 +156,7 @@ __all__ = [
     "client_order_id",
     "group_digits",
     "inr",
+    "order_sequence",
     "position_id",
     "to_paise",
 ]

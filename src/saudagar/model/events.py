@@ -129,6 +129,7 @@ class ForeignOrderSeen(_Event, frozen=True):
     broker_id: BrokerOrderId
     instrument: InstrumentId
     message: str
+    order_id: ClientOrderId = ClientOrderId("")  # an id like ours: sent under another journal, and never used again
 
 
 class PositionAdopted(_Event, frozen=True):

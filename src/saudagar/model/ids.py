@@ -48,6 +48,14 @@ def client_order_id(desk: str, day: date, sequence: int) -> ClientOrderId:
     return ClientOrderId(f"{_order_prefix(desk, day, high)}{_DIGITS[low // 36]}{_DIGITS[low % 36]}")
 
 
+def order_sequence(desk: str, day: date, order_id: ClientOrderId) -> int:
+    """Which order of `day` has that id; 0 if it is none of `desk`'s ids of that day, or one no desk gets to."""
+    prefix, digits = order_id[:-5], order_id[-5:]
+    if prefix != f"{desk}{day:%y%m%d}" or digits[0] != "0" or not all(digit in _DIGITS for digit in digits):
+        return 0
+    return int(digits, 36)
+
+
 @lru_cache(maxsize=64)
 def _order_prefix(desk: str, day: date, high: int) -> str:
     digits = (_DIGITS[high // 36**2], _DIGITS[high // 36 % 36], _DIGITS[high % 36])

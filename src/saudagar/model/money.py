@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from math import isfinite
 from typing import TypeAlias
 
 from saudagar.model.errors import DataError
 
 Paise: TypeAlias = int
 """Prices, amounts and charges, in paise (₹1 = 100)."""
+
+
+_MOST = 10**16
+"""Rupees beyond all money there is; less of them, in paise, still fit the whole numbers of a journal."""
 
 
 def to_paise(rupees: str | int | float | Decimal) -> Paise:
@@ -21,14 +24,14 @@ def to_paise(rupees: str | int | float | Decimal) -> Paise:
         For NaN, an infinity, or text that is no number.
     """
     if isinstance(rupees, float):
-        if not isfinite(rupees):
+        if not abs(rupees) < _MOST:  # false for NaN as well
             raise DataError(f"a price must be a finite number, got {rupees!r}.")
         return round(rupees * 100)
     try:
         value = Decimal(rupees)
-        if not value.is_finite():
+        if not value.is_finite() or abs(value) >= _MOST:
             raise InvalidOperation
-    except InvalidOperation:
+    except (InvalidOperation, TypeError, ValueError):
         raise DataError(f"expected an amount in rupees such as 1234.50, got {rupees!r}.") from None
     return int((value * 100).to_integral_value(rounding=ROUND_HALF_UP))
 

@@ -28,6 +28,7 @@ from saudagar.model.errors import CalendarError, DataError
 from saudagar.storage.master import load_latest
 
 _BEAT = 0.25  # seconds between two tellings of the time
+_AHEAD: Nanos = 60 * SECOND  # no feed's clock is so far before ours: such a frame is garbled
 _AFTER_CLOSE: Nanos = 60 * SECOND  # how long the last reports are waited for
 
 
@@ -49,6 +50,7 @@ class LiveVenue:
         self.span: tuple[Nanos, Nanos] = (0, 1)
         self.links: dict[str, LinkState] = {"feed": LinkState.DOWN, "orders": LinkState.DOWN}
         self._paper: PaperBroker | None = None
+        self._early = 0  # frames from the future
 
     async def open(self) -> None:
         """Load the master and make the clients; nothing is connected yet.
@@ -118,6 +120,9 @@ class LiveVenue:
             runner.on_link(status)
 
         def on_frame(frame: TickFrame) -> None:
+            if frame.ts > self._clock() + _AHEAD:  # one such frame would take the desk to its square-off
+                self._early += 1
+                return
             if self._paper is not None:  # resting orders trade before the desk sees the prices
                 self._paper.on_market(max(frame.ts, self._core.now), frame.ticks)
             runner.put(frame)
@@ -139,7 +144,8 @@ class LiveVenue:
             tokens.cancel()
 
     def refusals(self) -> dict[str, int]:
-        return dict(self._feed.refusals) | getattr(self._broker, "refusals", {})
+        early = {"frame from the future": self._early} if self._early else {}
+        return dict(self._feed.refusals) | getattr(self._broker, "refusals", {}) | early
 
     async def close(self) -> None:
         for client in (getattr(self, "_feed", None), getattr(self, "_broker", None)):

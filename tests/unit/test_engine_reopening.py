@@ -1,0 +1,177 @@
+"""A desk that opens again: on another day, with another journal or master, or with the day half over."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from msgspec.structs import replace
+from tests.adversary import DAY, FUTURE, SBIN, SETTINGS, Lookup, World
+from tests.unit.test_engine_intents import A, ask, denied, target
+from tests.unit.test_engine_orders import QUIET, alerts, effects, held
+
+from saudagar.engine.engine import Engine, Step
+from saudagar.engine.state import State
+from saudagar.execution.effects import SubmitOrder
+from saudagar.market.ist import at
+from saudagar.market.sessions import Calendar
+from saudagar.model import (
+    MINUTE,
+    SECOND,
+    AccountSnapshot,
+    BrokerPosition,
+    ClientOrderId,
+    DayEnded,
+    Direction,
+    OrderStatus,
+    Product,
+    Protection,
+    StrategyId,
+    Tick,
+    TickFrame,
+    TradingState,
+    client_order_id,
+    order_sequence,
+)
+
+LONG, SHORT, FLAT = Direction.LONG, Direction.SHORT, Direction.FLAT
+MONDAY = date(2026, 11, 23)
+
+
+def reopened(world: World, *, lookup: Lookup | None = None) -> tuple[Engine, list[Step]]:
+    """Monday's engine on `world`'s journal, after a minute's ticks and an empty book."""
+    state = State.replay(world.events)
+    engine = Engine(QUIET, lookup or Lookup(SBIN, FUTURE), Calendar(), state, lambda _: 0, watched=(FUTURE.id,))
+    now = at(MONDAY, "09:20")
+    steps = [engine.start(MONDAY, now), engine.process(AccountSnapshot(ts=now, reports=(), positions=()))]
+    for n in range(1, 60):
+        ts = now + n * SECOND
+        ticks = [Tick(SBIN.id, ts, 80_000, n), Tick(FUTURE.id, ts, 2_400_000, n)]
+        steps.append(engine.process(TickFrame(ts, ticks)))
+    return engine, steps
+
+
+# -- another day ------------------------------------------------------------------------------------------------------
+
+
+def test_what_another_day_wanted_and_did_not_get_is_not_opened_today():
+    world = World(replace(QUIET, limits=replace(SETTINGS.limits, orders_per_second=1)))
+    ask(world, LONG)
+    ask(world, LONG, strategy=StrategyId("b"))  # waits for the next second, which the desk does not see
+    assert target(world, "b@NSE_EQ:SBIN") == 50
+    engine, steps = reopened(world)
+    assert {position.target for position in engine.state.positions.values()} == {0}
+    assert not [effect for step in steps for effect in step.effects if isinstance(effect, SubmitOrder)]
+
+
+def test_a_reversal_under_way_ends_flat_on_another_day():
+    world = World(QUIET)
+    held(world)
+    ask(world, SHORT)
+    engine, _ = reopened(world)
+    assert engine.state.positions[A].target == 0
+
+
+def test_an_instrument_that_todays_master_does_not_know_is_told_and_left_alone():
+    world = World(QUIET)
+    held(world)
+    engine, steps = reopened(world, lookup=Lookup(FUTURE))
+    told = [alert.message for alert in engine.state.alerts if alert.level == "critical"]
+    assert f"{A} holds 50, and today's master has no such instrument." in told
+    assert not [effect for step in steps for effect in step.effects if isinstance(effect, SubmitOrder)]
+
+
+def test_an_order_that_is_unknown_when_the_day_ends_is_told():
+    world = World(QUIET)
+    ask(world, LONG)
+    world.pending.pop(0)
+    world.carry("lost answer")
+    world.wire[:] = world.wire[1:]  # the stream's word of it is lost as well
+    world.hear(0)
+    (order,) = world.engine.state.orders.values()
+    assert order.status is OrderStatus.UNKNOWN
+    world.say(DayEnded(world.now + SECOND))
+    assert f"order {order.id} NSE_EQ:SBIN is still UNKNOWN at the day's end" in alerts(world, "critical")[-1]
+
+
+# -- another journal --------------------------------------------------------------------------------------------------
+
+
+def test_a_new_journal_never_uses_an_order_id_of_the_old_one_again():
+    former, world = World(), World()
+    held(former)
+    ask(former, FLAT)
+    former.trade()
+    world.book, world.sent = former.book, former.sent
+    ask(world, LONG)
+    assert not effects(world, SubmitOrder)  # first the broker's book: it tells which ids are taken
+    world.trade()
+    assert sorted(world.sent) == [client_order_id("TEST", DAY, n) for n in (1, 2, 3, 4)]
+    assert world.truth() == {A: 50}
+    world.kill()
+    assert world.engine.state.sequence == 4
+
+
+@pytest.mark.parametrize("number", [1, 35, 36, 1_679_615])
+def test_the_number_in_an_order_id_is_read_back(number):
+    order_id = client_order_id("TEST", DAY, number)
+    assert order_sequence("TEST", DAY, order_id) == number
+    assert order_sequence("OTHER", DAY, order_id) == order_sequence("TEST", MONDAY, order_id) == 0
+
+
+@pytest.mark.parametrize("text", ["", "1", "TEST261120", "TEST2611200000a", "TEST261120ZZZZZ", "TEST261120 0001"])
+def test_what_is_none_of_our_order_ids_has_no_number(text):
+    assert order_sequence("TEST", DAY, ClientOrderId(text)) == 0
+
+
+# -- the day half over ------------------------------------------------------------------------------------------------
+
+
+def test_a_paused_desk_still_heeds_the_loss_of_the_day():
+    world = World(replace(QUIET, limits=replace(SETTINGS.limits, day_loss=22_000)))
+    ask(world, LONG, protection=Protection())
+    world.trade()
+    world.switch(TradingState.REDUCING, flatten=False)
+    world.at(SBIN, 79_900)
+    assert "day loss limit" in world.engine.state.trading_reason
+    world.at(SBIN, 79_800)
+    assert len([text for text in alerts(world, "critical") if "day loss" in text]) == 1
+    world.trade()
+    assert world.truth() == {A: 0}
+
+
+def test_a_book_that_lags_is_not_believed_however_often_it_is_read():
+    world = World(replace(SETTINGS, adopt=True))
+    held(world)
+    world.wait(12)
+    world.talk()
+    ask(world, FLAT)
+    world.trade()
+    lagging = (BrokerPosition(instrument=SBIN.id, product=Product.INTRADAY, quantity=50),)
+    for _ in range(3):  # a stream that comes and goes asks for the book each time
+        world.say(AccountSnapshot(ts=world.now, reports=(), positions=lagging))
+    assert set(world.engine.state.positions) == {A}
+    assert not world.engine.state.frozen
+    for _ in range(2):
+        world.now += MINUTE
+        world.tick(0, 0)
+        world.say(AccountSnapshot(ts=world.now, reports=(), positions=lagging))
+    assert world.engine.state.positions["hand@NSE_EQ:SBIN"].quantity == 50
+
+
+def test_a_key_is_used_up_even_where_there_was_nothing_to_do():
+    world = World(QUIET)
+    ask(world, FLAT, None, key="out")  # nothing is held yet
+    ask(world, LONG, key="in")
+    ask(world, LONG, None, key="again")
+    ask(world, LONG, 50, key="once more")
+    world.trade()
+    ask(world, FLAT, None, key="out")
+    assert target(world) == 50
+    ask(world, FLAT, None)
+    world.trade()
+    for key in ("again", "once more"):
+        ask(world, LONG, key=key)
+    world.trade()
+    assert world.truth() == {A: 0}
+    assert denied(world) == {"duplicate": 3}
