@@ -137,6 +137,7 @@ def test_the_days_limits(profit, word):
     [
         (SizeBy.RISK, 1_000, 100, 10, 0, 100),
         (SizeBy.RISK, 1_000, 100, 11, 0, 90),
+        (SizeBy.RISK, 1_000, 100, 1, 0, 200),  # no stop is nearer than a tick of 5
         (SizeBy.RISK, 1_000, 100, 0, 0, 0),
         (SizeBy.RISK, 1_000, 100, -5, 0, 0),
         (SizeBy.RISK, 1_000, 100, 10, 5_499, 50),
