@@ -131,6 +131,15 @@ def test_nothing_but_the_number_of_calls_depends_on_a_listener(
 def test_moves_that_the_throttle_could_notice_are_not_passed_over() -> None:
     market = climb(3)
     short = msgspec.structs.replace(market, end=market.start + SECOND)
-    assert may_trail(market, 8)
-    assert not may_trail(short, 8)
-    assert may_trail(short, 0)
+    volumes = np.cumsum(market.volume).astype(np.int64)
+    assert may_trail(market, volumes, 8)
+    assert not may_trail(short, volumes, 8)
+    assert may_trail(short, volumes, 0)
+
+
+def test_prices_that_the_screen_could_refuse_are_not_passed_over() -> None:
+    market = climb(3)
+    volumes = np.cumsum(market.volume).astype(np.int64)
+    assert not may_trail(market, volumes * 10**10, 8)
+    assert not may_trail(market, volumes - 200, 8)
+    assert not may_trail(msgspec.structs.replace(market, low=market.low * 0), volumes, 8)

@@ -169,18 +169,28 @@ class Calls:
         guard = trail.begin()
         if guard is None:
             return at
-        while at < last and trail.passes(guard, at, inside):
-            inside = False
-            self._low, self._high = guard.floor, guard.ceiling
-            at = self._leaves_corridor(at + 1, last)
+        lows, highs, passes = self._lows, self._highs, trail.passes
+        last = self._before_due(at, last)
+        while at < last and passes(guard, at, inside):
+            inside, at = False, at + 1
+            low, high = guard.floor, guard.ceiling
+            near = at + _NEAR if at + _NEAR < last else last
+            while at < near and low < lows[at] and highs[at] < high:
+                at += 1
+            if at == near:
+                at = scan(self._bars, near, last, low, high)
         trail.end(guard)
         return at
 
+    def _before_due(self, first: int, last: int) -> int:
+        """The first bar of `[first, last)` in which something falls due; `last` if there is none."""
+        if self._due >= NEVER:
+            return last
+        return min(last, max(first, int(np.searchsorted(self._bars.end, self._due, side="right"))))
+
     def _leaves_corridor(self, first: int, last: int) -> int:
         """The first bar of `[first, last)` that does not lie within the corridor; `last` if they all do."""
-        low, high, due = self._low, self._high, self._due
-        if due < NEVER:
-            last = min(last, max(first, int(np.searchsorted(self._bars.end, due, side="right"))))
+        low, high, last = self._low, self._high, self._before_due(first, last)
         if low <= 0 and high >= NEVER:
             return last
         lows, highs = self._lows, self._highs

@@ -206,9 +206,9 @@ class _BarReplay:
                 closes = closing_bars(coarse, each, at_close=self._at_close)
                 fired = np.append(self._prepared.any_fired(name), np.False_)  # that of -1 is the last
                 heard = np.where(fired[closes], closes, -1)
-            volumes = _volumes_of_day(each).data
+            volumes = _volumes_of_day(each)
             ahead = len(bars) == 1 and on_events is None and self._volumes is None and not fills.at_close
-            ahead = ahead and may_trail(each, settings.limits.orders_per_second)
+            ahead = ahead and may_trail(each, volumes, settings.limits.orders_per_second)
             calls = Calls(
                 each,
                 instruments.get(name),
@@ -217,9 +217,9 @@ class _BarReplay:
                 self._broker,
                 acts=np.flatnonzero(heard >= 0),
                 every_bar=every_bar,
-                trail=Trail(name, each, volumes, session, self._broker) if ahead else None,
+                trail=Trail(name, each, session, self._broker) if ahead else None,
             )
-            self._lines.append(_Line(number, name, each, volumes, calls, heard))
+            self._lines.append(_Line(number, name, each, volumes.data, calls, heard))
 
     def run(self) -> Result:
         """Visit bars in the order of time until none is left."""

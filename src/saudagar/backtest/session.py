@@ -20,7 +20,7 @@ from saudagar.execution.effects import Effect
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.market.screen import TickScreen
 from saudagar.market.sessions import Calendar
-from saudagar.model import InstrumentId, Nanos, Paise, PositionId, SetTradingState, Source, Tick, TradingState
+from saudagar.model import InstrumentId, Nanos, Paise, PositionId, SetTradingState, Source, TradingState
 from saudagar.model.events import Event
 from saudagar.model.order import TERMINAL
 from saudagar.portfolio import Trade
@@ -108,9 +108,11 @@ class Session:
         if step.events or step.effects:
             self._settle(step)
 
-    def followed(self, guard: Guard, tick: Tick, moves: int) -> None:
-        """See `engine.engine`."""
-        self._settle(self.engine.followed(guard, tick, moves))
+    def followed(self, guard: Guard, ts: Nanos, price: Paise, moves: int) -> None:
+        """See `engine.engine`. The broker's yes is among the events."""
+        self.changes += 1
+        for effect in self.engine.followed(guard, ts, price, moves).effects:
+            self._broker.carry_out(effect)
 
     def _settle(self, step: Step) -> None:
         engine, carry_out, on_events = self.engine, self._broker.carry_out, self._on_events

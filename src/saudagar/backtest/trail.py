@@ -7,35 +7,32 @@ has got to, and how often it was moved. The result is the same, only without wha
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from saudagar.backtest.fills import BarBroker
 from saudagar.backtest.session import Session
 from saudagar.engine.guard import Guard
 from saudagar.indicators import BarArrays
-from saudagar.model import SECOND, InstrumentId, Nanos, Tick
+from saudagar.model import SECOND, InstrumentId, Nanos, Paise
+
+_MOST = 10**11
+"""Units in a day. The desk's screen takes ten times as many for a garbled volume, and its tick for none."""
 
 
 class Trail:
-    """Goes ahead of the desk, along the bars of the one instrument that is traded.
+    """Goes ahead of the desk, along the bars of the one instrument that is traded."""
 
-    Parameters
-    ----------
-    volumes
-        The cumulative volume of the day at the end of each bar, units.
-    """
-
-    def __init__(
-        self, name: InstrumentId, bars: BarArrays, volumes: memoryview, session: Session, broker: BarBroker
-    ) -> None:
+    def __init__(self, name: InstrumentId, bars: BarArrays, session: Session, broker: BarBroker) -> None:
         self._name = name
         self._opens, self._lows = bars.open.data, bars.low.data
         self._highs, self._closes = bars.high.data, bars.close.data
         self._starts, self._ends = bars.start.data, bars.end.data
-        self._volumes = volumes
         self._session = session
         self._broker = broker
         self._left = self._moves = 0
-        self._until: Nanos = 0
-        self._last: Tick | None = None
+        self._until = self._ts = 0
+        self._price: Paise = 0
 
     def begin(self) -> Guard | None:
         """Take over from the desk the guard of the position, if a stop is all that can move."""
@@ -43,6 +40,7 @@ class Trail:
         if free is None:
             return None
         guard, self._left, self._until = free
+        self._moves = 0
         return guard
 
     def passes(self, guard: Guard, at: int, inside: bool) -> bool:
@@ -54,7 +52,7 @@ class Trail:
         if end > self._until:
             return False
         first = self._opens[at]
-        if not (inside or guard.floor < first < guard.ceiling or self._follows(guard, at, start, first, first)):
+        if not (inside or guard.floor < first < guard.ceiling or self._follows(guard, start, first, first)):
             return False
         low, high = self._lows[at], self._highs[at]
         worst, kindest = (low, high) if guard.sign > 0 else (high, low)
@@ -62,30 +60,33 @@ class Trail:
             return False
         if guard.floor < kindest < guard.ceiling:
             return True
-        return self._follows(guard, at, start + (end - start) // 2, kindest, self._closes[at])
+        return self._follows(guard, start + (end - start) // 2, kindest, self._closes[at])
 
-    def _follows(self, guard: Guard, at: int, ts: Nanos, price: float, back: float) -> bool:
-        stop = guard.following(int(price), int(back)) if self._left else 0
+    def _follows(self, guard: Guard, ts: Nanos, price: float, back: float) -> bool:
+        best = int(price)
+        stop = guard.following(best, int(back)) if self._moves < self._left else 0
         if not stop:
             return False
-        tick = Tick(self._name, ts, int(price), self._volumes[at])
-        if self._session.engine.screen.check(tick, ts) is None:
-            return False
-        guard.follow(stop, tick.ltp)
-        self._left -= 1
+        guard.follow(stop, best)
         self._moves += 1
-        self._last = tick
+        self._ts, self._price = ts, best
         return True
 
     def end(self, guard: Guard) -> None:
         """Tell the desk."""
-        tick, moves = self._last, self._moves
-        self._last, self._moves = None, 0
-        if tick is not None:
-            self._broker.stand(self._name, tick.ts, tick.ltp)
-            self._session.followed(guard, tick, moves)
+        if self._moves:
+            self._broker.stand(self._name, self._ts, self._price)
+            self._session.followed(guard, self._ts, self._price, self._moves)
 
 
-def may_trail(bars: BarArrays, orders_per_second: int) -> bool:
-    """Whether two moves of a stop never fall into one second, which the desk's throttle would notice."""
+def may_trail(bars: BarArrays, volumes: NDArray[np.int64], orders_per_second: int) -> bool:
+    """Whether the desk's screen lets all prices pass, and its throttle never counts two moves in one second.
+
+    Parameters
+    ----------
+    volumes
+        The cumulative volume of the day at the end of each bar, units.
+    """
+    if not ((bars.low > 0).all() and (volumes >= 0).all() and (volumes < _MOST).all()):
+        return False
     return not orders_per_second or bool((bars.end - bars.start >= 2 * SECOND).all())

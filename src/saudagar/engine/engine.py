@@ -49,7 +49,6 @@ from saudagar.model import (
     RequestFailed,
     SetTradingState,
     Source,
-    Tick,
     TickFrame,
     TimeAdvanced,
     TradingState,
@@ -170,11 +169,14 @@ class Engine:
         line, most = core.line(instrument), self._orders.free_moves(guard.position)
         return (guard, most, min(line.closes, guard.due)) if most and core.is_open(line) else None
 
-    def followed(self, guard: Guard, tick: Tick, moves: int) -> Step:
-        """What `process` would have made of the `moves` prices that `guard` has followed, `tick` the last, as one."""
-        line = self._core.line(tick.instrument)
-        self._advance(tick.ts)
-        line.last, line.ts = tick.ltp, tick.ts
+    def followed(self, guard: Guard, ts: Nanos, price: Paise, moves: int) -> Step:
+        """What `process` would have made of the prices that `guard` has followed, as one move.
+
+        `price` (paise) at `ts` is the last of them; the broker has said yes to each of the `moves`.
+        """
+        line = self._core.line(guard.position.instrument)
+        self._advance(ts)
+        line.last, line.ts = price, ts
         self.watch.moved(guard)
         self._orders.move_stop(guard.position, moves)
         return self._finish()

@@ -11,18 +11,9 @@ import msgspec
 from saudagar.engine.core import Core
 from saudagar.engine.guard import NEVER
 from saudagar.engine.lookups import LookUps
+from saudagar.execution import steering
 from saudagar.execution.effects import CancelOrder, ModifyOrder, SubmitOrder
-from saudagar.execution.steering import (
-    IN_FLIGHT,
-    Cancel,
-    Modify,
-    Request,
-    Steered,
-    Submit,
-    free_moves,
-    steer,
-    stop_terms,
-)
+from saudagar.execution.steering import IN_FLIGHT, Cancel, Modify, Request, Steered, Submit, steer
 from saudagar.model import (
     SECOND,
     ClientOrderId,
@@ -144,18 +135,20 @@ class OrderDesk:
             return 0
         if core.state.trading is _HALTED or len(orders) != int(tactics.rest_stop):
             return 0
-        return free_moves(orders[0], position, tactics) if orders else NEVER
+        return steering.free_moves(orders[0], position, tactics) if orders else NEVER
 
     def move_stop(self, position: Position, moves: int) -> None:
-        """Have the stop rest at its level, where `free_moves` was asked before; it takes `moves`, the last is sent."""
+        """Have the stop rest at its level after `moves`, of which the last is sent; `free_moves` was asked before."""
         core = self._core
         for order in core.state.working_orders(position.id):
             instrument, new = core.instrument(position.instrument), order.new
-            terms = stop_terms(instrument, new.side, order.terms.quantity, position.stop, core.settings.tactics)
+            terms = steering.stop_terms(
+                instrument, new.side, order.terms.quantity, position.stop, core.settings.tactics
+            )
             for _ in range(moves - 1):
                 core.emit(ev.ModifyRequested(ts=core.now, order_id=new.order_id, terms=terms))
             if self._make(position, position, Modify(order, terms)) is not None:
-                self._placing[position.id] = new.order_id
+                core.emit(ev.ModifyEnded(ts=core.now, order_id=new.order_id, terms=terms))
 
     def forgive(self, position: PositionId) -> None:
         """Something of `position` has traded: earlier refusals no longer count."""
