@@ -165,6 +165,33 @@ def test_a_refused_token_is_told_and_not_tried_again():
     assert len(attempts) == 1
 
 
+def test_a_server_in_trouble_is_not_taken_for_a_refused_token():
+    """Whatever numbers stand in its headers: the token is good, so the link comes back by itself."""
+    attempts = []
+
+    def busy(connection, request):
+        attempts.append(request)
+        if len(attempts) > 2:
+            return None
+        answer = connection.respond(503, "try again")
+        answer.headers["CF-Ray"] = "8a401b77-BOM"
+        answer.headers["Set-Cookie"] = "session=CANARY-COOKIE"
+        return answer
+
+    async def handler(ws):
+        await ws.send(frame())
+        await ws.wait_closed()
+
+    async def main():
+        async with desk_at(handler, process_request=busy) as desk:
+            await desk.until(lambda: desk.frames)
+            assert [state for state, _ in desk.links] == [LinkState.DOWN, LinkState.UP]
+            assert "Handshake status 503" in str(desk.links)
+            assert "CANARY" not in str(desk.links)
+
+    asyncio.run(main())
+
+
 def test_a_feed_that_is_not_there_yet_is_waited_for():
     async def main():
         async with serve(lambda ws: ws.wait_closed(), "127.0.0.1", 0) as server:

@@ -18,7 +18,8 @@ import websocket
 
 from saudagar.brokers.child import Kind, Outlet
 
-_REFUSED = ("401", "403 Forbidden")
+_REFUSED = frozenset({401, 403})
+"""The handshake's status, and the close code that the SDK looks for."""
 
 
 def verified_tls() -> ssl.SSLContext:
@@ -60,17 +61,18 @@ def take_socket(feeder: ModuleType, url: str | None, silence: float, outlet: Out
 
 def hold(streamer: Any, outlet: Outlet, ended: threading.Event) -> None:
     """Connect the SDK's `streamer` and keep it until it breaks or `ended` is set from outside."""
-    last_error: list[str] = []
+    ended_by: list[object] = []
+    said: set[object] = set()
 
     def on_error(error: object) -> None:
-        last_error[:] = [str(error)]
+        """Of a handshake's answer only its status: headers and body hold cookies, and numbers that look like one."""
+        status = getattr(error, "status_code", None)
+        ended_by[:] = [error if status is None else f"Handshake status {status}"]
+        said.add(status)
 
     def on_close(code: int | None, message: str | None) -> None:
-        reason = " ".join(
-            str(part) for part in (last_error[0] if last_error else "", code or "", message or "") if part
-        )
-        refused = any(sign in reason for sign in _REFUSED)
-        outlet.status("AUTH" if refused else "DOWN", reason or "closed by the server")
+        reason = " ".join(str(part) for part in (*ended_by, code, message) if part)
+        outlet.status("AUTH" if _REFUSED & {*said, code} else "DOWN", reason or "closed by the server")
         ended.set()
 
     streamer.on("open", lambda: outlet.status("UP"))
