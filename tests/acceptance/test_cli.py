@@ -18,6 +18,7 @@ import pytest
 import typer
 
 from saudagar.app import cli
+from saudagar.storage.journal import SqliteJournal
 
 SAUDAGAR = str(Path(sys.executable).with_name("saudagar"))
 DESK = """
@@ -194,6 +195,23 @@ def test_every_command_explains_itself(saudagar: Run) -> None:
             assert len(words.split()) >= 2, f"{command}: {option!r} is not explained"
 
 
+def groups(group: Any) -> Iterator[Any]:
+    """`group` and every group below it."""
+    yield group
+    for command in group.commands.values():
+        if hasattr(command, "commands"):
+            yield from groups(command)
+
+
+def test_no_list_of_commands_is_cut() -> None:
+    """The line that the list has for a command says all of its first sentence, in 80 columns."""
+    cli._mount()
+    for group in groups(typer.main.get_command(cli.app)):
+        room = 80 - 2 - 6 - max(map(len, group.commands))
+        for name, command in group.commands.items():
+            assert not command.get_short_help_str(room).endswith("..."), name
+
+
 def test_version(saudagar: Run) -> None:
     assert re.fullmatch(r"saudagar \d+\.\d+\.\d+\n", saudagar("--version").out)
 
@@ -213,7 +231,8 @@ ONE_LINE = [
     ("desk halt -d full", 4, "error: there is no journal in full."),
     ("desk halt -d full --flatten", 1, "error: no desk runs in full: nothing can be closed. Halt without --flatten."),
     ("desk close-all -d full", 1, "error: no desk runs in full. Start it, or close the positions at the broker."),
-    ("journal verify none.db", 4, "error: none.db: there is no such journal."),
+    ("journal verify none.db", 4, "error: none.db: there is no such journal. A desk's directory holds it"),
+    ("journal verify full", 4, "error: full: there is no such journal. Its journal may be full/journal.db."),
     ("journal show none.db --table ordrs", 2, "error: there is no table 'ordrs'. Did you mean orders?"),
     ("journal replay words.csv", 4, "error: words.csv: the journal cannot be read: file is not a database. Do not"),
     ("instruments find reliance", 3, "error: no instrument master in var/instruments. Make one: saudagar instruments"),
@@ -237,6 +256,19 @@ def test_a_mistake_is_answered_in_one_line(saudagar: Run, tmp_path: Path, typed:
     assert (tmp_path / "full" / "precious").exists()
     shown = json.loads(saudagar(*typed.split(), "--json").out) if "ticks" in typed else {"message": message}
     assert shown["message"] in message or message.removeprefix("error: ") in shown["message"]
+
+
+def test_a_simulation_does_not_take_the_journal_of_a_desk_that_runs(saudagar: Run, tmp_path: Path) -> None:
+    """It begins anew and would move the other's journal away, and with it the way to halt that desk."""
+    file = desk_file(tmp_path)
+    file.write_text(file.read_text().replace("symbols = 3", 'symbols = 3\nend = "09:20"'))
+    running = SqliteJournal(tmp_path / "desk" / "journal.db", lambda: 0)
+    said = saudagar("run", str(file))
+    assert said.code == 4
+    assert "is writing this journal" in said.line
+    assert [path.name for path in (tmp_path / "desk").glob("*before*")] == []
+    running.close()
+    assert saudagar("run", str(file), "--json").code == 0
 
 
 @pytest.mark.parametrize(
@@ -265,7 +297,7 @@ def test_a_wrong_option_is_exit_code_2(saudagar: Run, typed: str, message: str) 
 def test_an_exchange_needs_a_trading_day(saudagar: Run, day: str) -> None:
     said = saudagar("exchange", "--day", day)
     assert said.code == 3
-    assert said.line
+    assert said.line.startswith("error: ")
 
 
 def test_two_demos_do_not_share_a_directory(saudagar: Run, tmp_path: Path) -> None:
@@ -463,7 +495,7 @@ def test_the_exchange_alone(process: Callable[..., Any]) -> None:
     assert {"control", "dhan", "upstox"} <= set(ports)
     taken = process("exchange", "--symbols", "2", "--dhan-port", str(ports["dhan"]))
     assert taken.wait(20) == 1
-    assert taken.stderr.read().startswith(f"cannot listen on 127.0.0.1:{ports['dhan']}")
+    assert taken.stderr.read().startswith(f"error: cannot listen on 127.0.0.1:{ports['dhan']}")
     os.killpg(child.pid, signal.SIGINT)
     assert child.wait(10) == 130
     assert "Traceback" not in child.stderr.read()

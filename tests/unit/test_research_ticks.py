@@ -20,7 +20,7 @@ from saudagar.app.research_ticks import CATALOG, prepare_ticks
 from saudagar.backtest.tick_days import run_ticks
 from saudagar.market.ist import at, ist
 from saudagar.market.master import Master
-from saudagar.model import Instrument, InstrumentKind, Segment
+from saudagar.model import Instrument, InstrumentKind, Segment, group_digits
 from saudagar.model.errors import ConfigError, DataError
 from saudagar.storage.catalog_ticks import TickCatalog
 from saudagar.storage.master import save
@@ -160,7 +160,7 @@ def test_what_came_in_is_told_listed_checked_and_shown(desk: Desk, files: Path) 
     assert [row["instrument"] for row in checked] == ["NSE_EQ:TCS"]
     kinds = [found["kind"] for found in checked[0]["findings"]]
     assert kinds.count("dirty rows") == 2
-    assert f"{listed[1]['rows']:>14} ticks" in desk("data", "list")
+    assert f"{group_digits(listed[1]['rows']):>14} ticks" in desk("data", "list")
     shown = desk("data", "show", "NSE:RELIANCE").splitlines()
     assert ["2026-11-19" in shown[0], "2026-11-20" in shown[1], len(shown)] == [True, True, 2]
     assert "1970: " in shown[0]
@@ -177,7 +177,8 @@ def test_bars_and_ticks_are_listed_and_shown_together(stocked: Desk, tmp_path: P
 
 
 def _counts(symbol: str) -> list[str]:
-    return [str(day.rows) for day in TickCatalog(CATALOG_FOLDER).contents() if day.instrument == f"NSE_EQ:{symbol}"]
+    days = TickCatalog(CATALOG_FOLDER).contents()
+    return [group_digits(day.rows) for day in days if day.instrument == f"NSE_EQ:{symbol}"]
 
 
 CATALOG_FOLDER = Path("var/catalog")
