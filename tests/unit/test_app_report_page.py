@@ -82,11 +82,12 @@ def test_other_peoples_words_stay_words() -> None:
 
 def test_the_curve_starts_at_zero_and_ends_at_the_net() -> None:
     source = render_html(report())
-    assert source.count("<circle") == 3
+    assert source.count("<circle") == 2 * 3, "once for a screen, once for a phone"
     assert "Net profit after each of 3 round trips, ending at +₹566.39" in source
     assert '<line class="zero"' in source
-    (curve,) = re.findall(r'class="curve" d="([^"]+)"', source)
-    assert re.fullmatch(r"M[\d.]+ [\d.]+(H[\d.]+V[\d.]+){3}", curve)
+    for curve, width in zip(re.findall(r'class="curve" d="([^"]+)"', source), (960, 370), strict=True):
+        assert re.fullmatch(r"M[\d.]+ [\d.]+(H[\d.]+V[\d.]+){3}", curve)
+        assert max(map(float, re.findall(r"H([\d.]+)", curve))) <= width
 
 
 def test_a_lone_flat_trade_still_draws() -> None:
@@ -95,7 +96,7 @@ def test_a_lone_flat_trade_still_draws() -> None:
     desk.trades.append(flat)
     page = render_html(build(desk, RUN, lambda _: Charges(), []))
     assert "nan" not in page
-    assert page.count("<circle") == 1
+    assert page.count("<circle") == 2 * 1
 
 
 def test_the_file_is_replaced_whole(tmp_path: Path) -> None:

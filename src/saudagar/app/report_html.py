@@ -42,7 +42,7 @@ def render_html(report: DayReport) -> str:
             '<section class="tiles" aria-label="Totals">',
             *_tiles(report),
             "</section>",
-            *(_chart(report.equity, report) if report.trades else ["<p>No round trip was closed.</p>"]),
+            *(_charts(report) if report.trades else ["<p>No round trip was closed.</p>"]),
             *_table("By strategy", _STRATEGY_HEAD, [_strategy_row(t) for t in (*report.strategies, total)], "sum"),
             *_trades(report),
             "<h2>The run</h2><dl>",
@@ -136,30 +136,36 @@ def _cell(head: tuple[str, str], cell: _Cell) -> str:
 
 # -- the equity curve -------------------------------------------------------------------------------------------------
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 960, 300, 110, 20, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 12, 20, 30
+_SIZES = (("wide", 960, 300), ("narrow", 370, 220))  # as they are drawn on a screen and on a phone
 
 
-def _chart(points: Sequence[tuple[Nanos, Paise]], report: DayReport) -> list[str]:
+def _charts(report: DayReport) -> Iterator[str]:
+    yield "<h2>Net profit after each round trip</h2>"
+    for style, width, height in _SIZES:
+        yield from _chart(report.equity, report, style, width, height)
+
+
+def _chart(points: Sequence[tuple[Nanos, Paise]], report: DayReport, style: str, width: int, height: int) -> list[str]:
     start = min(trade.entry_ts for trade in report.trades)
     curve = [(start, 0), *points]
-    across = _scale(start, max(points[-1][0], start + 1), _LEFT, _WIDTH - 12)
+    across = _scale(start, max(points[-1][0], start + 1), _LEFT, width - _RIGHT)
     steps = _round_steps(min(0, *(value for _, value in points)), max(0, *(value for _, value in points)))
-    down = _scale(steps[0], steps[-1], _HEIGHT - _BOTTOM, _TOP)
+    down = _scale(steps[0], steps[-1], height - _BOTTOM, _TOP)
     path = f"M{across(start):.1f} {down(0):.1f}"
     path += "".join(f"H{across(ts):.1f}V{down(value):.1f}" for ts, value in points)
     area = f"{path}V{down(0):.1f}H{across(start):.1f}Z"
     return [
-        "<h2>Net profit after each round trip</h2>",
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="Net profit after each of {len(points)} round '
-        f'trips, ending at {escape(say.gain(points[-1][1]))}">',
+        f'<svg class="{style}" viewBox="0 0 {width} {height}" role="img" aria-label="Net profit after each of '
+        f'{say.counted(len(points), "round trip")}, ending at {escape(say.gain(points[-1][1]))}">',
         *(
-            f'<line class="{"zero" if value == 0 else "grid"}" x1="{_LEFT}" x2="{_WIDTH - 12}" y1="{down(value):.1f}"'
-            f' y2="{down(value):.1f}"/><text x="{_LEFT - 8}" y="{down(value) + 4:.1f}" text-anchor="end">'
-            f"{text}</text>"
+            f'<line class="{"zero" if value == 0 else "grid"}" x1="{_LEFT}" x2="{width - _RIGHT}"'
+            f' y1="{down(value):.1f}" y2="{down(value):.1f}"/>'
+            f'<text x="{_LEFT - 8}" y="{down(value) + 4:.1f}" text-anchor="end">{text}</text>'
             for value, text in zip(steps, amounts(steps), strict=True)
         ),
         *(
-            f'<text x="{across(ts):.1f}" y="{_HEIGHT - 6}" text-anchor="{anchor}">{say.clock(ts)[:5]}</text>'
+            f'<text x="{across(ts):.1f}" y="{height - 8}" text-anchor="{anchor}">{say.clock(ts)[:5]}</text>'
             for ts, anchor in ((start, "start"), ((start + curve[-1][0]) // 2, "middle"), (curve[-1][0], "end"))
         ),
         f'<path class="area" d="{area}"/><path class="curve" d="{path}"/>',
@@ -214,7 +220,8 @@ td small{display:block;color:var(--soft);font-size:.8rem;font-weight:400}
 td.t{font-weight:600}
 tbody tr:last-child td{border-bottom:0}.sum tbody tr:last-child td{font-weight:700}
 svg{display:block;width:100%;height:auto;background:var(--card);border:1px solid var(--line);border-radius:8px}
-svg text{fill:var(--soft);font-size:13px}
+svg text{fill:var(--soft);font-size:12px}
+.narrow{display:none}
 .grid{stroke:var(--line)}.zero{stroke:var(--soft)}
 .curve{fill:none;stroke:var(--mark);stroke-width:2}.area{fill:var(--mark);opacity:.12}
 circle{fill:var(--mark)}
@@ -233,6 +240,6 @@ td::before{content:attr(data-h);color:var(--soft);font-weight:400}
 td.t,td.w{grid-column:1/-1}
 td.w small{max-width:none}
 td.t{font-size:1rem;justify-content:flex-start;text-align:left}td.t::before{content:none}
-svg text{font-size:26px}
+svg.wide{display:none}svg.narrow{display:block}
 dl{grid-template-columns:1fr}dd{margin-bottom:8px}}
 """.strip()

@@ -69,7 +69,7 @@ def amounts(paise: Sequence[float]) -> list[str]:
     largest = max(abs(amount) for amount in paise) / 100
     size, unit = next(((size, unit) for size, unit in _UNITS if largest >= size), (1.0, ""))
     texts = apart([amount / 100 / size for amount in paise])
-    return [f"{'-' if text[0] == '-' else ''}₹{text.lstrip('-')}{unit}" for text in texts]
+    return [f"{'-' if text[0] == '-' else ''}₹{text.lstrip('-')}{unit}" if float(text) else "₹0" for text in texts]
 
 
 def apart(values: Sequence[float]) -> list[str]:

@@ -229,7 +229,7 @@ class Run:
         report, figures = self.report, self.report.metrics
         lines = [
             report.facts.title,
-            f"{say.day(report.start)} to {say.day(report.end)}, {group_digits(report.facts.bars)} bars",
+            f"{say.period(report.start, report.end)}, {group_digits(report.facts.bars)} bars",
             *(
                 f"  {each.label:22} {say.figure(getattr(figures, each.name), each.kind):>14}"
                 for each in _headlines(report)
@@ -249,7 +249,7 @@ class Run:
         curve = report.curve
         worth = np.array(curve.equity, dtype=np.float64)
         fall = np.array(curve.drawdown, dtype=np.float64)
-        period = f"{say.day(report.start)} to {say.day(report.end)}, {group_digits(figures.trades)} round trips"
+        period = f"{say.period(report.start, report.end)}, {group_digits(figures.trades)} round trips"
         return page.framed(
             page.heading(report.facts.title, period),
             page.tiles(tiles),

@@ -23,7 +23,7 @@ Column = NDArray[Any]
 
 _ZONE = "Asia/Kolkata"
 _SHOWN = 10
-_LONGEST = 96  # letters of a cell
+_LONGEST = 120  # letters of a cell
 
 
 class Table:

@@ -50,7 +50,7 @@ def render_html(report: Report) -> str:
     names = {chart.instrument: number for number, chart in enumerate(report.charts)}
     rows = sorted(sorted(report.trades, key=lambda t: -abs(t.net))[:MOST_ROWS], key=lambda t: t.exit_ts)
     drawn = [trade for trade in report.trades if trade.instrument in names]
-    period = f"{say.day(report.start)} to {say.day(report.end)}"
+    period = say.period(report.start, report.end)
     body = [
         f"<header><p>saudagar · research</p><h1>{escape(report.facts.title)}</h1><p>{escape(period)}</p></header>",
         '<section class="tiles" aria-label="In short">',

@@ -50,7 +50,7 @@ def _heading(report: Report, width: int) -> Text:
     figures = report.metrics
     lines = Text.assemble(
         (f"\n{report.facts.title}\n", "bold"),
-        (f"{say.day(report.start)} to {say.day(report.end)}\n", "dim"),
+        (f"{say.period(report.start, report.end)}\n", "dim"),
         f"{inr(report.capital)} became {inr(report.final)}, ",
         tinted(say.rupees(figures.net_profit, sign=True), figures.net_profit),
         f" after {inr(figures.charges)} charges; {say.odds(figures)} round trips won\n",

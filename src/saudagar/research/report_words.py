@@ -9,8 +9,8 @@ from saudagar.model import Nanos, Paise, group_digits, inr
 from saudagar.research.report import Report
 from saudagar.research.report_metrics import Metrics
 
-__all__ = ["MONTHS", "NOTHING", "amounts", "apart", "day", "facts", "figure", "moment", "odds", "percent", "price"]
-__all__ += ["rupees", "span", "symbol", "whole_percent"]
+__all__ = ["MONTHS", "NOTHING", "amounts", "apart", "day", "facts", "figure", "moment", "odds", "percent", "period"]
+__all__ += ["price", "rupees", "span", "symbol", "whole_percent"]
 
 _MINUTE = 60_000_000_000
 _DAY = 1440
@@ -53,6 +53,12 @@ def rupees(paise: Paise, *, sign: bool = False) -> str:
     whole = abs(paise) // 100 + (abs(paise) % 100 >= 50)
     mark = "-" if paise < 0 else "+" if sign else ""
     return f"{mark}₹{group_digits(whole)}"
+
+
+def period(start: Nanos, end: Nanos) -> str:
+    """``1 Jan 2024 to 31 Jan 2024``, or the one day."""
+    first, last = day(start), day(end)
+    return first if first == last else f"{first} to {last}"
 
 
 def span(ns: Nanos) -> str:
