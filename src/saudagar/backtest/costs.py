@@ -14,6 +14,7 @@ from saudagar.indicators import BarArrays
 from saudagar.market.charges import Charges, charge, plan_named, rates_of
 from saudagar.market.ist import ist_day
 from saudagar.model import Instrument, Paise, Product, Side
+from saudagar.model.errors import CalendarError
 from saudagar.portfolio import Trade
 
 _PPM = 1_000_000
@@ -64,8 +65,12 @@ class StatutoryCosts(msgspec.Struct, frozen=True):
 
     def check(self, instrument: Instrument, bars: BarArrays) -> None:
         """Refuse bars that begin before the charges are tabled, and not after all of them have been traded."""
-        if len(bars):
-            rates_of(plan_named(self.plan), ist_day(int(bars.start[0])), instrument, self.product)
+        try:
+            if len(bars):
+                rates_of(plan_named(self.plan), ist_day(int(bars.start[0])), instrument, self.product)
+        except CalendarError as error:
+            hint = "Begin later, with --from, or charge a share of the turnover: --flat-cost 0.03."
+            raise CalendarError(error.message, hint=hint) from None
 
     def trip(self, trip: Trip) -> Paise:
         """The parts in rupees are summed exactly, then rounded to the paisa."""
