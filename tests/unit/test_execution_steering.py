@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saudagar.execution.steering import Cancel, Modify, Submit, Tactics, entry_terms, slices, steer, stop_terms
+from saudagar.execution.steering import Modify, Submit, Tactics, entry_terms, slices, steer, stop_terms
 from saudagar.model import (
     SECOND,
     ClientOrderId,
@@ -225,4 +225,3 @@ def test_no_price_and_no_quantity_gives_an_order_off_the_grid(tick, lot, freeze,
     for request in steer(Held(quantity, 0), [], instrument, price, tactics, NOW)[:3]:
         assert isinstance(request, Submit)
         assert instrument.on_tick(request.terms.price)
-    assert Cancel(STOP, "x").order is STOP
