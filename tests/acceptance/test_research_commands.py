@@ -381,6 +381,7 @@ def test_sweep_agrees_with_backtest(saudagar: Run) -> None:
         ("sweep ema_cross --synthetic 7", 2, "--grid"),
         ("sweep ema_cross --synthetic 7 --grid fast", 2, "first:last"),
         ("sweep ema_cross --synthetic 7 --grid foo=1:3", 2, "fast, slow"),
+        ("sweep ema_cross --synthetic 7 --grid fast=0:3", 2, "EmaCross refuses fast=0: fast: Input should be greater"),
         ("sweep ema_cross --synthetic 7 --grid fast=2:5 --grid fast=6:8", 2, "twice"),
         ("sweep ema_cross --synthetic 7 --grid fast=2:5 --measure luck", 2, "sharpe"),
         ("sweep ema_cross --synthetic 7 --grid fast=2:5 --train 2", 2, "train"),

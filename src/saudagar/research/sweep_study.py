@@ -186,4 +186,5 @@ def _replaced(model: Any, changes: Mapping[str, Any]) -> Any:
         problems = [
             ": ".join([".".join(map(str, each["loc"])), each["msg"]]).removeprefix(": ") for each in error.errors()
         ]
-        raise ConfigError(f"{kind.__name__} refuses {dict(changes)!r}: {'; '.join(problems)}.", problems) from None
+        given = ", ".join(f"{name}={value}" for name, value in changes.items())
+        raise ConfigError(f"{kind.__name__} refuses {given}: {'; '.join(problems)}.") from None
