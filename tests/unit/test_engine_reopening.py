@@ -11,6 +11,7 @@ from tests.unit.test_engine_intents import A, ask, denied, target
 from tests.unit.test_engine_orders import QUIET, alerts, effects, held
 
 from saudagar.engine.engine import Engine, Step
+from saudagar.engine.settings import Hours
 from saudagar.engine.state import State
 from saudagar.execution.effects import SubmitOrder
 from saudagar.market.ist import at
@@ -137,6 +138,21 @@ def test_a_paused_desk_still_heeds_the_loss_of_the_day():
     world.at(SBIN, 79_800)
     assert len([text for text in alerts(world, "critical") if "day loss" in text]) == 1
     world.trade()
+    assert world.truth() == {A: 0}
+
+
+def test_an_entry_that_had_to_wait_is_not_sent_after_the_hours_of_entry():
+    world = World(replace(QUIET, hours=Hours(no_entry_after="09:20:03")))
+    held(world)
+    ask(world, SHORT)  # closes through its stop first
+    world.talk()
+    (exit_,) = [order for order in world.book.values() if order.remaining]
+    world.wait(3)
+    world.fill_at(exit_, 50, 80_000)
+    world.talk()
+    assert denied(world) == {"entry-window": 1}
+    assert target(world) == 0
+    world.settle(5)
     assert world.truth() == {A: 0}
 
 

@@ -61,6 +61,7 @@ class Core:
         self.now: Nanos = 0
         self.day: date | None = None
         self.span: tuple[Nanos, Nanos] = (0, 0)  # of the day: a time outside is a garbled message
+        self.window: tuple[Nanos, Nanos] = (0, 0)  # from when to when (the end excluded) positions may be opened
         self.events: list[ev.Event] = []
         self.effects: list[Effect] = []
         self.blocked: dict[str, str] = {}  # by link: why nothing new may be opened, e.g. a refused token

@@ -187,7 +187,7 @@ class Engine:
         core.now, core.day = now, day
         resumed = core.state.day == day
         core.emit(ev.DayOpened(ts=now, day=day, desk=core.settings.desk, config=core.settings.digest, resumed=resumed))
-        self._targets.window = (
+        core.window = (
             at(day, hours.no_entry_before) if hours.no_entry_before else 0,
             min(at(day, clock) for clock in (hours.no_entry_after or "23:59:59", hours.square_off or "23:59:59")),
         )

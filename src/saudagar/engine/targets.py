@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from saudagar.engine.core import Core, Line
-from saudagar.engine.orders import OrderDesk
+from saudagar.engine.orders import OUT_OF_HOURS, OrderDesk
 from saudagar.engine.settings import Plan
 from saudagar.execution.steering import entry_terms
 from saudagar.model import (
     Direction,
     Intent,
-    Nanos,
     Paise,
     Protection,
     Purpose,
@@ -28,19 +27,12 @@ _FLAT, _BOTH, _ENTRY = Direction.FLAT, TradeSide.BOTH, Purpose.ENTRY
 
 
 class Targets:
-    """Takes or refuses what strategies and people want.
-
-    Attributes
-    ----------
-    window
-        From when to when (UTC ns, the end excluded) positions may be opened.
-    """
+    """Takes or refuses what strategies and people want."""
 
     def __init__(self, core: Core, orders: OrderDesk) -> None:
         self._core = core
         self._orders = orders
         self._plans = {plan.id: plan for plan in core.settings.plans}
-        self.window: tuple[Nanos, Nanos] = (0, 0)
 
     def want(self, intent: Intent) -> None:
         """Refuse it, or set the position's target."""
@@ -112,9 +104,9 @@ class Targets:
     def _objection(self, position: Position, intent: Intent, goal: int) -> Denied | None:
         """What risk would say to the first order of this target, asked before anything is changed."""
         core = self._core
-        first, last = self.window
+        first, last = core.window
         if not first <= core.now < last:
-            return Denied("entry-window", "outside the hours in which the desk opens positions.")
+            return OUT_OF_HOURS
         line = core.line(intent.instrument)
         if not line.last:
             return Denied("stale-price", f"{intent.instrument} has no price yet.")
