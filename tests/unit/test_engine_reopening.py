@@ -24,9 +24,11 @@ from saudagar.model import (
     ClientOrderId,
     DayEnded,
     Direction,
+    OrderReport,
     OrderStatus,
     Product,
     Protection,
+    Purpose,
     StrategyId,
     Tick,
     TickFrame,
@@ -80,6 +82,11 @@ def test_an_instrument_that_todays_master_does_not_know_is_told_and_left_alone()
     told = [alert.message for alert in engine.state.alerts if alert.level == "critical"]
     assert f"{A} holds 50, and today's master has no such instrument." in told
     assert not [effect for step in steps for effect in step.effects if isinstance(effect, SubmitOrder)]
+    (stop,) = [order for order in engine.state.orders.values() if order.new.purpose is Purpose.STOP]
+    late = OrderReport(order_id=stop.id, status=OrderStatus.FILLED, ts=engine.now, filled=50, average_price=79_000.0)
+    engine.process(replace(late, last_price=79_000))  # told on the morning after
+    assert engine.state.positions[A].quantity == 0
+    assert engine.watch.trades == 1
 
 
 def test_an_order_that_is_unknown_when_the_day_ends_is_told():

@@ -69,7 +69,7 @@ class Watch:
         """Take up what the state holds, after a restart."""
         self._count_trades()
         for position in self._core.state.positions.values():
-            if position.quantity and position.instrument not in self._core.strange:
+            if position.quantity:
                 self.filled(position)
 
     def corridor(self, instrument: InstrumentId) -> tuple[Paise, Paise, Nanos]:
@@ -109,6 +109,8 @@ class Watch:
         core, name = self._core, position.instrument
         if len(core.state.trades) != self._seen_trades:
             self._count_trades()
+        if name in core.strange:
+            return
         held = self._held.get(name)
         if held is None:
             held = self._held[name] = _Held()
@@ -207,7 +209,7 @@ class Watch:
             if begin <= trade.exit_ts < end:
                 self.trades += 1
                 self.realised += trade.gross
-                self.charges += self._core.costs(trade)
+                self.charges += self._core.costs(trade) if trade.instrument not in self._core.strange else 0
         self._seen_trades = len(trades)
 
     def _check_day(self) -> None:
