@@ -304,8 +304,16 @@ class World:
             self.say(self.wire[which % len(self.wire)])
 
     def lose(self, which: int) -> None:
-        """A message of the stream is lost; an answer never is, it becomes a time-out."""
-        reports = [message for message in self.wire if isinstance(message, OrderReport)]
+        """A message of the stream is lost; an answer never is, it becomes a time-out.
+
+        Of an order that waits for its trigger only the broker's book tells then, where the desk looks at it.
+        """
+        reports = [
+            message
+            for message in self.wire
+            if isinstance(message, OrderReport)
+            and (self.settings.reconcile or not self.book[message.order_id].terms.order_type.has_trigger)
+        ]
         if reports:
             self.wire.remove(reports[which % len(reports)])
 
