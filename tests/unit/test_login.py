@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from saudagar.app import login as command
 from saudagar.app.login_redirect import Redirect, code_of, pasted
 from saudagar.app.tokens import StoredToken, TokenStore
-from saudagar.brokers.login import Grant, Standing
+from saudagar.brokers.login import Grant, Reply, Standing
 from saudagar.model import SECOND
 from saudagar.model.errors import AuthError, BrokerError, ConfigError
 
@@ -274,3 +274,9 @@ def test_what_is_pasted_may_be_the_address_or_the_code() -> None:
         with pytest.raises(AuthError):
             pasted(wrong, "code", "s")
     assert code_of("/?tokenId=t", "tokenId", "") == "t"
+
+
+def test_no_answer_of_a_log_in_prints_what_it_holds():
+    granted = Grant(token=CANARY, expires=0)
+    reply = Reply(status=200, body=json.dumps({"access_token": CANARY}).encode(), headers={"Set-Cookie": CANARY})
+    assert CANARY not in f"{granted!r} {reply!r} {[granted, reply]} {reply}"

@@ -91,6 +91,10 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     sent: Nanos = 0
     received: Nanos = 0
 
+    def __repr__(self) -> str:
+        """Without the body, which may be a token."""
+        return f"Reply(status={self.status})"
+
     def skew(self) -> tuple[Nanos | None, Nanos]:
         """The server's clock minus ours, and how wrong that may be: half the way there and back, half a second."""
         try:
