@@ -177,6 +177,7 @@ def _show(answer: dict[str, Any], as_json: bool) -> None:
         typer.echo(f"profit of the day {inr(answer['profit'], sign=True)}")
     typer.echo(f"{counted(len(answer['positions']), 'position')}, {counted(answer['working'], 'working order')}")
     for row in answer["positions"]:
-        wanted = f", wanted {row['target']:+d}" if row["target"] != row["quantity"] else ""
+        target = f"{row['target']:+d}" if row["target"] else "flat"
+        wanted = f", wanted {target}" if row["target"] != row["quantity"] else ""
         profit = f"  {inr(row['profit'], sign=True)}" if "profit" in row else ""
         typer.echo(f"  {row['strategy']:<12} {row['instrument']:<24} {row['quantity']:+d}{wanted}{profit}")
