@@ -31,13 +31,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "unmeasured: without coverage, for its many repetitions; others show its lines")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deal the files to the workers, the longest (they come first by name) to all: no core is idle in the end."""
-    hands = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    numbers = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in items))}
-    items.sort(key=lambda item: numbers[item.path] % hands)  # stable: a file stays whole and in its order
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Fixtures included, which start exchanges."""
