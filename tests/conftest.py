@@ -27,6 +27,7 @@ settings.load_profile("tests")
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("SAUDAGAR_CACHE", str(KERNELS))  # a kernel takes seconds to make: once for all processes
+    os.environ.pop("COLUMNS", None)  # a worker has the terminal's; a test that means a width says so
     gc.set_threshold(20_000, 20, 20)  # to look over what thousands of tests have loaded took a sixth of the time
     config.addinivalue_line("markers", "unmeasured: without coverage, for its many repetitions; others show its lines")
 
