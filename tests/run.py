@@ -1,6 +1,6 @@
 """What `make test` runs: every test but the soaks, branch coverage in every process, and the bars they must clear.
 
-The tests run in four worker processes and start more of their own (exchanges, feeds, desks). All of them are measured:
+The tests run in three worker processes and start more of their own (exchanges, feeds, desks). All of them are measured:
 coverage's settings travel in the environment and its start-up file in site-packages reads them. A process that ends
 by SIGTERM or `os._exit` still writes its data; one killed with -9 cannot, so what only such a process ran shows as
 not covered. So does what only tests marked `unmeasured` ran (see `tests.conftest`).
@@ -51,8 +51,8 @@ class Covered(NamedTuple):
         return 100.0 * self.hit / self.total if self.total else 100.0
 
 
-# Four workers on two cores: a test that waits for a socket or a clock leaves its core to another.
-_TOGETHER = ["-n", "4", "--dist", "worksteal", "--durations=15"]
+# Three workers on two cores: a test that waits for a socket or a clock leaves its core to another.
+_TOGETHER = ["-n", "3", "--dist", "worksteal", "--durations=15"]
 _ALONE = ["--last-failed", "--last-failed-no-failures", "none"]
 
 
