@@ -36,8 +36,10 @@ def test_rupees_become_paise(rupees, paise):
 
 @pytest.mark.parametrize(
     "bad",
-    ["", "abc", "NaN", "Infinity", float("nan"), float("inf"), Decimal("sNaN")]
-    + ["1e999999", "1e400", 10**16, 1e16, -1e308, None, [1]],  # beyond all money, or no amount at all
+    [
+        *("", "abc", "NaN", "Infinity", float("nan"), float("inf"), Decimal("sNaN")),
+        *("1e999999", "1e400", 10**16, 1e16, -1e308, None, [1]),  # beyond all money, or no amount at all
+    ],
 )
 def test_what_is_no_amount_is_refused(bad):
     with pytest.raises(DataError):
