@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from saudagar import indicators as ind
 from saudagar.indicators import BarFields, Expr, Live, evaluate, warm_up
-from saudagar.indicators.bars import DAY, IST, LIMIT, bar_arrays
-from saudagar.model import MINUTE, Bar, InstrumentId
+from saudagar.indicators.bars import LIMIT, bar_arrays
+from saudagar.model import DAY, IST_AHEAD, MINUTE, Bar, InstrumentId
 
 pytestmark = pytest.mark.unmeasured
 
 NAME = InstrumentId("NSE_EQ:RELIANCE")
-MIDNIGHT = 20_000 * DAY - IST  # a day in IST
+MIDNIGHT = 20_000 * DAY - IST_AHEAD  # a day in IST_AHEAD
 FIXED = settings(derandomize=True, deadline=None, database=None)
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]

@@ -10,10 +10,10 @@ import pytest
 from saudagar.backtest.data import Market
 from saudagar.exchange.universe import universe
 from saudagar.indicators import BarArrays
-from saudagar.indicators.bars import DAY, HOUR
 from saudagar.market.ist import at, midnight
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
+from saudagar.model import DAY, HOUR
 from saudagar.model.errors import DataError
 
 STOCK = universe(2)[1]

@@ -11,8 +11,7 @@ import pytest
 
 from saudagar import indicators as ind
 from saudagar.indicators import BarFields, Indicator, Live, bar_arrays, evaluate, indicator, warm_up
-from saudagar.indicators.bars import DAY, HOUR, IST
-from saudagar.model import MINUTE, Bar, InstrumentId
+from saudagar.model import DAY, HOUR, IST_AHEAD, MINUTE, Bar, InstrumentId
 from saudagar.model.errors import ConfigError
 
 BAR = BarFields()
@@ -36,7 +35,7 @@ def spread(high: Array, low: Array, n: int, scale: float = 1.0) -> Array:
 
 def walk(n: int) -> list[Bar]:
     rng = np.random.default_rng(3)
-    start = 20_000 * DAY - IST + 9 * HOUR + 15 * MINUTE
+    start = 20_000 * DAY - IST_AHEAD + 9 * HOUR + 15 * MINUTE
     return [
         Bar(InstrumentId("NSE_EQ:SBIN"), MINUTE, start + i * MINUTE, start + (i + 1) * MINUTE, c, c + 9, c - 9, c, 1)
         for i, c in enumerate((80_000 + np.cumsum(rng.integers(-50, 51, n))).tolist())

@@ -13,12 +13,12 @@ import pytest
 
 from saudagar import indicators as ind
 from saudagar.indicators import BarArrays, BarFields, Live, bar_arrays, evaluate, warm_up
-from saudagar.indicators.bars import DAY, HOUR, IST, parse_interval
-from saudagar.model import MINUTE, SECOND, Bar, InstrumentId
+from saudagar.indicators.bars import parse_interval
+from saudagar.model import DAY, HOUR, IST_AHEAD, MINUTE, SECOND, Bar, InstrumentId
 from saudagar.model.errors import ConfigError, DataError
 
 NAME = InstrumentId("NSE_EQ:INFY")
-OPEN = 20_000 * DAY - IST + 9 * HOUR + 15 * MINUTE
+OPEN = 20_000 * DAY - IST_AHEAD + 9 * HOUR + 15 * MINUTE
 BAR = BarFields()
 
 

@@ -11,16 +11,15 @@ import pytest
 
 from saudagar import indicators as ind
 from saudagar.indicators import BarFields, Expr, Live, bar_arrays, evaluate
-from saudagar.indicators.bars import DAY, IST
-from saudagar.model import MINUTE, Bar, InstrumentId
+from saudagar.model import DAY, IST_AHEAD, MINUTE, Bar, InstrumentId
 
 NAME = InstrumentId("NSE_EQ:INFY")
-MIDNIGHT = 20_000 * DAY - IST
+MIDNIGHT = 20_000 * DAY - IST_AHEAD
 BAR = BarFields()
 
 
 def bar(clock: str, close: int, *, high: int = 0, low: int = 0, volume: int = 1, day: int = 0, minutes: int = 1) -> Bar:
-    """A bar that begins at `clock` IST, ``HH:MM``."""
+    """A bar that begins at `clock` IST_AHEAD, ``HH:MM``."""
     hour, minute = map(int, clock.split(":"))
     start = MIDNIGHT + day * DAY + (hour * 60 + minute) * MINUTE
     low, high = low or close, high or close

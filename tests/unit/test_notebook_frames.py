@@ -13,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saudagar.indicators import BarArrays
-from saudagar.indicators.bars import DAY, HOUR, IST
 from saudagar.market.ist import at
-from saudagar.model import MINUTE, InstrumentId
+from saudagar.model import DAY, HOUR, IST_AHEAD, MINUTE, InstrumentId
 from saudagar.model.errors import DataError
 from saudagar.notebook.frames import bars_of, is_table
 from saudagar.notebook.results import bar_table
@@ -46,7 +45,7 @@ def plain(bars: BarArrays, times: Any) -> dict[str, Any]:
 
 
 def naive(bars: BarArrays) -> Any:
-    return (bars.start + IST).astype("datetime64[ns]")
+    return (bars.start + IST_AHEAD).astype("datetime64[ns]")
 
 
 def structured(table: dict[str, Any]) -> Any:

@@ -19,20 +19,10 @@ from saudagar.backtest.run import Backtest, BacktestResult, run
 from saudagar.engine.settings import Plan, Settings
 from saudagar.execution.steering import Tactics
 from saudagar.indicators import BarArrays, bar_arrays
-from saudagar.indicators.bars import DAY
 from saudagar.market.ist import midnight
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
-from saudagar.model import (
-    Instrument,
-    InstrumentKind,
-    OrderType,
-    Product,
-    Segment,
-    SizeBy,
-    Sizing,
-    StrategyId,
-)
+from saudagar.model import DAY, Instrument, InstrumentKind, OrderType, Product, Segment, SizeBy, Sizing, StrategyId
 from saudagar.risk import Limits
 from saudagar.storage.catalog_import import Shape, read_bars
 from saudagar.strategies import load

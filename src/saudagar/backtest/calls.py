@@ -19,15 +19,13 @@ from saudagar.engine.guard import NEVER
 from saudagar.execution.steering import stop_trigger
 from saudagar.indicators import BarArrays
 from saudagar.market.ist import since_midnight
-from saudagar.model import Instrument, Nanos, Paise, PositionId, Side
+from saudagar.model import DAY, IST_AHEAD, Instrument, Nanos, Paise, PositionId, Side
 from saudagar.portfolio import Position
 
 _NOWHERE = NEVER, 0, 0  # the corridor that no price lies in
 _NEAR = 24  # bars that are looked at one by one: a look at an array takes as long as 30 of them
 _FIRST_CHUNK = 128
 _LARGEST_CHUNK = 1 << 15
-_IST = 19_800_000_000_000  # ns that India is ahead of UTC
-_DAY = 86_400_000_000_000
 
 
 class Calls:
@@ -234,7 +232,7 @@ def _around(bars: BarArrays, square_off: str) -> NDArray[Any]:
     """The bars around each day's square-off, held or not: anybody's tick may bring it, at everybody's last price."""
     if not square_off:
         return np.empty(0, np.int64)
-    moments = np.unique(bars.day) * _DAY - _IST + since_midnight(square_off)
+    moments = np.unique(bars.day) * DAY - IST_AHEAD + since_midnight(square_off)
     first = np.searchsorted(bars.end, moments, side="right")
     both = np.union1d(first - 1, first)
     return both[(both >= 0) & (both < len(bars))]

@@ -16,12 +16,10 @@ from saudagar.backtest import slots
 from saudagar.backtest.costs import FlatCosts, StatutoryCosts, Trip
 from saudagar.market.charge_arrays import SCALE, OrderCharges, by_kind, in_paise
 from saudagar.market.charges import Rates, plan_named, rates_of
-from saudagar.market.ist import DAY, ist_day
-from saudagar.model import SECOND, Instrument, Paise, Side
+from saudagar.market.ist import date_of, day_number
+from saudagar.model import Instrument, Paise, Side
 
 Ints = NDArray[np.int64]
-
-_IST = 19_800 * SECOND
 
 
 class Charged(msgspec.Struct, frozen=True, eq=False):
@@ -87,8 +85,8 @@ def _of_position(rule: StatutoryCosts, instrument: Instrument, trades: Ints, ope
 def _by_rates(rule: StatutoryCosts, instrument: Instrument, exits: Ints) -> list[tuple[Rates, NDArray[np.int64]]]:
     """The trips in groups of the same rates."""
     plan = plan_named(rule.plan)
-    days, which = np.unique((exits + _IST) // DAY, return_inverse=True)
-    rates = [rates_of(plan, ist_day(int(day) * DAY), instrument, rule.product) for day in days.tolist()]
+    days, which = np.unique(day_number(exits), return_inverse=True)
+    rates = [rates_of(plan, date_of(day), instrument, rule.product) for day in days.tolist()]
     kinds = list(dict.fromkeys(rates))
     number = np.array([kinds.index(each) for each in rates], np.int64)[which]
     return [(each, np.flatnonzero(number == k)) for k, each in enumerate(kinds)]

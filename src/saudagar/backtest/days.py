@@ -6,16 +6,13 @@ only trade while the market is open. Called by `Market` for every instrument.
 
 from __future__ import annotations
 
-from datetime import date
-
 import numpy as np
 from numpy.typing import NDArray
 
 from saudagar.indicators import BarArrays
+from saudagar.market.ist import date_of, number_of
 from saudagar.market.sessions import Calendar, continuous
 from saudagar.model import Instrument
-
-_EPOCH_DAY = 719_163  # the ordinal of 1970-01-01
 
 
 def in_session(bars: BarArrays, instrument: Instrument, calendar: Calendar) -> tuple[BarArrays, NDArray[np.bool_]]:
@@ -29,13 +26,13 @@ def in_session(bars: BarArrays, instrument: Instrument, calendar: Calendar) -> t
     start, end = bars.start.copy(), bars.end.copy()
     held = np.zeros(len(bars), np.bool_)
     days, first, count = np.unique(bars.day, return_index=True, return_counts=True)
-    expiry = instrument.expiry.toordinal() - _EPOCH_DAY if instrument.expiry else days[-1] if len(days) else 0
+    expiry = number_of(instrument.expiry) if instrument.expiry else days[-1] if len(days) else 0
     for number, begins, length in zip(days.tolist(), first.tolist(), count.tolist(), strict=True):
         if number > expiry:  # a contract that is no more
             break
         here = np.arange(begins, begins + length)
         most = np.zeros(len(here), np.int64)
-        for opens, closes in continuous(calendar.phases_of(instrument, date.fromordinal(_EPOCH_DAY + number))):
+        for opens, closes in continuous(calendar.phases_of(instrument, date_of(number))):
             begin, stop = np.maximum(bars.start[here], opens), np.minimum(bars.end[here], closes)
             better = stop - begin > most
             most[better] = (stop - begin)[better]

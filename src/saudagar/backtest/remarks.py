@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from datetime import date
 
 import numpy as np
-from numpy.typing import NDArray
 
 from saudagar.backtest.choice import signals_in, sooner
 from saudagar.backtest.data import Market
@@ -19,15 +18,13 @@ from saudagar.backtest.outcome import BacktestResult
 from saudagar.backtest.run import Backtest, run
 from saudagar.engine.analysis import Run
 from saudagar.indicators import warm_up
-from saudagar.market.ist import DAY, ist
+from saudagar.market.ist import DAY, date_of, day_number, ist, number_of
 from saudagar.market.sessions import Calendar
-from saudagar.model import MINUTE, SECOND, InstrumentKind, Product, Segment, group_digits, inr
+from saudagar.model import MINUTE, InstrumentKind, Product, Segment, group_digits, inr
 from saudagar.model.errors import CalendarError
 from saudagar.storage.catalog_check import JUMP, jump_words
 
-_IST = 19_800 * SECOND
 _HOURS = 180 * MINUTE  # of a session that is more than a custom
-_EPOCH_DAY = 719_163  # the ordinal of 1970-01-01
 _LONGEST = 10.0  # seconds that the engine may take to tell why
 _MEANS = {Product.DELIVERY: 1.0, Product.INTRADAY: 5.0, Product.MARGIN: 10.0, Product.MTF: 5.0}
 """How many times the capital a position may be worth: shares are margined at a fifth at least (SEBI, peak margins in
@@ -91,12 +88,12 @@ def gaps(market: Market) -> list[str]:
         if not len(bars):
             continue
         segment = market.instruments.get(name).segment
-        first, last = (date.fromordinal(_EPOCH_DAY + int(bars.day[at])) for at in (0, -1))
+        first, last = (date_of(int(bars.day[at])) for at in (0, -1))
         held = set(bars.day.tolist())
         lacking = [
             day
             for day in market.calendar.sessions(segment, first, last)
-            if day.toordinal() - _EPOCH_DAY not in held and _whole_day(market.calendar, segment, day)
+            if number_of(day) not in held and _whole_day(market.calendar, segment, day)
         ]
         if lacking:
             found.append(f"{name} has none on {len(lacking)} (the first is {lacking[0]})")
@@ -146,9 +143,9 @@ def _nights(backtest: Backtest, result: BacktestResult) -> Iterator[str]:
     square_off, intraday = backtest.settings.hours.square_off, backtest.settings.product is Product.INTRADAY
     if not (square_off or intraday):
         return
-    nights = int((_day(result.entry_ts) != _day(result.exit_ts)).sum())
+    nights = int((day_number(result.entry_ts) != day_number(result.exit_ts)).sum())
     for place in np.flatnonzero(result.open_quantity).tolist():
-        nights += int(_day(result.open_ts[place]) != backtest.market.bars[result.instruments[place]].day[-1])
+        nights += int(day_number(result.open_ts[place]) != backtest.market.bars[result.instruments[place]].day[-1])
     if nights and square_off:
         yield (
             f"Held overnight in spite of the square-off at {square_off}: {nights}. "
@@ -190,10 +187,6 @@ def _expired(backtest: Backtest, result: BacktestResult) -> Iterator[str]:
                 f"{name} was held to its expiry: it stands at its last price, without the settlement's own price and "
                 "charges."
             )
-
-
-def _day(ts: NDArray[np.int64]) -> NDArray[np.int64]:
-    return (ts + _IST) // DAY
 
 
 def _too_few(backtest: Backtest) -> Iterator[str]:

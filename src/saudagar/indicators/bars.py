@@ -14,17 +14,12 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from saudagar.model import MINUTE, SECOND, Bar, InstrumentId, Nanos
+from saudagar.model import DAY, HOUR, IST_AHEAD, MINUTE, SECOND, Bar, InstrumentId, Nanos
 from saudagar.model.errors import ConfigError, DataError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _IntOrInts = TypeVar("_IntOrInts", int, Ints)
-
-HOUR: Nanos = 60 * MINUTE
-DAY: Nanos = 24 * HOUR
-IST: Nanos = 5 * HOUR + 30 * MINUTE
-"""India is this far ahead of UTC, all year."""
 
 SESSION_OPEN: Nanos = 9 * HOUR + 15 * MINUTE
 """When continuous trading opens on NSE and BSE, since midnight IST."""
@@ -152,7 +147,7 @@ _RULE = "Prices must be positive paise with low ≤ open, close ≤ high; volume
 
 def trading_time(start: _IntOrInts, session_open: Nanos) -> tuple[_IntOrInts, _IntOrInts]:
     """The IST day of `start`, and the time since that day's session open (ns; negative before it)."""
-    local = start + IST
+    local = start + IST_AHEAD
     day = local // DAY
     return day, local - day * DAY - session_open
 

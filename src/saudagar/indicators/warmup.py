@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from saudagar.indicators.bars import DAY
 from saudagar.indicators.evaluate import check_intervals, ordered
 from saudagar.indicators.expr import Expr, align
 from saudagar.indicators.kernels import Align
-from saudagar.model import MINUTE, Nanos
+from saudagar.model import DAY, MINUTE, Nanos
 
 
 class WarmUp(msgspec.Struct, frozen=True):

@@ -2,27 +2,48 @@
 
 Inside saudagar time is an int of UTC nanoseconds; people, calendars and brokers speak IST. IST has been UTC+05:30
 without daylight saving since 1945, so a fixed offset is exact and no time-zone database is needed. Called by the
-calendar, the bars, and whatever prints or reads a time. Reads no clock.
+calendar, the bars, the backtest (whole columns of times at once), and whatever prints or reads a time. Reads no clock.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
 
-from saudagar.model import SECOND, Nanos
+from saudagar.model import DAY, IST_AHEAD, SECOND, Nanos
 from saudagar.model.errors import DataError
 
-IST = timezone(timedelta(hours=5, minutes=30), "IST")
-DAY: Nanos = 86_400 * SECOND
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-_OFFSET: Nanos = 19_800 * SECOND
+__all__ = ["DAY", "IST", "at", "date_of", "day_number", "ist", "ist_day", "midnight", "number_of", "since_midnight"]
+
+IST = timezone(timedelta(microseconds=IST_AHEAD // 1000), "IST")
+
 _EPOCH = date(1970, 1, 1).toordinal()
+_IntOrInts = TypeVar("_IntOrInts", int, "NDArray[np.int64]")
 
 
 def ist(ns: Nanos) -> datetime:
     """The IST wall clock at `ns` (UTC ns), cut to microseconds."""
     return datetime.fromtimestamp(ns // SECOND, UTC).astimezone(IST).replace(microsecond=ns % SECOND // 1000)
+
+
+def day_number(ns: _IntOrInts) -> _IntOrInts:
+    """The IST day at `ns` (UTC ns), of one moment or of each in an array: days since 1970-01-01."""
+    return (ns + IST_AHEAD) // DAY
+
+
+def date_of(number: int) -> date:
+    """The date with that `day_number`."""
+    return date.fromordinal(_EPOCH + number)
+
+
+def number_of(day: date) -> int:
+    """The `day_number` of all moments of the IST `day`."""
+    return day.toordinal() - _EPOCH
 
 
 def ist_day(ns: Nanos) -> date:
@@ -34,14 +55,14 @@ def ist_day(ns: Nanos) -> date:
         Outside the years 1 to 9999.
     """
     try:
-        return date.fromordinal(_EPOCH + (ns + _OFFSET) // DAY)
+        return date_of(day_number(ns))
     except (ValueError, OverflowError):
         raise DataError(f"the time {ns} ns is not a date between the years 1 and 9999.") from None
 
 
 def midnight(day: date) -> Nanos:
     """The UTC ns at which the IST `day` begins."""
-    return (day.toordinal() - _EPOCH) * DAY - _OFFSET
+    return number_of(day) * DAY - IST_AHEAD
 
 
 def at(day: date, clock: str) -> Nanos:

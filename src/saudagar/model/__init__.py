@@ -22,6 +22,7 @@ from saudagar.model.commands import (
     LinkReported,
     LookUpMissed,
     ModifyAccepted,
+    PriceBandTold,
     RequestFailed,
     SetTradingState,
     TimeAdvanced,
@@ -35,6 +36,9 @@ from saudagar.model.conditional import (
     NewConditional,
 )
 from saudagar.model.data import (
+    DAY,
+    HOUR,
+    IST_AHEAD,
     MINUTE,
     SECOND,
     Bar,
@@ -85,6 +89,9 @@ from saudagar.model.order import (
 )
 
 __all__ = [
+    "DAY",
+    "HOUR",
+    "IST_AHEAD",
     "MINUTE",
     "SECOND",
     "TRANSITIONS",
@@ -132,6 +139,7 @@ __all__ = [
     "OrderType",
     "Paise",
     "PositionId",
+    "PriceBandTold",
     "Product",
     "Protection",
     "Purpose",

@@ -16,6 +16,11 @@ Nanos: TypeAlias = int
 
 SECOND: Nanos = 1_000_000_000
 MINUTE: Nanos = 60 * SECOND
+HOUR: Nanos = 60 * MINUTE
+DAY: Nanos = 24 * HOUR
+
+IST_AHEAD: Nanos = 5 * HOUR + 30 * MINUTE
+"""India is this far ahead of UTC, all year, since 1945."""
 
 Levels: TypeAlias = tuple[tuple[Paise, int], ...]
 """Price and quantity (units) of each depth level, the best first."""
@@ -88,6 +93,8 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     bid: Paise = 0  # 0: none
     ask: Paise = 0
     open_interest: int = 0
+    lower_limit: Paise = 0  # of the day's price band; 0 where the broker does not say
+    upper_limit: Paise = 0
     ts: Nanos = 0  # of the last trade; 0 where the broker does not say
 
 

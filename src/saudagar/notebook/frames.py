@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saudagar.indicators import BarArrays
-from saudagar.indicators.bars import DAY, HOUR, IST, LIMIT
-from saudagar.market.ist import IST as ZONE
-from saudagar.market.ist import ist
-from saudagar.model import SECOND, Nanos
+from saudagar.indicators.bars import LIMIT
+from saudagar.market.ist import IST, ist
+from saudagar.model import DAY, HOUR, IST_AHEAD, SECOND, Nanos
 from saudagar.model.errors import DataError
 
 Ints = NDArray[np.int64]
@@ -153,7 +152,7 @@ def _moments(column: Any, name: str) -> Ints:
         raise DataError(f"the column {name} must have one dimension, got {values.ndim}.")
     if values.dtype.kind == "M":
         found: Ints = values.astype("datetime64[ns]").astype(np.int64)
-        return found if zoned else np.where(found == _NOWHEN, found, found - IST)
+        return found if zoned else np.where(found == _NOWHEN, found, found - IST_AHEAD)
     if values.dtype.kind in "iu":
         if len(values) and int(values.min()) < _EPOCH_NS:
             raise DataError(f"whole numbers in {name} are UTC nanoseconds since 1970, got {values.min()}.")
@@ -172,7 +171,7 @@ def _moment(value: Any, name: str) -> Nanos:
     if not isinstance(value, date):
         raise DataError(f"the column {name} must hold times, got {type(value).__name__}.")
     moment = value if isinstance(value, datetime) else datetime.combine(value, time())
-    whole = (moment if moment.tzinfo else moment.replace(tzinfo=ZONE)).astimezone(UTC)
+    whole = (moment if moment.tzinfo else moment.replace(tzinfo=IST)).astimezone(UTC)
     return int(whole.replace(microsecond=0).timestamp()) * SECOND + whole.microsecond * 1_000
 
 

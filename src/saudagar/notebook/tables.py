@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saudagar.indicators.bars import IST
-from saudagar.model import group_digits
+from saudagar.model import IST_AHEAD, group_digits
 from saudagar.model.errors import ConfigError
 from saudagar.notebook import page
 
@@ -124,7 +123,7 @@ class Table:
 
 def moments(ns: Column) -> Column:
     """UTC ns as datetime64 of India's clock, as `frames` takes them in."""
-    return (ns + IST).astype("datetime64[ns]")
+    return (ns + IST_AHEAD).astype("datetime64[ns]")
 
 
 def texts(values: Any) -> Column:

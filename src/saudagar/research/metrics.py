@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from saudagar.market.ist import DAY
-from saudagar.model import SECOND, Paise
+from saudagar.market.ist import day_number
+from saudagar.model import Paise
 from saudagar.model.errors import DataError
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -27,7 +27,6 @@ DAYS_A_YEAR = 252
 
 _NORMAL = NormalDist()
 _EULER_MASCHERONI = 0.5772156649015329
-_IST_OFFSET = 19_800 * SECOND
 
 
 # -- from equity to returns -------------------------------------------------------------------------------------------
@@ -35,7 +34,7 @@ _IST_OFFSET = 19_800 * SECOND
 
 def daily_closes(ts: Ints, equity: Ints) -> tuple[Ints, Ints]:
     """The IST days (since 1970-01-01) of the moments `ts` (UTC ns) and the last `equity` of each, paise."""
-    days = (ts + _IST_OFFSET) // DAY
+    days = day_number(ts)
     last = np.append(np.flatnonzero(np.diff(days)), len(days) - 1)
     return days[last], equity[last]
 

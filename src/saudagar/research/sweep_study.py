@@ -20,8 +20,8 @@ from pydantic import ValidationError
 from saudagar.backtest.run import Backtest, BacktestResult, Driver, run
 from saudagar.engine.settings import Plan
 from saudagar.indicators import BarArrays, BarFields
-from saudagar.market.ist import DAY
-from saudagar.model import SECOND, Nanos, Paise
+from saudagar.market.ist import day_number
+from saudagar.model import Paise
 from saudagar.model.errors import ConfigError, SaudagarError
 from saudagar.research.graphs import lines_of
 from saudagar.research.sweep_grid import Params
@@ -29,7 +29,6 @@ from saudagar.strategies import Exits, Signals, Strategy
 
 Ints: TypeAlias = NDArray[np.int64]
 
-_IST: Nanos = 19_800 * SECOND
 _EXITS = "exits."
 
 
@@ -169,7 +168,7 @@ def _graph(signals: Signals) -> str:
 
 
 def _places(days: Ints, ts: Ints) -> NDArray[np.intp]:
-    return np.searchsorted(days, (ts + _IST) // DAY)
+    return np.searchsorted(days, day_number(ts))
 
 
 def _replaced(model: Any, changes: Mapping[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from saudagar.backtest.replay import replay_bars
 from saudagar.backtest.result import Result
 from saudagar.engine.settings import Hours, Settings
 from saudagar.execution.steering import Tactics
-from saudagar.indicators.bars import DAY
+from saudagar.market.ist import DAY
 from saudagar.model import OrderType, Paise, Product, SizeBy, Sizing
 from saudagar.portfolio import Trade, trade_charges
 from saudagar.research.decisions import plan_of

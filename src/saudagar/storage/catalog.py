@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from saudagar.market.ist import ist_day, midnight
-from saudagar.model import SECOND, Bar, InstrumentId, Nanos
+from saudagar.model import DAY, HOUR, IST_AHEAD, MINUTE, SECOND, Bar, InstrumentId, Nanos
 from saudagar.model.errors import DataError
 from saudagar.storage.catalog_files import (
     alone,
@@ -39,11 +39,11 @@ Span: TypeAlias = tuple[Nanos, Nanos]
 
 COLUMNS = ("start", "end", "open", "high", "low", "close", "volume", "ticks")
 
-_UNITS = {"d": 86_400 * SECOND, "h": 3_600 * SECOND, "m": 60 * SECOND, "s": SECOND}
+_UNITS = {"d": DAY, "h": HOUR, "m": MINUTE, "s": SECOND}
 _INTERVAL = re.compile(r"([1-9]\d*)([smhd])")
 _SORTED = "SELECT * FROM read_parquet($files) WHERE start >= $start AND start < $end ORDER BY start"
-_EXPORT = """
-    SELECT strftime(make_timestamp((start + 19800000000000) // 1000), '%Y-%m-%dT%H:%M:%S') || '+05:30' AS time,
+_EXPORT = f"""
+    SELECT strftime(make_timestamp((start + {IST_AHEAD}) // 1000), '%Y-%m-%dT%H:%M:%S') || '+05:30' AS time,
            (open / 100)::DECIMAL(18, 2) AS open, (high / 100)::DECIMAL(18, 2) AS high,
            (low / 100)::DECIMAL(18, 2) AS low, (close / 100)::DECIMAL(18, 2) AS close, volume
 """

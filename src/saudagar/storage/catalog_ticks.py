@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from saudagar.market.ist import DAY, midnight
-from saudagar.model import InstrumentId
+from saudagar.model import IST_AHEAD, InstrumentId
 from saudagar.model.errors import DataError
 from saudagar.storage.catalog_files import (
     alone,
@@ -37,11 +37,11 @@ TICKS = "ticks"
 
 COLUMNS = ("arrival", "ts", "ltp", "volume")
 _DAY_FILES = "????-??-??.parquet"
-_EXPORT = """
-    SELECT strftime(make_timestamp((ts + 19800000000000) // 1000), '%Y-%m-%d %H:%M:%S.%f') AS timestamp,
+_EXPORT = f"""
+    SELECT strftime(make_timestamp((ts + {IST_AHEAD}) // 1000), '%Y-%m-%d %H:%M:%S.%f') AS timestamp,
            (ltp / 100)::DECIMAL(18, 2) AS ltp, volume
     FROM read_parquet($files, filename=true, file_row_number=true) ORDER BY filename, file_row_number
-"""
+"""  # noqa: S608  # our own number
 
 
 class Ticks(msgspec.Struct, frozen=True, eq=False):

@@ -16,12 +16,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from saudagar.model import SECOND, InstrumentId, Nanos, OrderType, Paise, Product, TradeSide, to_paise
+from saudagar.model import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    InstrumentId,
+    Nanos,
+    OrderType,
+    Paise,
+    Product,
+    TradeSide,
+    to_paise,
+)
 from saudagar.model.errors import DataError
 from saudagar.risk import Limits
 from saudagar.strategies import Exits, Size
 
-_UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3_600 * SECOND, "d": 86_400 * SECOND}
+_UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _INTERVAL = re.compile(r"([1-9]\d*)([smhd])")
 _INSTRUMENT = re.compile(r"(NSE|BSE|MCX)(_EQ|_INDEX|_FNO|_COMM)?:[A-Z0-9][A-Z0-9&.\- ]*")
 _URL = re.compile(r"https?://\S+")
@@ -46,7 +58,7 @@ def _instrument(text: str) -> str:
 
 
 def _interval(text: str) -> str:
-    if not _INTERVAL.fullmatch(text) or not SECOND <= interval_ns(text) <= _UNITS["d"]:
+    if not _INTERVAL.fullmatch(text) or not SECOND <= interval_ns(text) <= DAY:
         raise ValueError('expected an interval from "1s" to "1d": a number and s, m, h or d, such as "5m"')
     return text
 

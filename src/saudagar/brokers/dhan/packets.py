@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from struct import Struct
 
-from saudagar.model import SECOND, InstrumentId, Levels, Nanos, Paise, Tick, TickFrame
+from saudagar.model import IST_AHEAD, SECOND, InstrumentId, Levels, Nanos, Paise, Tick, TickFrame
 
 BAD_FRAME = "bad frame"
 BAD_PRICE = "bad price"
@@ -32,7 +32,7 @@ _DEPTH = Struct("<" + "2I4x2f" * 5)  # bid and ask quantity, bid and ask price
 _DEPTH_AT = 62
 _REASON = Struct("<B7xH")
 
-_IST = 19_800  # seconds
+_IST = IST_AHEAD // SECOND
 _LATEST = 4_102_444_800  # 2100-01-01 in seconds
 _LOWEST, _HIGHEST = 0.005, 1e9  # rupees; anything less would become 0 paise
 _EXACT: Paise = 1 << 23  # below it a float32 of rupees tells one paisa from the next

@@ -7,17 +7,16 @@ times; here they become one list, oldest first, in UTC and paise.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
 
 from saudagar.brokers.candles import Candles, zoned
+from saudagar.market.ist import ist_day
 from saudagar.model import MINUTE, Bar, Instrument, Nanos
 from saudagar.model.errors import AuthError, BrokerError, RateLimited, RejectedByBroker, Unsupported
 
-_IST = timezone(timedelta(hours=5, minutes=30))
-_DAY: Nanos = 1440 * MINUTE
 _TIMEOUT = (3, 7)  # seconds; the SDK silently ignores a float
 _ERRORS = {401: AuthError, 403: AuthError, 429: RateLimited}
 
@@ -45,7 +44,7 @@ class History:
             return []
         api, key = self._api(), instrument.upstox_id
         found = Candles(instrument, interval, self._refusals)
-        for first, last in _pieces(_day(start), _day(end - 1), days):
+        for first, last in _pieces(ist_day(start), ist_day(end - 1), days):
             rows = self._rows(api.get_historical_candle_data1, key, unit, count, str(last), str(first))
             found.take(rows, zoned)
         if unit == "minutes":
@@ -99,10 +98,6 @@ def _unit(interval: Nanos) -> tuple[str, int, int]:
         if not rest and 0 < minutes <= longest and minutes % size == 0:
             return unit, minutes // size, days
     raise Unsupported(f"Upstox has bars of 1 to 300 minutes and of a day, not of {interval / MINUTE:g} minutes.")
-
-
-def _day(ts: Nanos) -> date:
-    return datetime.fromtimestamp(ts // 1_000_000_000, _IST).date()
 
 
 def _pieces(first: date, last: date, days: int) -> Iterator[tuple[date, date]]:

@@ -11,7 +11,7 @@ import struct
 
 from saudagar.exchange.options import open_interest
 from saudagar.exchange.tape import Line
-from saudagar.model import SECOND, InstrumentKind, Levels, Paise, Segment, Tick
+from saudagar.model import IST_AHEAD, SECOND, InstrumentKind, Levels, Paise, Segment, Tick
 
 TICKER, QUOTE, FULL = 15, 17, 21
 """Request codes of the modes; one more unsubscribes."""
@@ -39,7 +39,7 @@ _DEPTH = struct.Struct("<hBBiI")
 _REASON = struct.Struct("<H")
 _DEPTH_ROW = struct.Struct("<dII")
 
-_IST = 19_800  # seconds
+_IST = IST_AHEAD // SECOND
 _LEVELS, _PADDED = 5, 20
 _BID, _ASK = 41, 51
 

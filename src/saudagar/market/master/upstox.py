@@ -17,6 +17,7 @@ from zlib import error as ZlibError  # noqa: N812 (an exception, whatever the li
 
 import msgspec
 
+from saudagar.market.ist import date_of
 from saudagar.market.master.rows import (
     BSE_GROUPS,
     NSE_SERIES,
@@ -35,7 +36,7 @@ from saudagar.market.master.rows import (
     share_symbol,
     units,
 )
-from saudagar.model import InstrumentKind, Segment
+from saudagar.model import DAY, IST_AHEAD, SECOND, InstrumentKind, Segment
 from saudagar.model.errors import DataError
 
 _SEGMENTS: dict[str, Segment] = {
@@ -54,9 +55,7 @@ _KINDS: dict[str, InstrumentKind] = {
     "CE": InstrumentKind.OPTION,
     "PE": InstrumentKind.OPTION,
 }  # anything else is the series of a share
-_DAY_MS = 86_400_000
-_IST_MS = 19_800_000
-_EPOCH = date(1970, 1, 1).toordinal()
+_MS = SECOND // 1000
 
 
 class _Object(msgspec.Struct, gc=False):
@@ -195,7 +194,7 @@ def _freeze(quantity: float) -> int:
 
 @lru_cache(maxsize=4096)
 def _expiry(epoch_ms: float) -> date:
-    days = (epoch_ms + _IST_MS) // _DAY_MS
+    days = (epoch_ms + IST_AHEAD // _MS) // (DAY // _MS)
     if not 0 < days < 100_000:
         raise Refusal("expiry")
-    return date.fromordinal(_EPOCH + int(days))
+    return date_of(int(days))
