@@ -1,20 +1,26 @@
 """Ticks to bars, bars to signals, signals to intents: what the desk thinks, with no idea of orders.
 
-Nothing here is journalled: it is a function of market data and comes back from history after a restart.
+Nothing here is journalled: it is a function of market data and comes back from history after a restart. So does the
+signal of a session's last bar: no price can follow it on that day, so it is decided at the next session's first price,
+where a backtest decides it too, by a desk that has found that bar in its warm-up.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from math import isfinite, nan
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+from msgspec.structs import replace
 
 from saudagar.engine.settings import Plan
 from saudagar.indicators import BarFields, Expr, Live, session_open, warm_up
 from saudagar.market.bars import BarBuilder
-from saudagar.market.sessions import Calendar
+from saudagar.market.ist import ist_day
+from saudagar.market.sessions import Calendar, continuous
 from saudagar.model import (
     Bar,
     Direction,
@@ -28,6 +34,7 @@ from saudagar.model import (
     Tick,
     position_id,
 )
+from saudagar.model.errors import CalendarError
 from saudagar.strategies import Strategy
 
 
@@ -37,6 +44,10 @@ class Standing(NamedTuple):
     quantity: int
     entry_price: Paise
     target: int
+
+
+Row: TypeAlias = Sequence[float | bool]
+"""The values of a run's expressions at one bar."""
 
 
 class _Context:
@@ -83,16 +94,15 @@ class Run:
         self.live = Live(self.exprs, session_open=session_open(instrument))
         self._fixed = None if plan.exits.needs_atr else plan.exits.protection()
 
-    def step(self, bar: Bar, standing: Callable[[PositionId], Standing]) -> Intent | None:
+    def step(self, bar: Bar) -> Row | None:
+        """The values of `exprs` at `bar`; None where they ask for nothing, as at most bars."""
         row = self.live.step(bar)
-        if True not in row and not self.has_hook:  # at most bars, and it counts when a thousand of them close at once
-            return None
-        return self.decide(bar.end, row, standing, bar)
+        return row if True in row or self.has_hook else None  # it counts when a thousand bars close at once
 
     def decide(
         self,
         end: Nanos,
-        row: Sequence[float | bool],
+        row: Row,
         standing: Callable[[PositionId], Standing],
         bar: Bar | None = None,
     ) -> Intent | None:
@@ -160,17 +170,28 @@ class Need(NamedTuple):
     days: int
 
 
+class _Waiting(NamedTuple):
+    """What a run made of a session's last bar, or of the last one of the warm-up."""
+
+    run: Run
+    bar: Bar
+    row: Row
+
+
 class _Series:
     """One bar builder and the runs that read its bars."""
 
-    __slots__ = ("builder", "noted", "runs")
+    __slots__ = ("builder", "instrument", "noted", "runs", "waiting")
 
-    def __init__(self, builder: BarBuilder) -> None:
+    def __init__(self, builder: BarBuilder, instrument: Instrument) -> None:
         self.builder = builder
+        self.instrument = instrument
         self.runs: list[Run] = []
         self.noted: Nanos = 0  # the end of its open bar, once it is among those to be closed by time
+        self.waiting: list[_Waiting] = []  # for the first price of a session
 
 
+_SESSIONS_BACK = 3  # today, the session before, and one more where nobody knows that one's hours
 _SERIES_ORDER = attrgetter("builder.instrument", "builder.interval")
 
 
@@ -197,6 +218,7 @@ class Analysis:
         grace: Nanos,
         on_failure: Callable[[PositionId, str], None] | None = None,
     ) -> None:
+        self._calendar = calendar
         self._standing = standing
         self._on_failure = on_failure
         self._grace = grace
@@ -213,7 +235,7 @@ class Analysis:
         key = (instrument.id, plan.interval)
         series = self._series.get(key)
         if series is None:
-            series = _Series(BarBuilder(instrument.id, plan.interval, calendar.bounds(instrument)))
+            series = _Series(BarBuilder(instrument.id, plan.interval, calendar.bounds(instrument)), instrument)
             self._series[key] = series
             self._of.setdefault(instrument.id, []).append(series)
         series.runs.append(Run(plan, instrument.id))
@@ -225,14 +247,20 @@ class Analysis:
         ]
 
     def warm(self, instrument: InstrumentId, interval: Nanos, bars: Iterable[Bar]) -> int:
-        """Run past bars through the graphs; their signals are not acted on. Returns how many there were."""
+        """Run past bars through the graphs. Returns how many there were.
+
+        Their signals are not acted on, but for those of a last bar that ended with the session before the next price:
+        see `on_tick`. A hook sees that one bar, then, and none before it.
+        """
         series = self._series[instrument, interval]
-        count = 0
+        count, last, rows = 0, None, []
         for bar in bars:
-            count += 1
+            count, last = count + 1, bar
             series.builder.close_until(bar.end)  # a straggler must not open this bar again
-            for run in series.runs:
-                run.live.step(bar)
+            rows = [run.step(bar) for run in series.runs]
+        if last is not None:
+            made = zip(series.runs, rows, strict=True)
+            series.waiting = [_Waiting(run, last, row) for run, row in made if row is not None]
         return count
 
     def odd_ticks(self) -> dict[str, int]:
@@ -244,7 +272,11 @@ class Analysis:
         return counts
 
     def on_tick(self, tick: Tick) -> list[Intent]:
-        """The intents of the bars that this tick closed; usually none."""
+        """The intents of the bars that this tick closed; usually none.
+
+        The first tick of a session brings those of the bar that ended with the session before. They carry a key, since
+        every desk that starts on that day finds them again.
+        """
         intents: list[Intent] = []
         for series in self._of.get(tick.instrument, ()):
             bar = series.builder.on_tick(tick)
@@ -252,7 +284,10 @@ class Analysis:
                 self._closed(series, bar, intents)
             elif series.noted:
                 continue
-            self._note_end(series, series.builder.open_end)
+            end = series.builder.open_end
+            self._note_end(series, end)
+            if end and series.waiting:
+                self._opened(series, tick.ts, intents)
         return intents
 
     def advance(self, now: Nanos) -> list[Intent]:
@@ -280,22 +315,64 @@ class Analysis:
 
     def _closed(self, series: _Series, bar: Bar, intents: list[Intent]) -> None:
         self.bars += 1
-        broken: list[Run] = []
         for run in series.runs:
             try:
-                intent = run.step(bar, self._standing)
+                row = run.step(bar)
+                if row is None:
+                    continue
+                if self._over(series, bar):
+                    series.waiting.append(_Waiting(run, bar, row))
+                    continue
+                intent = run.decide(bar.end, row, self._standing, bar)
             except Exception as error:  # a user's own code may raise anything; the others trade on
-                if self._on_failure is None:
-                    raise
-                broken.append(run)
-                self._on_failure(run.position, f"{type(error).__name__}: {error}")
+                self._broken(series, run, error)
                 continue
             if intent is not None:
                 intents.append(intent)
-        for run in broken:
-            series.runs.remove(run)
+
+    def _over(self, series: _Series, bar: Bar) -> bool:
+        """Whether the session ended with `bar`, and no price of the next one is here."""
+        return not series.builder.open_end and self._calendar.window(series.instrument, bar.end) is None
+
+    def _opened(self, series: _Series, ts: Nanos, intents: list[Intent]) -> None:
+        """A session has its first price, at `ts`: decide on what the last bar before it said."""
+        waiting, series.waiting = series.waiting, []
+        closed = _last_close(self._calendar, series.instrument, ts)
+        for run, bar, row in waiting:
+            if not bar.start < closed <= bar.end or run not in series.runs:
+                continue  # it is of this session, or older than the last: somebody has dealt with it, or nobody will
+            try:
+                intent = run.decide(bar.end, row, self._standing, bar)
+            except Exception as error:
+                self._broken(series, run, error)
+                continue
+            if intent is not None:
+                key = f"{run.position} {bar.start}"  # brokers do not agree on when a bar ends that the close cuts short
+                intents.append(replace(intent, key=key))
+
+    def _broken(self, series: _Series, run: Run, error: Exception) -> None:
+        if self._on_failure is None:
+            raise error
+        series.runs = [each for each in series.runs if each is not run]
+        self._on_failure(run.position, f"{type(error).__name__}: {error}")
+
+
+def _last_close(calendar: Calendar, instrument: Instrument, ts: Nanos) -> Nanos:
+    """When continuous trading of `instrument` ended last before `ts`; 0 if it is not known."""
+    day = ist_day(ts)
+    try:
+        for _ in range(_SESSIONS_BACK):
+            with suppress(CalendarError):  # a muhurat session whose hours nobody has tabled: histories lack it too
+                ends = [end for _, end in continuous(calendar.phases_of(instrument, day)) if end <= ts]
+                if ends:
+                    return ends[-1]
+            day = calendar.previous_session(instrument.segment, day)
+    except CalendarError:
+        pass
+    return 0
 
 
 def _most(runs: Iterable[Run]) -> tuple[int, int]:
+    """At least one bar: a hook, too, is asked about the one before the day's first price."""
     needs = [warm_up(run.exprs, run.plan.interval) for run in runs]
-    return max(need.bars for need in needs), max(need.days for need in needs)
+    return max(1, *(need.bars for need in needs)), max(need.days for need in needs)

@@ -20,6 +20,7 @@ from saudagar.engine.analysis import Analysis, Standing
 from saudagar.engine.answers import Answers
 from saudagar.engine.core import Core
 from saudagar.engine.guard import Guard
+from saudagar.engine.opening import Opening
 from saudagar.engine.orders import OrderDesk
 from saudagar.engine.reconciliation import Reconciliation
 from saudagar.engine.settings import Settings
@@ -102,6 +103,7 @@ class Engine:
         self.watch = Watch(self._core)
         self._orders = OrderDesk(self._core, self.watch)
         self._targets = Targets(self._core, self._orders)
+        self._opening = Opening(self._core, self._targets)
         self._answers = Answers(self._core, self._orders, self.watch)
         self._reconciliation = Reconciliation(self._core, self._answers, self._orders, self.watch)
         self.analysis = analysis or Analysis(
@@ -184,7 +186,7 @@ class Engine:
     def start(self, day: date, now: Nanos) -> Step:
         """Open `day`, or resume it after a restart. Start-up and recovery are this one path."""
         core, hours = self._core, self._core.settings.hours
-        core.now, core.day = now, day
+        core.now, core.day, self._opening.began = now, day, now
         resumed = core.state.day == day
         core.emit(ev.DayOpened(ts=now, day=day, desk=core.settings.desk, config=core.settings.digest, resumed=resumed))
         core.window = (
@@ -258,7 +260,7 @@ class Engine:
             line.last, line.ts = tick.ltp, tick.ts
             watch(tick)
             for intent in bars(tick):
-                self._targets.want(intent)
+                (self._opening if intent.key else self._targets).want(intent)
 
     def _first_price(self, instrument: InstrumentId) -> None:
         """What could not be priced before can be now."""
