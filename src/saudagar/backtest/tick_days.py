@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from itertools import chain
 from typing import Protocol
 
 import msgspec
@@ -130,7 +131,7 @@ def run_ticks(backtest: Backtest, days: TickDays, progress: Callable[[float], No
             replay_ticks(
                 fresh(settings),
                 each.day,
-                _told(steps, number / len(days), 1 / len(days), progress),
+                _told(chain((first,), steps), number / len(days), 1 / len(days), progress),
                 core,
                 Master(each.day, tuple(each.instruments)),
                 backtest.market.calendar,
