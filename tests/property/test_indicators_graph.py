@@ -18,7 +18,7 @@ from saudagar.model import DAY, IST_AHEAD, MINUTE, Bar, InstrumentId
 pytestmark = pytest.mark.unmeasured
 
 NAME = InstrumentId("NSE_EQ:RELIANCE")
-MIDNIGHT = 20_000 * DAY - IST_AHEAD  # a day in IST_AHEAD
+MIDNIGHT = 20_000 * DAY - IST_AHEAD  # a day in IST
 FIXED = settings(derandomize=True, deadline=None, database=None)
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]

@@ -19,7 +19,7 @@ BAR = BarFields()
 
 
 def bar(clock: str, close: int, *, high: int = 0, low: int = 0, volume: int = 1, day: int = 0, minutes: int = 1) -> Bar:
-    """A bar that begins at `clock` IST_AHEAD, ``HH:MM``."""
+    """A bar that begins at `clock` IST, ``HH:MM``."""
     hour, minute = map(int, clock.split(":"))
     start = MIDNIGHT + day * DAY + (hour * 60 + minute) * MINUTE
     low, high = low or close, high or close

@@ -19,10 +19,10 @@ from saudagar.backtest.remarks import remarks
 from saudagar.backtest.run import Backtest, run
 from saudagar.engine.analysis import Run
 from saudagar.engine.settings import Hours, Plan, Settings
-from saudagar.indicators import BarArrays, BarFields, evaluate, indicator, lag, opening_range_high, session_open
+from saudagar.indicators import BarArrays, BarFields, evaluate, indicator, lag, opening_range_high
 from saudagar.market.ist import midnight
 from saudagar.market.master import Master
-from saudagar.market.sessions import Calendar
+from saudagar.market.sessions import Calendar, session_open
 from saudagar.model import (
     MINUTE,
     Bar,

@@ -15,7 +15,7 @@ from saudagar.app.research_ticks import tick_files
 from saudagar.backtest.tick_days import StoredDays
 from saudagar.market.ist import DAY, midnight
 from saudagar.market.sessions import Calendar
-from saudagar.model import MINUTE, Instrument, InstrumentId, InstrumentKind, Paise, Segment
+from saudagar.model import MINUTE, Instrument, InstrumentId, InstrumentKind, Paise, Segment, segment_of
 from saudagar.model.errors import DataError
 from saudagar.storage.catalog_check import Finding, check_bars
 from saudagar.storage.catalog_import import Shape
@@ -93,7 +93,7 @@ def check_ticks(catalog: TickCatalog, days: Sequence[TickDay]) -> list[Finding]:
     name, calendar = days[0].instrument, Calendar()
     stored = StoredDays(catalog, [name], [each.day for each in days], _plain, calendar)
     minutes = [bar for day in stored for bar in day.bars(name, MINUTE)]
-    found = [*_dirt(days), *check_bars(minutes, Segment(name.partition(":")[0]), calendar)]
+    found = [*_dirt(days), *check_bars(minutes, segment_of(name), calendar)]
     return sorted(found, key=lambda finding: finding.start)
 
 
@@ -107,7 +107,7 @@ def _dirt(days: Sequence[TickDay]) -> Iterator[Finding]:
 
 def _plain(name: InstrumentId, price: Paise, day: date) -> Instrument:
     """Enough of an instrument to know its hours."""
-    segment, _, symbol = name.partition(":")
-    kind = InstrumentKind.EQUITY if Segment(segment).tradable else InstrumentKind.INDEX
-    auction = segment == Segment.NSE_EQ
-    return Instrument(segment=Segment(segment), symbol=symbol, kind=kind, tick_size=1, closing_auction=auction)
+    segment = segment_of(name)
+    kind = InstrumentKind.EQUITY if segment.tradable else InstrumentKind.INDEX
+    auction = segment is Segment.NSE_EQ
+    return Instrument(segment=segment, symbol=name.partition(":")[2], kind=kind, tick_size=1, closing_auction=auction)

@@ -23,16 +23,12 @@ _SHOWN = 20  # findings of a series
 def checked(catalog: Catalog, instrument: Instrument | str, interval: Nanos, span: Span) -> dict[str, Any]:
     """One series and what looks wrong in it."""
     from saudagar.market.sessions import Calendar
-    from saudagar.model import InstrumentId, Segment
-    from saudagar.model.errors import DataError
+    from saudagar.model import InstrumentId, segment_of
     from saudagar.storage.catalog import interval_name
     from saudagar.storage.catalog_check import check_bars
 
     name = InstrumentId(instrument if isinstance(instrument, str) else instrument.id)
-    try:
-        segment = Segment(name.partition(":")[0])
-    except ValueError:
-        raise DataError(f"{name}: expected a segment such as {', '.join(Segment)}.") from None
+    segment = segment_of(name)
     bars = catalog.read(name, interval, span)
     return {
         "instrument": name,

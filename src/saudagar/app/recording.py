@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from saudagar.app.config import DeskConfig, Mode
 from saudagar.market.sessions import Calendar, continuous
-from saudagar.model import InstrumentId, Segment, TickFrame
+from saudagar.model import InstrumentId, Segment, TickFrame, segment_of
 from saudagar.model.errors import DataError
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _part(name: InstrumentId, day: date, rows: Columns, calendar: Calendar) -> T
     from saudagar.storage.catalog_ticks_check import count_dirt
     from saudagar.storage.catalog_ticks_import import TickPart
 
-    segment = Segment(name.partition(":")[0])
+    segment = segment_of(name)
     phases = calendar.phases(segment, day, closing_auction=segment is Segment.NSE_EQ)
     if not phases:
         return None

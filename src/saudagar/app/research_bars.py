@@ -12,11 +12,11 @@ from saudagar.backtest.data import Market, from_catalog
 from saudagar.exchange.synthetic import DEFAULT_DAY
 from saudagar.exchange.synthetic_past import past_columns
 from saudagar.exchange.universe import listing
-from saudagar.indicators import BarArrays, session_open
+from saudagar.indicators import BarArrays
 from saudagar.indicators.bars import resample
 from saudagar.market.ist import ist_day
 from saudagar.market.master import Master
-from saudagar.market.sessions import Calendar
+from saudagar.market.sessions import Calendar, session_open
 from saudagar.model import Instrument, InstrumentId, InstrumentKind, Nanos, Segment
 from saudagar.model.errors import ConfigError, DataError, UnknownInstrument
 from saudagar.storage.catalog import Catalog, Span, interval_name

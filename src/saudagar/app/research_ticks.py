@@ -18,7 +18,7 @@ from saudagar.exchange.recorded import PlayedDay, RecordedDay, listed
 from saudagar.indicators import bar_arrays
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
-from saudagar.model import Bar, Instrument, InstrumentId, Paise, Segment, SizeBy, inr
+from saudagar.model import Bar, Instrument, InstrumentId, Paise, Segment, SizeBy, inr, segment_of
 from saudagar.model.errors import ConfigError, DataError
 from saudagar.storage.catalog import interval_name, interval_of
 from saudagar.storage.catalog_ticks import TickCatalog
@@ -141,7 +141,7 @@ def _stored(asked: Asked) -> StoredDays:
     if first > last:
         raise ConfigError(f"--from {first} must not be after --to {last}.")
     for name, days in held.items():
-        wanted = calendar.sessions(Segment(name.partition(":")[0]), first, last) if asked.first or asked.last else every
+        wanted = calendar.sessions(segment_of(name), first, last) if asked.first or asked.last else every
         if missing := [day for day in wanted if day not in days]:
             shown = ", ".join(map(str, missing[:_SHOWN]))
             more = f" and {len(missing) - _SHOWN} more days" if len(missing) > _SHOWN else ""

@@ -16,9 +16,9 @@ import numpy as np
 from saudagar.backtest.days import in_session
 from saudagar.backtest.detail import check_detail
 from saudagar.execution.ports import InstrumentLookup
-from saudagar.indicators import BarArrays, session_open
+from saudagar.indicators import BarArrays
 from saudagar.market.ist import ist
-from saudagar.market.sessions import Calendar
+from saudagar.market.sessions import Calendar, session_open
 from saudagar.model import InstrumentId, Nanos
 from saudagar.model.errors import DataError
 from saudagar.storage.catalog import Catalog

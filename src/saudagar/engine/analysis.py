@@ -17,10 +17,10 @@ from typing import NamedTuple, TypeAlias
 from msgspec.structs import replace
 
 from saudagar.engine.settings import Plan
-from saudagar.indicators import BarFields, Expr, Live, session_open, warm_up
+from saudagar.indicators import BarFields, Expr, Live, warm_up
 from saudagar.market.bars import BarBuilder
 from saudagar.market.ist import ist_day
-from saudagar.market.sessions import Calendar, continuous
+from saudagar.market.sessions import Calendar, continuous, session_open
 from saudagar.model import (
     Bar,
     Direction,

@@ -1,6 +1,6 @@
 """The causal expression graph: indicators and signals that cannot name the future, over arrays or bar by bar."""
 
-from saudagar.indicators.bars import SESSION_OPEN, BarArrays, bar_arrays, session_open
+from saudagar.indicators.bars import SESSION_OPEN, BarArrays, bar_arrays
 from saudagar.indicators.custom import Indicator, indicator
 from saudagar.indicators.evaluate import evaluate
 from saudagar.indicators.expr import BarFields, Expr, const
@@ -82,7 +82,6 @@ __all__ = [
     "rolling_min",
     "rolling_std",
     "rsi",
-    "session_open",
     "sma",
     "stoch",
     "supertrend",

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from saudagar.model import DAY, HOUR, IST_AHEAD, MINUTE, SECOND, Bar, InstrumentId, Nanos
+from saudagar.model import DAY, HOUR, IST_AHEAD, MINUTE, SECOND, Bar, Nanos
 from saudagar.model.errors import ConfigError, DataError
 
 Floats = NDArray[np.float64]
@@ -22,17 +22,10 @@ Ints = NDArray[np.int64]
 _IntOrInts = TypeVar("_IntOrInts", int, Ints)
 
 SESSION_OPEN: Nanos = 9 * HOUR + 15 * MINUTE
-"""When continuous trading opens on NSE and BSE, since midnight IST."""
-
-_MCX_OPEN: Nanos = 9 * HOUR
+"""Where nothing else is said, the session is NSE's and BSE's; since midnight IST. The calendar knows them all."""
 
 LIMIT = 2**40
 """Prices (paise) and volumes (units) of one bar must be below this; float64 holds all such whole numbers."""
-
-
-def session_open(instrument: InstrumentId) -> Nanos:
-    """When continuous trading usually opens where `instrument` trades, since midnight IST."""
-    return _MCX_OPEN if instrument.startswith("MCX_") else SESSION_OPEN
 
 
 _UNITS: dict[str, Nanos] = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeAlias
 
 import msgspec
@@ -18,7 +18,7 @@ import msgspec
 from saudagar.market import session_tables as tables
 from saudagar.market.ist import DAY, ist_day, midnight, since_midnight
 from saudagar.market.session_tables import PhaseKind, SpecialDay, Timetable
-from saudagar.model import Exchange, Instrument, InstrumentKind, Nanos, Segment
+from saudagar.model import Exchange, Instrument, InstrumentId, InstrumentKind, Nanos, Segment, segment_of
 from saudagar.model.errors import CalendarError, DataError
 
 __all__ = ["Calendar", "Phase", "PhaseKind", "SessionBounds", "SpecialDay"]
@@ -228,6 +228,17 @@ class Calendar:
 def continuous(phases: Iterable[Phase]) -> tuple[tuple[Nanos, Nanos], ...]:
     """The windows of continuous trading among `phases`."""
     return tuple((phase.start, phase.end) for phase in phases if phase.kind is PhaseKind.CONTINUOUS)
+
+
+@lru_cache(maxsize=4096)
+def session_open(name: InstrumentId) -> Nanos:
+    """When continuous trading of an instrument opens on a usual day, since midnight IST: by the newest timetable.
+
+    One number for all days, as higher intervals and opening ranges count from it. Raises `DataError` for an id without
+    a segment.
+    """
+    newest = list(_TIMETABLES[segment_of(name)].values())[-1]
+    return since_midnight(next(hours for kind, hours in newest if kind is PhaseKind.CONTINUOUS).partition("-")[0])
 
 
 def evening_close(day: date) -> str:

@@ -75,7 +75,7 @@ from saudagar.model.ids import (
     order_sequence,
     position_id,
 )
-from saudagar.model.instrument import Instrument
+from saudagar.model.instrument import Instrument, segment_of
 from saudagar.model.intent import Direction, Intent, Offset, Protection, SizeBy, Sizing, TradeSide
 from saudagar.model.money import Paise, group_digits, inr, to_paise
 from saudagar.model.order import (
@@ -166,5 +166,6 @@ __all__ = [
     "inr",
     "order_sequence",
     "position_id",
+    "segment_of",
     "to_paise",
 ]

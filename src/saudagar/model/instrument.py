@@ -67,3 +67,17 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     def whole_lots(self, quantity: int) -> int:
         """The largest multiple of the lot that is not above `quantity` units."""
         return quantity // self.lot_size * self.lot_size
+
+
+def segment_of(name: InstrumentId) -> Segment:
+    """Where the instrument of that id trades.
+
+    Raises
+    ------
+    DataError
+        It begins with no segment.
+    """
+    try:
+        return Segment(name.partition(":")[0])
+    except ValueError:
+        raise DataError(f"{name}: expected a segment such as {', '.join(Segment)}.") from None

@@ -20,7 +20,7 @@ import msgspec
 from saudagar.exchange.recorded import arrival_times, listed, symbol_of
 from saudagar.market.ist import ist_day
 from saudagar.market.sessions import Calendar, Phase, continuous
-from saudagar.model import InstrumentId, Nanos, Paise, Segment
+from saudagar.model import InstrumentId, Nanos, Paise, Segment, segment_of
 from saudagar.model.errors import CalendarError, DataError
 from saudagar.storage.catalog_import import Shape
 from saudagar.storage.catalog_tables import moment, number, paise, picked, places, read_table, refuse, why
@@ -153,7 +153,7 @@ class _Hours:
     """The phases of one instrument by day."""
 
     def __init__(self, instrument: InstrumentId, calendar: Calendar) -> None:
-        self._segment = Segment(instrument.partition(":")[0])
+        self._segment = segment_of(instrument)
         self._calendar = calendar
         self._known: dict[date, tuple[Phase, ...]] = {}
         self.trouble: CalendarError | None = None
