@@ -222,6 +222,7 @@ def constants(plan: Plan, instrument: Instrument, settings: Settings, *, cost_pp
     c[slots.MOST_CHANGES] = tactics.modifications - 5
     c[slots.CHASE], c[slots.EXIT_REACH] = tactics.chase, tactics.protection_ppm
     c[slots.DAY_LOSS], c[slots.DAY_PROFIT] = limits.day_loss, limits.day_profit
+    c[slots.CAPITAL], c[slots.LEVERAGE] = limits.capital, limits.leverage_percent
     c[slots.SLIP_TICKS], c[slots.SLIP_PPM] = slip
     c[slots.COST_PPM] = cost_ppm
     c[slots.NEEDS_ATR] = exits.needs_atr
@@ -251,11 +252,12 @@ def mornings(bars: BarArrays) -> Rows:
 
 
 class Told:
-    """What a kernel left: round trips as rows, and the state of each position."""
+    """What a kernel left: round trips as rows, the state of each position, the wishes refused for want of cash."""
 
-    def __init__(self, trades: Rows, states: Rows) -> None:
+    def __init__(self, trades: Rows, states: Rows, refused: int) -> None:
         self.trades = trades
         self.states = states
+        self.refused = refused
 
     @property
     def fills(self) -> int:
@@ -299,7 +301,7 @@ def _trade_alone(
         shared,
         np.empty((len(bars) // 16 + 256, slots.OUT), np.int64),  # pages that are not written cost nothing
     )
-    return Told(out[: shared[slots.TRADES]], state[None, :])
+    return Told(out[: shared[slots.TRADES]], state[None, :], int(shared[slots.REFUSED]))
 
 
 def _alone(plans: Sequence[Plan], rows: Sequence[Rows], at_close: bool) -> list[Loop]:
@@ -381,4 +383,4 @@ def trade_together(
         shared,
         np.empty((max(256, 16 * len(plans)), slots.OUT), np.int64),
     )
-    return Told(out[: shared[slots.TRADES]], state)
+    return Told(out[: shared[slots.TRADES]], state, int(shared[slots.REFUSED]))

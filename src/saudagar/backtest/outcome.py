@@ -45,7 +45,7 @@ class BacktestResult(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     version: str
     market: Market
     kinds: dict[str, Paise] = {}  # all charges by kind, where the rule tells them apart
-    denials: dict[str, int] = {}  # wishes refused, by rule; the kernel does not count them
+    denials: dict[str, int] = {}  # wishes refused, by rule; the kernel counts those for want of cash alone
 
     def __len__(self) -> int:
         return len(self.position)

@@ -34,6 +34,7 @@ __all__ = ["Backtest", "BacktestResult", "Driver", "cost_of", "fresh", "objectio
 
 Ints = NDArray[np.int64]
 Driver = Literal["auto", "kernel", "engine"]
+Say = Callable[[str], None] | None
 
 
 class Backtest(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -77,7 +78,7 @@ def run(
     backtest: Backtest,
     driver: Driver = "kernel",
     *,
-    say: Callable[[str], None] | None = None,
+    say: Say = None,
     progress: Callable[[float], None] | None = None,
 ) -> BacktestResult:
     """Trade it.
@@ -113,7 +114,8 @@ def run(
         driver = choice.driver
         if say is not None and choice.why:
             say(choice.why)
-    return _by_engine(backtest, made, progress) if driver == "engine" else _by_kernel(backtest, made, say)
+    told = _by_kernel(backtest, made, say) if driver == "kernel" else None
+    return _by_engine(backtest, made, progress) if told is None else told
 
 
 def fresh(settings: Settings) -> Settings:
@@ -177,7 +179,7 @@ class Job(NamedTuple):
     together: bool
 
 
-def job_of(backtest: Backtest) -> Job:
+def job_of(backtest: Backtest, *, together: bool = False) -> Job:
     """The kernel's part of `backtest`."""
     from saudagar.backtest.kernel import constants
 
@@ -190,15 +192,55 @@ def job_of(backtest: Backtest) -> Job:
         constants(plan, instrument, backtest.settings, cost_ppm=flat, slip=slip)
         for plan, instrument in zip(plans, known, strict=True)
     ]
-    return Job(plans, rows, _shared(backtest) or any(plan.instruments[0] in market.detail for plan in plans))
+    together = together or _shared(backtest) or any(plan.instruments[0] in market.detail for plan in plans)
+    return Job(plans, rows, together)
 
 
-def _by_kernel(asked: Backtest, backtest: Backtest, say: Callable[[str], None] | None) -> BacktestResult:
+def _by_kernel(asked: Backtest, backtest: Backtest, say: Say) -> BacktestResult | None:
+    """None if the cash runs short where only the engine can tell what follows."""
     if why := objection(backtest):
         raise ConfigError(f"the compiled driver cannot run this: {why}.", hint="Use the engine driver.")
+    if not backtest.settings.limits.leverage_percent:
+        return _compiled(asked, backtest, job_of(backtest), say)
+    from saudagar.backtest.means import never_short
+
+    counted, job = isinstance(backtest.costs, FlatCosts), job_of(backtest)
+    if not (counted and job.together):  # fastest without the rule, and most often it changes nothing
+        told = _compiled(asked, backtest, job_of(_unbound(backtest)), say)
+        if not backtest.settings.limits.max_trades and never_short(backtest, told):
+            return told
+    if counted and not (backtest.fills.at_close and len(job.plans) > 1):
+        told = _compiled(asked, backtest, job_of(backtest, together=len(job.plans) > 1), say)
+        if not _cut(backtest, told):
+            return told
+    if say is not None:
+        say(f"The engine runs this, not the kernel: the cash runs short, and {_why_not(backtest, counted)}.")
+    return None
+
+
+def _unbound(backtest: Backtest) -> Backtest:
+    """`backtest` where nobody counts the cash."""
+    limits = msgspec.structs.replace(backtest.settings.limits, leverage_percent=0)
+    return msgspec.structs.replace(backtest, settings=msgspec.structs.replace(backtest.settings, limits=limits))
+
+
+def _cut(backtest: Backtest, told: BacktestResult) -> bool:
+    """Whether an entry was cut into slices: the engine asks risk for each, the kernel once."""
+    most = [backtest.market.instruments.get(name).freeze_quantity for name in told.instruments]
+    freeze = np.array([each or np.iinfo(np.int64).max for each in most], np.int64)
+    return bool((told.quantity > freeze[told.position]).any() or (np.abs(told.open_quantity) > freeze).any())
+
+
+def _why_not(backtest: Backtest, counted: bool) -> str:
+    if not counted:
+        return "the kernel knows charges only as a flat share of turnover"
+    return "fills at the close share nothing there" if backtest.fills.at_close else "its entries are cut into slices"
+
+
+def _compiled(asked: Backtest, backtest: Backtest, job: Job, say: Say) -> BacktestResult:
     from saudagar.backtest.kernel import trade_each, trade_together
 
-    market, job = backtest.market, job_of(backtest)
+    market = backtest.market
     names = [plan.instruments[0] for plan in job.plans]
     bars = [market.bars[name] for name in names]
     if job.together:
@@ -215,7 +257,9 @@ def _by_kernel(asked: Backtest, backtest: Backtest, say: Callable[[str], None] |
         else np.concatenate([each.trades for each in told] or [np.empty((0, slots.OUT), np.int64)])
     )
     states = np.concatenate([each.states for each in told]) if told else np.empty((0, slots.STATE), np.int64)
-    return _result(asked, "kernel", trades, states, sum(each.fills for each in told), {})
+    refused = sum(each.refused for each in told)
+    denials = {"cash": refused} if refused else {}
+    return _result(asked, "kernel", trades, states, sum(each.fills for each in told), denials)
 
 
 def _by_engine(asked: Backtest, backtest: Backtest, progress: Callable[[float], None] | None = None) -> BacktestResult:

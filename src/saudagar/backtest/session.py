@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Protocol
 
+import msgspec
+
 from saudagar.backtest.result import Costs, Result
 from saudagar.engine.analysis import Analysis, Standing
 from saudagar.engine.engine import Engine, Inbound, Step
@@ -71,6 +73,7 @@ class Session:
         self._trades: list[Trade] = []
         limits = settings.limits
         self.day_limits = bool(limits.day_loss or limits.day_profit)
+        self._counts_cash = limits.leverage_percent > 0
 
     def standing(self, position: PositionId) -> Standing:
         """What a strategy may know of its own position."""
@@ -89,9 +92,11 @@ class Session:
         watched: Sequence[InstrumentId] = (),
         screen: TickScreen | None = None,
     ) -> None:
-        """A new engine on the old state, as on a morning after. What has ended is put away first."""
+        """A new engine on the old state, as on a morning after. What has ended is put away first, its profit kept."""
+        if self._counts_cash and self.state.day is not None:
+            self.settings = with_earned(self.settings, self.engine.watch.earned)
         self._put_away()
-        costs = self._costs if self.day_limits else _nothing
+        costs = self._costs if self.day_limits or self._counts_cash else _nothing
         self.engine = Engine(
             self.settings, self._instruments, self._calendar, self.state, costs, watched, analysis, screen
         )
@@ -148,6 +153,12 @@ class Session:
             denials=dict(self.state.denials),
             visited=self.visited,
         )
+
+
+def with_earned(settings: Settings, earned: Paise) -> Settings:
+    """`settings` of a desk that no longer remembers the round trips by which it earned so much, paise after charges."""
+    limits = msgspec.structs.replace(settings.limits, capital=settings.limits.capital + earned)
+    return msgspec.structs.replace(settings, limits=limits)
 
 
 def _nothing(_: Trade) -> int:

@@ -70,17 +70,22 @@ STATE = WISHED + 4
     EXIT_REACH,  # ppm beyond the price that an exit's limit reaches
     DAY_LOSS,
     DAY_PROFIT,
-) = range(29)
-HAS = 29  # stop, target, trail, break-even: whether there is one
-PPM = 33
-CONST_POINTS = 37
-ATR_MILLI = 41  # multiple of ATR, times its scale
-ATR_SCALE = 45
-CONSTANTS = 49
+    CAPITAL,
+    LEVERAGE,  # percent; 0 where nobody counts the cash
+) = range(31)
+HAS = 31  # stop, target, trail, break-even: whether there is one
+PPM = HAS + 4
+CONST_POINTS = PPM + 4
+ATR_MILLI = CONST_POINTS + 4  # multiple of ATR, times its scale
+ATR_SCALE = ATR_MILLI + 4
+CONSTANTS = ATR_SCALE + 4
 
 # what all positions share
 TRADES, TODAY, REALISED, CHARGES, OPEN, REDUCING, OPEN_PROFIT, SQUARED, FLATTENED = range(9)
-SHARED = 9
+EARNED = 9  # before today, after charges
+TIED = 10  # by the other positions
+REFUSED = 11  # wishes refused for want of cash
+SHARED = 12
 
 # one round trip
 OUT_ROW, OUT_SIGN, OUT_QUANTITY, OUT_ENTRY_TS, OUT_ENTRY_VALUE, OUT_EXIT_TS, OUT_EXIT_VALUE, OUT_REASON = range(8)

@@ -1,8 +1,8 @@
 """A backtest on ticks: day after day through the matching core, told as a backtest on bars is.
 
 Every day stands alone, as at a desk that squares off: a new exchange, a new state, and the bars of the days before to
-warm up on. The exchange makes up the depth that recorded ticks lack (`exchange.book`). Called by the command line and
-the notebook.
+warm up on; what these have earned is there to trade with. The exchange makes up the depth that recorded ticks lack
+(`exchange.book`). Called by the command line and the notebook.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from saudagar.backtest.outcome import BacktestResult
 from saudagar.backtest.prepared import bar_at
 from saudagar.backtest.result import Result
 from saudagar.backtest.run import Backtest, cost_of, fresh, told_of
+from saudagar.backtest.session import with_earned
 from saudagar.backtest.ticks import replay_ticks
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.recorded import PlayedDay, Row
@@ -127,18 +128,18 @@ def run_ticks(backtest: Backtest, days: TickDays, progress: Callable[[float], No
         if first is None:
             continue
         core.advance(first[0])
-        parts.append(
-            replay_ticks(
-                fresh(settings),
-                each.day,
-                _told(chain((first,), steps), number / len(days), 1 / len(days), progress),
-                core,
-                Master(each.day, tuple(each.instruments)),
-                backtest.market.calendar,
-                cost_of(backtest),
-                warm=warm.before(first[0]),
-            )
+        part = replay_ticks(
+            fresh(settings),
+            each.day,
+            _told(chain((first,), steps), number / len(days), 1 / len(days), progress),
+            core,
+            Master(each.day, tuple(each.instruments)),
+            backtest.market.calendar,
+            cost_of(backtest),
+            warm=warm.before(first[0]),
         )
+        parts.append(part)
+        settings = with_earned(settings, part.net)
     return TickRun(result=told_of(backtest, _joined(parts), "ticks"), lost=sum(len(part.open) for part in parts[:-1]))
 
 

@@ -30,6 +30,18 @@ def mark(s: Any, g: Any, price: int) -> None:
 
 
 @apart
+def count_tied(S: Any, g: Any, own: int) -> None:  # noqa: N803
+    """What all positions but `own` hold, at its cost, and are opening; see `portfolio.position`."""
+    tied = 0
+    for k in range(len(S)):
+        quantity, target = S[k, at.QUANTITY], S[k, at.TARGET]
+        if k != own and (quantity or target):
+            stays = abs(quantity) if quantity * target >= 0 else 0
+            tied += stays * S[k, at.AVERAGE] + max(0, abs(target) - stays) * S[k, at.LAST]
+    g[at.TIED] = tied
+
+
+@apart
 def flatten(S: Any, g: Any, reason: int) -> None:  # noqa: N803  # S and C hold a row for each position
     g[at.FLATTENED] = 1
     for k in range(len(S)):
@@ -51,6 +63,7 @@ def check_day(c: Any, S: Any, g: Any) -> None:  # noqa: N803
 
 @apart
 def begin_day(C: Any, S: Any, g: Any) -> None:  # noqa: N803
+    g[at.EARNED] += g[at.REALISED] - g[at.CHARGES]
     g[at.TODAY] = g[at.REALISED] = g[at.CHARGES] = g[at.REDUCING] = g[at.SQUARED] = g[at.OPEN_PROFIT] = 0
     for k in range(len(S)):
         S[k, at.MARK] = 0
@@ -64,6 +77,8 @@ def send(C: Any, S: Any, g: Any, k: int, queue: Any, end: int) -> int:  # noqa: 
     """Send the next order of position `k`, if it needs one and none is under way; the new end of the queue."""
     if S[k, at.PENDING]:
         return end
+    if C[k, at.LEVERAGE]:
+        count_tied(S, g, k)
     signed = next_order(C[k], S[k], g, S[k, at.LAST])
     if signed:
         S[k, at.PENDING] = signed
@@ -162,6 +177,8 @@ def phase(
             mark(s, g, s[at.LAST])
             check_day(C[k], S, g)
         if signals and bits[spot[k]]:
+            if C[k, at.LEVERAGE]:
+                count_tied(S, g, k)
             want(C[k], s, g, int(bits[spot[k]]), atr[spot[k]] if len(atr) else 0.0, s[at.LAST], clock)
     settle_all(C, S, g, group, count, ts, out, queue)
 

@@ -17,8 +17,8 @@ _PPM = 1_000_000
 
 
 @compiled
-def allowed(c: Any, s: Any, g: Any, sign: int, units: int, price: int) -> bool:
-    """Whether risk lets `units` be opened at `price`; see `risk.rules`."""
+def allowed(c: Any, s: Any, g: Any, sign: int, units: int, kept: int, price: int) -> bool:
+    """Whether risk lets `units` be opened at `price` while `kept` units stay; see `risk.rules`."""
     limit = reaching(sign, price, c[at.ENTRY_REACH], c[at.TICK]) if c[at.ENTRY_REACH] >= 0 else 0
     if c[at.ALLOWED] == 0 or g[at.REDUCING]:
         return False
@@ -31,7 +31,15 @@ def allowed(c: Any, s: Any, g: Any, sign: int, units: int, price: int) -> bool:
     if c[at.MOST_OPEN] and s[at.QUANTITY] == 0 and g[at.OPEN] - (1 if s[at.TARGET] else 0) >= c[at.MOST_OPEN]:
         return False
     reverses = s[at.QUANTITY] * sign < 0  # which completes a round trip before it opens the next
-    return not (c[at.MOST_TRADES] and g[at.TODAY] + reverses >= c[at.MOST_TRADES])
+    if c[at.MOST_TRADES] and g[at.TODAY] + reverses >= c[at.MOST_TRADES]:
+        return False
+    if c[at.LEVERAGE] == 0:
+        return True
+    money = c[at.CAPITAL] + g[at.EARNED] + g[at.REALISED] - g[at.CHARGES]
+    if g[at.TIED] + kept * s[at.AVERAGE] + units * max(limit, price) <= money * c[at.LEVERAGE] // 100:
+        return True
+    g[at.REFUSED] += 1
+    return False
 
 
 @compiled
@@ -90,11 +98,10 @@ def want(c: Any, s: Any, g: Any, bits: int, atr: float, price: int, clock: int) 
     goal = direction * sized(c, s, direction, price)
     if goal != 0:
         quantity = s[at.QUANTITY]
-        held = abs(quantity) if goal * quantity > 0 else 0
-        whole = abs(goal) - held if abs(goal) > held else abs(goal)
+        kept = abs(quantity) if goal * quantity > 0 and abs(goal) > abs(quantity) else 0
         smaller = goal * target > 0 and abs(goal) < abs(target)
         inside = c[at.FROM] <= clock < c[at.UNTIL]
-        if smaller or (inside and allowed(c, s, g, direction, whole, price)):
+        if smaller or (inside and allowed(c, s, g, direction, abs(goal) - kept, kept, price)):
             if abs(goal) > abs(quantity) or goal * quantity < 0:
                 for kind in range(4):
                     s[at.POINTS + kind] = s[at.WISHED + kind]
@@ -111,13 +118,13 @@ def next_order(c: Any, s: Any, g: Any, price: int) -> int:
     if quantity == target:
         return 0
     if target * quantity < 0 and c[at.FLIP] and s[at.STOP] == 0:
-        if allowed(c, s, g, 1 if target > 0 else -1, abs(target), price):
+        if allowed(c, s, g, 1 if target > 0 else -1, abs(target), 0, price):
             return int(target - quantity)
         aim(s, g, 0, at.BY_DENIAL)
         return 0  # the desk leaves at the next price
     if quantity and (target * quantity <= 0 or abs(target) < abs(quantity)):
         return int(-quantity if target * quantity <= 0 else target - quantity)
-    if allowed(c, s, g, 1 if target > quantity else -1, abs(target - quantity), price):
+    if allowed(c, s, g, 1 if target > quantity else -1, abs(target - quantity), abs(quantity), price):
         return int(target - quantity)
     aim(s, g, quantity, s[at.REASON])
     return 0

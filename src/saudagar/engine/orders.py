@@ -22,6 +22,7 @@ from saudagar.model import (
     Order,
     OrderTerms,
     OrderType,
+    Paise,
     PositionId,
     Purpose,
     Side,
@@ -166,6 +167,7 @@ class OrderDesk:
         held: int,
         working: int,
         whole: int,
+        kept: int = 0,
     ) -> Verdict:
         """What risk says to an order of `position`.
 
@@ -177,6 +179,8 @@ class OrderDesk:
             What else of the position works on that side, units; only a reducing order shares with it.
         whole
             Units of the entry of which the order is a slice; 0 if it is none.
+        kept
+            Units held that stay while those are opened.
         """
         core = self._core
         line, state, now = core.line(position.instrument), core.state, core.now
@@ -197,8 +201,14 @@ class OrderDesk:
                 trades=self._watch.trades,
                 frozen=self._why_frozen(position) if core.blocked or self.look_ups.open or state.frozen else "",
                 whole=whole,
+                tied=self._tied(position, kept) if self._limits.leverage_percent and purpose is _ENTRY else 0,
+                earned=self._watch.earned,
             )
         )
+
+    def _tied(self, position: Position, kept: int) -> Paise:
+        others = (p for p in self._core.state.positions.values() if (p.quantity or p.target) and p is not position)
+        return kept * position.average_price + sum(p.tied(self._core.last(p.instrument)) for p in others)
 
     def _others_open(self, position: Position) -> int:
         return sum(1 for p in self._core.state.positions.values() if (p.quantity or p.target) and p is not position)
@@ -281,15 +291,17 @@ class OrderDesk:
                 terms = msgspec.structs.replace(terms, quantity=terms.quantity - own.filled)
         else:
             side, purpose = request.side, request.purpose
-        working = whole = 0
+        working = whole = kept = 0
         if purpose is _ENTRY:
             whole = abs(_opening(view.quantity, view.target))
+            kept = abs(view.quantity) if view.quantity * view.target > 0 else 0
         else:
             for order in self._core.state.working.get(position.id, {}).values():
                 if order is not own and order.new.side is side:
                     working += _claim(order)
         held = view.quantity
-        return self.verdict(position, purpose, side, terms, held=held, working=working, whole=whole), purpose
+        verdict = self.verdict(position, purpose, side, terms, held=held, working=working, whole=whole, kept=kept)
+        return verdict, purpose
 
     def _send(self, position: Position, request: Request) -> ClientOrderId:
         core = self._core

@@ -110,11 +110,11 @@ class Targets:
         line = core.line(intent.instrument)
         if not line.last:
             return Denied("stale-price", f"{intent.instrument} has no price yet.")
-        held = abs(position.quantity) if goal * position.quantity > 0 else 0
-        whole = abs(goal) - held if abs(goal) > held else abs(goal)
+        kept = abs(position.quantity) if 0 < goal * position.quantity < goal * goal else 0
+        whole, held = abs(goal) - kept, position.quantity
         side = _side(goal)
         terms = entry_terms(line.instrument, side, whole, line.last, core.settings.tactics)
-        verdict = self._orders.verdict(position, _ENTRY, side, terms, held=position.quantity, working=0, whole=whole)
+        verdict = self._orders.verdict(position, _ENTRY, side, terms, held=held, working=0, whole=whole, kept=kept)
         return verdict if isinstance(verdict, Denied) else None
 
     def _stay(self, position: Position, intent: Intent) -> None:

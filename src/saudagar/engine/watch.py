@@ -48,9 +48,11 @@ class Watch:
         self._seen_trades = 0
         limits = core.settings.limits
         self._limited = bool(limits.day_loss or limits.day_profit)
+        self._counts_cash = limits.leverage_percent > 0
         self._open: Paise = 0  # the sum of what was last marked
         self.realised: Paise = 0  # gross, today
         self.charges: Paise = 0  # of today's closed round trips
+        self.earned: Paise = 0  # by all closed round trips there are, after charges; counted where cash is
         self.trades = 0  # today's closed round trips
 
     @property
@@ -206,10 +208,15 @@ class Watch:
         trades = self._core.state.trades
         begin, end = self._core.span
         for trade in trades[self._seen_trades :]:
-            if begin <= trade.exit_ts < end:
+            today = begin <= trade.exit_ts < end
+            if not (today or self._counts_cash):
+                continue
+            charges = self._core.costs(trade) if trade.instrument not in self._core.strange else 0
+            self.earned += trade.gross - charges
+            if today:
                 self.trades += 1
                 self.realised += trade.gross
-                self.charges += self._core.costs(trade) if trade.instrument not in self._core.strange else 0
+                self.charges += charges
         self._seen_trades = len(trades)
 
     def _check_day(self) -> None:

@@ -110,6 +110,11 @@ class Position(msgspec.Struct, kw_only=True):
         sign = 1 if self.quantity > 0 else -1
         return self.quantity * price + sign * (self.exit_value - self.entry_value)
 
+    def tied(self, price: Paise) -> Paise:
+        """What is held, at its cost, and what is being opened, at `price`; a reversal frees what it closes."""
+        stays = abs(self.quantity) if self.quantity * self.target >= 0 else 0
+        return stays * self.average_price + max(0, abs(self.target) - stays) * price
+
     def fill(self, order_id: ClientOrderId, side: Side, quantity: int, price: Paise, ts: Nanos) -> Trade | None:
         """Book one execution; return the round trip that it closed.
 

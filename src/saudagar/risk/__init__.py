@@ -1,7 +1,8 @@
-"""Size, pre-trade rules, limits of the day."""
+"""Size, pre-trade rules, limits of the day, the account's money."""
 
 from saudagar.risk.rules import (
     APPROVED,
+    LEVERAGE,
     Approved,
     Denied,
     Limits,
@@ -16,6 +17,7 @@ from saudagar.risk.sizing import size
 
 __all__ = [
     "APPROVED",
+    "LEVERAGE",
     "Approved",
     "Denied",
     "Limits",

@@ -20,11 +20,17 @@ from saudagar.model import (
     OrderTerms,
     OrderType,
     Paise,
+    Product,
     Purpose,
     Side,
     TradingState,
     inr,
 )
+
+LEVERAGE = {Product.DELIVERY: 100, Product.INTRADAY: 500, Product.MARGIN: 1_000, Product.MTF: 400}
+"""What positions may be worth in percent of the money that there is, by product and about: intraday shares are margined
+at a fifth at least (SEBI, peak margins in full since September 2021), index futures at about a tenth, shares on margin
+trading at a quarter."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +46,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     orders_per_second: int = 8  # writes to the broker in one calendar second
     day_loss: Paise = 0  # positive
     day_profit: Paise = 0
+    capital: Paise = 0  # the account's money when the desk began to count what it earns
+    leverage_percent: int = 0  # of that money and what was earned since; so much may positions be worth
 
 
 class Approved(msgspec.Struct, frozen=True):
@@ -75,6 +83,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     trades: int  # round trips so far today
     frozen: str = ""  # why the instrument is frozen; empty if it is not
     whole: int = 0  # units of the whole entry of which this order is a slice; 0 if it is no slice
+    tied: Paise = 0  # what the desk holds, at its cost, and is opening; without what this order opens or closes
+    earned: Paise = 0  # by all round trips since the capital was stated, after charges
 
 
 _ENTRY, _BUY = Purpose.ENTRY, Side.BUY
@@ -137,9 +147,13 @@ def _quantity(p: Proposal, limits: Limits) -> str:
 
 
 def _value(p: Proposal, limits: Limits) -> str:
-    most = limits.max_order_value
-    value = (p.whole or p.terms.quantity) * max(p.terms.price, p.last)
+    most, value = limits.max_order_value, _worth(p)
     return f"value {inr(value)} is above the limit {inr(most)}." if value > most else ""
+
+
+def _worth(p: Proposal) -> Paise:
+    """Of the whole entry, at the worst price that it may pay."""
+    return (p.whole or p.terms.quantity) * max(p.terms.price, p.last)
 
 
 def _band(p: Proposal, limits: Limits) -> str:
@@ -161,6 +175,14 @@ def _trades(p: Proposal, limits: Limits) -> str:
     closes = p.held < 0 if p.side is _BUY else p.held > 0
     trades = p.trades + closes  # a reversal completes one before it opens the next
     return f"{trades} round trips today; the limit is {most}." if trades >= most else ""
+
+
+def _cash(p: Proposal, limits: Limits) -> str:
+    """What is lent is refused beyond, not made smaller: so does a broker. A reversal frees what it closes."""
+    value, most = _worth(p), (limits.capital + p.earned) * limits.leverage_percent // 100
+    if p.tied + value <= most:
+        return ""
+    return f"{inr(value)} is needed and {inr(max(0, most - p.tied))} is free: {inr(p.tied)} of {inr(most)} is in use."
 
 
 def _reduces(p: Proposal, _: Limits) -> str:
@@ -191,6 +213,7 @@ ENTRY_RULES: tuple[tuple[str, Rule], ...] = (
     ("price-band", _band),
     ("open-positions", _positions),
     ("trades", _trades),
+    ("cash", _cash),
 )
 
 _NAMES = {rule: name for name, rule in (*EXIT_RULES, *ENTRY_RULES)}
@@ -200,6 +223,7 @@ _BOUND_BY = {
     "value": "max_order_value",
     "open-positions": "max_open_positions",
     "trades": "max_trades",
+    "cash": "leverage_percent",
 }
 """The rules that object to nothing where their limit is 0."""
 
