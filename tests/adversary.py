@@ -16,7 +16,15 @@ from msgspec.structs import replace
 from saudagar.engine.engine import Engine, Step
 from saudagar.engine.settings import Settings
 from saudagar.engine.state import State
-from saudagar.execution.effects import CancelOrder, Effect, FetchTrades, FindOrder, ModifyOrder, SubmitOrder
+from saudagar.execution.effects import (
+    CancelOrder,
+    Effect,
+    FetchPriceBand,
+    FetchTrades,
+    FindOrder,
+    ModifyOrder,
+    SubmitOrder,
+)
 from saudagar.execution.steering import Tactics
 from saudagar.market.ist import at
 from saudagar.market.sessions import Calendar
@@ -40,6 +48,7 @@ from saudagar.model import (
     OrderStatus,
     OrderTerms,
     OrderType,
+    PriceBandTold,
     Product,
     Protection,
     Purpose,
@@ -140,6 +149,9 @@ class World:
         self.settings = settings
         self.funds: Funds | None = None  # what the broker says of money
         self.foreign: dict[InstrumentId, int] = {}  # units that somebody else has bought or sold
+        self.bands: dict[InstrumentId, tuple[int, int]] = {}  # what the exchange takes
+        self.tells_bands = True  # and the broker says
+        self.refusals = 0  # for a price outside
         self.now = OPEN
         self.price = {SBIN.id: 80_000, FUTURE.id: 2_400_000}
         self.volume = 0
@@ -355,6 +367,9 @@ class World:
             order = self.book.get(effect.order_id)
             missed = LookUpMissed(self.now, effect.order_id)
             self.say(order.report(self.now, stream=False) if order else missed)
+        elif isinstance(effect, FetchPriceBand):
+            low, high = self.bands.get(effect.instrument, (0, 0)) if self.tells_bands else (0, 0)
+            self.say(PriceBandTold(ts=self.now, instrument=effect.instrument, low=low, high=high))
         elif isinstance(effect, FetchTrades):
             trades = self.book[effect.report.order_id].trades
             behind = len(trades) - 1 if outcome == "refused" else len(trades)  # the trade book may lag
@@ -409,11 +424,15 @@ class World:
     def _do(self, effect: SubmitOrder | ModifyOrder | CancelOrder) -> str:
         """What the broker does; a refusal's words, or nothing."""
         if isinstance(effect, SubmitOrder):
+            if self._beyond(effect.order.instrument, effect.order.terms):
+                return "circuit limit"
             self._accept(effect.order)
             return ""
         order = self.book.get(effect.order_id)
         if order is None or not order.status.working:
             return "no such working order"
+        if isinstance(effect, ModifyOrder) and self._beyond(order.new.instrument, effect.terms):
+            return "circuit limit"
         if isinstance(effect, CancelOrder):
             order.status = OrderStatus.CANCELLED
         else:
@@ -424,6 +443,12 @@ class World:
                 order.status = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.OPEN
         self._tell(order)
         return ""
+
+    def _beyond(self, instrument: InstrumentId, terms: OrderTerms) -> bool:
+        low, high = self.bands.get(instrument, (0, 1 << 62))
+        beyond = any(price and not low <= price <= high for price in (terms.price, terms.trigger_price))
+        self.refusals += beyond
+        return beyond
 
     # -- good weather --------------------------------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ def test_quotes_of_shares_and_an_index(market):
     assert (share.ltp, share.bid, share.ask, share.previous_close) == (1_300_00, 1_299_90, 1_300_10, 1_290_00)
     assert (share.open, share.high, share.low, share.volume) == (1_300_00, 1_300_00, 1_300_00, 1_000)
     assert share.ts == market.exchange.core.now
+    assert (share.lower_limit, share.upper_limit) == market.exchange.core.band(RELIANCE.id) == (1_032_00, 1_548_00)
     assert (told[NIFTY.id].ltp, told[NIFTY.id].bid) == (24_010_00, 0)
 
 

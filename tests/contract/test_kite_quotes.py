@@ -93,6 +93,7 @@ def test_quotes_are_those_of_the_market(floor: Floor):
     assert (share.ltp, share.bid, share.ask, share.volume) == (PRICE, PRICE - 10, PRICE + 10, LEVEL * steps)
     assert (share.open, share.high, share.low, share.previous_close) == (PRICE,) * 4
     assert share.ts == floor.exchange.tape.now
+    assert (share.lower_limit, share.upper_limit) == floor.exchange.core.band(RELIANCE.id)
     assert (index.ltp, index.bid, index.volume, index.ts) == (24_000_00, 0, 0, 0)
     assert refusals == {}
 

@@ -63,6 +63,7 @@ def test_quotes_are_what_the_market_shows(market):
         assert (quote.ltp, quote.volume, quote.ts) == (line.tick.ltp, line.tick.volume, line.tick.ts)
         assert (quote.open, quote.high, quote.low) == (line.day.open, line.day.high, line.day.low)
         assert quote.previous_close == line.previous_close
+        assert (quote.lower_limit, quote.upper_limit) == line.band
         assert quote.bid == (line.tick.bids[0][0] if line.tick.bids else 0)
         assert quote.ask == (line.tick.asks[0][0] if line.tick.asks else 0)
 

@@ -12,14 +12,16 @@ from typing import Any
 import pytest
 
 from saudagar.app.config import DeskConfig, parse
+from saudagar.app.venues.in_process import InProcessVenue
 from saudagar.app.venues.live import LiveVenue
 from saudagar.brokers.dhan.broker import DhanBroker
 from saudagar.brokers.paper import PaperBroker
+from saudagar.exchange.synthetic import SyntheticDay
 from saudagar.exchange.universe import universe
 from saudagar.execution.ports import LinkState, LinkStatus
 from saudagar.market.ist import at
 from saudagar.market.master import Master
-from saudagar.model import SECOND, Instrument, Tick, TickFrame, TimeAdvanced
+from saudagar.model import SECOND, Instrument, Quote, Tick, TickFrame, TimeAdvanced
 from saudagar.model.errors import CalendarError, ConfigError, DataError
 from saudagar.storage.master import save
 
@@ -145,3 +147,49 @@ def test_paper_fills_before_the_desk_sees_the_price(config: Callable[..., DeskCo
     asyncio.run(day())
     assert desk.links["feed"] is LinkState.UP
     assert desk.refusals() == {"bad price": 2, "frame from the future": 1}
+
+
+def test_the_price_band_of_paper_is_the_cores_and_of_live_a_quotes(
+    config: Callable[..., DeskConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = next(each for each in universe() if each.symbol == "RELIANCE")
+
+    class Quotes:
+        """Knows one share and its band, and must be closed."""
+
+        open = 0
+
+        async def start(self) -> None:
+            Quotes.open += 1
+
+        async def quotes(self, asked: Sequence[Instrument]) -> dict[Any, Quote]:
+            assert Quotes.open == 1
+            known = Quote(instrument=share.id, ltp=1, lower_limit=1_100_00, upper_limit=1_500_00)
+            return {each.id: known for each in asked if each.id == share.id}
+
+        async def stop(self) -> None:
+            Quotes.open -= 1
+
+    monkeypatch.setattr("saudagar.app.venues.live.quote_client", lambda *_: Quotes())
+
+    async def day() -> None:
+        real, paper = venue(config("live")), venue(config())
+        await real.open()
+        assert await real.price_band(share.id) == (1_100_00, 1_500_00)
+        assert await real.price_band(real.resolve("NSE:INFY").id) == (0, 0)  # not in the answer
+        await paper.open()
+        assert await paper.price_band(share.id) == (0, 0)  # no price yet
+        now = at(FRIDAY, "10:00")
+        paper._core.advance(now, [Tick(share.id, now, 1_000_00, 10)])
+        assert await paper.price_band(share.id) == (800_00, 1_200_00)
+
+    asyncio.run(day())
+    assert Quotes.open == 0
+
+
+def test_the_price_band_of_a_simulated_day_is_its_cores() -> None:
+    source = SyntheticDay(7, FRIDAY, universe(3), start="09:15", end="09:16")
+    simulated = InProcessVenue(source, capital=1, speed=0.0)
+    share = source.instruments[1].id
+    low, high = asyncio.run(simulated.price_band(share))
+    assert 0 < low < source.previous_close(share) < high

@@ -111,7 +111,9 @@ class Desk:
         charges, costs = costs_of(self._config, venue.instruments.get, state.orders)
         watched = [*venue.watched(), *_held(state, venue.instruments)]
         engine = Engine(settings, venue.instruments, venue.calendar, state, costs, [each.id for each in watched])
-        runner = Runner(engine, journal, venue.broker, on_events=self._note, on_frame=self._on_frame)
+        runner = Runner(
+            engine, journal, venue.broker, on_events=self._note, on_frame=self._on_frame, price_band=venue.price_band
+        )
         now = await venue.now()
         await self._warm_up(engine, now)
         ids = dict.fromkeys((*(i for plan in settings.plans for i in plan.instruments), *(each.id for each in watched)))

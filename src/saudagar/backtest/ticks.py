@@ -19,7 +19,15 @@ from saudagar.engine.engine import Inbound
 from saudagar.engine.settings import Settings
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_orders import Refusal
-from saudagar.execution.effects import CancelOrder, Effect, FindOrder, ModifyOrder, SubmitOrder, TakeSnapshot
+from saudagar.execution.effects import (
+    CancelOrder,
+    Effect,
+    FetchPriceBand,
+    FindOrder,
+    ModifyOrder,
+    SubmitOrder,
+    TakeSnapshot,
+)
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.market.sessions import Calendar
 from saudagar.model import (
@@ -37,6 +45,7 @@ from saudagar.model import (
     OrderReport,
     OrderStatus,
     OrderTerms,
+    PriceBandTold,
     RequestFailed,
     Tick,
     TickFrame,
@@ -68,6 +77,9 @@ class CoreBroker:
                 if found is None:
                     return [LookUpMissed(self._core.now, order_id)]
                 return [OrderReport(order_id=order_id, status=found.status, ts=found.updated, filled=found.filled)]
+            case FetchPriceBand(instrument):
+                low, high = self._core.band(instrument)
+                return [PriceBandTold(ts=self._core.now, instrument=instrument, low=low, high=high)]
             case TakeSnapshot():
                 return [self._snapshot()]
         return []  # executions: every one was told by itself

@@ -119,6 +119,8 @@ class Answers:
                 return
             if report.status.working and report.terms is not None and not same_terms(report.terms, order.terms):
                 self._core.alert("warning", f"order {order.id} was changed at the broker: {report.terms}.")
+                if order.new.purpose.reduces:  # or a modification was taken by the broker and not by the exchange
+                    self._desk.bands.refused(self._core.state.position(order.new.position))
                 self._adopt(order, report.terms)
         elif report.status.working:
             self.stray(order, report)
@@ -162,6 +164,8 @@ class Answers:
                 kept = position.quantity if position.quantity * order.new.side.sign > 0 else 0
                 core.set_target(position, kept, f"entry {why}", Source.RECONCILIATION)
         elif by_others or order.status is OrderStatus.REJECTED:
+            if not by_others:
+                self._desk.bands.refused(position)
             self._desk.back_off(position, f"{order.new.purpose.lower()} order {order.id} {order.new.instrument} {why}")
 
     # -- when a request goes wrong -------------------------------------------------------------------------------
@@ -194,8 +198,11 @@ class Answers:
     def _modify_failed(self, order: Order, failure: RequestFailed) -> None:
         core = self._core
         if failure.refused:
+            position = core.state.position(order.new.position)
             core.emit(ev.ModifyEnded(ts=core.now, order_id=order.id, terms=None, reason=failure.reason))
-            self._desk.wait(core.state.position(order.new.position), core.now + SECOND)
+            if order.new.purpose.reduces and not failure.retry:
+                self._desk.bands.refused(position)
+            self._desk.wait(position, core.now + SECOND)
             self._look_ups.ask(order.id)
         else:
             self._doubtful.add(order.id)

@@ -10,6 +10,7 @@ from saudagar.engine.settings import Settings
 from saudagar.engine.state import APPLY, State
 from saudagar.execution.effects import Effect
 from saudagar.execution.ports import InstrumentLookup
+from saudagar.execution.steering import NO_BAND, Band
 from saudagar.market.sessions import Calendar
 from saudagar.model import Instrument, InstrumentId, Nanos, Paise, PositionId, Source
 from saudagar.model import events as ev
@@ -19,7 +20,7 @@ from saudagar.portfolio import Position, Trade
 class Line:
     """One instrument of the desk: its rules, its newest price, and the hours in which that was found to be open."""
 
-    __slots__ = ("closes", "instrument", "last", "opens", "ts")
+    __slots__ = ("band", "closes", "instrument", "last", "opens", "ts")
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
@@ -27,6 +28,7 @@ class Line:
         self.ts: Nanos = 0  # of that price
         self.opens: Nanos = 0
         self.closes: Nanos = 0
+        self.band: Band = NO_BAND  # of prices that the exchange takes, once it has refused one
 
 
 class _Lines(dict[InstrumentId, Line]):

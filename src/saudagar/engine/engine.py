@@ -47,6 +47,7 @@ from saudagar.model import (
     OrderStatus,
     Paise,
     PositionId,
+    PriceBandTold,
     RequestFailed,
     SetTradingState,
     Source,
@@ -128,6 +129,7 @@ class Engine:
             SetTradingState: self._set_trading_state,
             CloseAll: self._close_all,
             LinkReported: self._link,
+            PriceBandTold: self._orders.bands.told,
             DayEnded: self._day_ended,
         }
 

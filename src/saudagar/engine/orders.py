@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from saudagar.engine.bands import Bands
 from saudagar.engine.core import Core
 from saudagar.engine.guard import NEVER
 from saudagar.engine.lookups import LookUps
@@ -77,6 +78,7 @@ class OrderDesk:
         self._hold: dict[PositionId, _Hold] = {}
         self._refusals: dict[PositionId, int] = {}
         self.look_ups = LookUps(core)
+        self.bands = Bands(core)
         self._awake: set[PositionId] = set()
         self._placing: dict[PositionId, ClientOrderId] = {}  # stops that were all that a steering asked for
         self._asked: dict[ClientOrderId, Nanos] = {}  # when a silent order was last asked about
@@ -156,6 +158,7 @@ class OrderDesk:
         """Something of `position` has traded: earlier refusals no longer count."""
         if self._refusals:
             self._refusals.pop(position, None)
+        self.bands.forget(position)
 
     def verdict(
         self,
@@ -238,7 +241,8 @@ class OrderDesk:
             ]
         else:
             line = core.line(position.instrument)
-            requests = steer(view, orders, line.instrument, line.last, core.settings.tactics, core.now)
+            tactics, band = self.bands.tactics(name), self.bands.band(line)
+            requests = steer(view, orders, line.instrument, line.last, tactics, core.now, band)
         for request in requests:
             order_id = self._make(position, view, request)
             if order_id is None:

@@ -19,16 +19,27 @@ from saudagar.engine.clock import stopwatch
 from saudagar.engine.engine import Engine, Inbound, Step
 from saudagar.engine.latency import Latency
 from saudagar.engine.ports import Journal
-from saudagar.execution.effects import CancelOrder, Effect, FetchTrades, FindOrder, ModifyOrder, SubmitOrder
+from saudagar.execution.effects import (
+    CancelOrder,
+    Effect,
+    FetchPriceBand,
+    FetchTrades,
+    FindOrder,
+    ModifyOrder,
+    SubmitOrder,
+)
 from saudagar.execution.ports import ExecutionClient, LinkState, LinkStatus
 from saudagar.model import (
     AccountSnapshot,
     ClientOrderId,
+    InstrumentId,
     LinkReported,
     LookUpMissed,
     ModifyAccepted,
     Nanos,
     OrderReport,
+    Paise,
+    PriceBandTold,
     RequestFailed,
     TickFrame,
 )
@@ -44,6 +55,10 @@ _CHUNK = 64
 """Ticks processed between two looks at what they caused: bounds the wait of an order behind a large frame."""
 
 
+async def _no_band(_: InstrumentId) -> tuple[Paise, Paise]:
+    return 0, 0
+
+
 class Runner:
     """Runs one engine against one broker until it is stopped.
 
@@ -55,6 +70,8 @@ class Runner:
         Called when the queue is empty and nothing is in flight; the simulated exchange's lock-step waits for it.
     on_frame
         Told every frame of ticks after it was processed, usable or not: a recorder.
+    price_band
+        Tells the lowest and the highest price (paise) that the exchange takes now; zeros where it cannot.
     """
 
     def __init__(
@@ -66,6 +83,7 @@ class Runner:
         on_events: Callable[[list[Event]], None] = lambda _: None,
         on_idle: Callable[[], None] = lambda: None,
         on_frame: Callable[[TickFrame], None] = lambda _: None,
+        price_band: Callable[[InstrumentId], Awaitable[tuple[Paise, Paise]]] = _no_band,
     ) -> None:
         self.engine = engine
         self._journal = journal
@@ -73,6 +91,7 @@ class Runner:
         self._on_events = on_events
         self.on_idle = on_idle
         self._on_frame = on_frame
+        self._price_band = price_band
         self._queue: deque[Inbound] = deque()
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -231,6 +250,8 @@ class Runner:
                 await self._find(order_id)
             case FetchTrades(report):
                 await self._fetch_trades(report)
+            case FetchPriceBand(instrument):
+                await self._fetch_band(instrument)
             case _:
                 await self._snapshot()
 
@@ -278,6 +299,14 @@ class Runner:
             self._odd("trades", error)
             return
         self.put(msgspec.structs.replace(report, trades=trades))
+
+    async def _fetch_band(self, instrument: InstrumentId) -> None:
+        low = high = 0
+        try:
+            low, high = await self._price_band(instrument)
+        except Exception as error:  # the desk goes by the last price then
+            self._odd("price band", error)
+        self.put(PriceBandTold(ts=self.engine.now, instrument=instrument, low=low, high=high))
 
     async def _snapshot(self) -> None:
         try:

@@ -34,7 +34,7 @@ from saudagar.exchange.book import Book
 from saudagar.exchange.core_account import Account
 from saudagar.exchange.core_floor import Floor
 from saudagar.exchange.core_orders import ExchangeOrder, ExchangeTrade, Refusal, Update
-from saudagar.exchange.core_rules import BAND_PPM, check_band, check_product, check_terms, working_limit
+from saudagar.exchange.core_rules import BAND_PPM, band, check_band, check_product, check_terms, working_limit
 from saudagar.exchange.core_session import (
     SessionCalendar,
     SessionClock,
@@ -324,6 +324,10 @@ class MatchingCore:
             ``instrument`` if it is not known.
         """
         return self._book(instrument).tick
+
+    def band(self, instrument: InstrumentId) -> tuple[Paise, Paise]:
+        """The lowest and highest price taken now, paise; (0, 0) while no base is known. Raises as `last` does."""
+        return band(self._book(instrument), self._band)
 
     def phase(self, instrument: InstrumentId) -> PhaseKind | None:
         """The phase `instrument` is in, None in closed hours. Raises as `last` does."""

@@ -106,9 +106,13 @@ def check_band(book: Book, terms: OrderTerms, band_ppm: int) -> None:
 def band(book: Book, band_ppm: int) -> tuple[Paise, Paise]:
     """Lowest and highest price allowed now, on the tick grid; (0, 0) while no base is known."""
     base, width = (book.reference, AUCTION_BAND_PPM) if book.reference else (book.base or book.last, band_ppm)
-    tick = book.instrument.tick_size
-    low = -(-base * (_MILLION - width) // _MILLION // tick) * tick
-    return max(low, tick) if base else 0, base * (_MILLION + width) // _MILLION // tick * tick
+    return circuit_limits(base, book.instrument.tick_size, width)
+
+
+def circuit_limits(base: Paise, tick: Paise, band_ppm: int = BAND_PPM) -> tuple[Paise, Paise]:
+    """Lowest and highest price around `base`, on the grid of `tick` (all in paise); (0, 0) without a base."""
+    low = -(-base * (_MILLION - band_ppm) // _MILLION // tick) * tick
+    return max(low, tick) if base else 0, base * (_MILLION + band_ppm) // _MILLION // tick * tick
 
 
 def working_limit(

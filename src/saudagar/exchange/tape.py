@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from saudagar.exchange.core_rules import circuit_limits
 from saudagar.model import MINUTE, Instrument, InstrumentId, Nanos, Paise, Tick
 
 
@@ -59,6 +60,11 @@ class Line:
             self.minute = Candle(start)
         self.day.add(tick.ltp, traded)
         self.minute.add(tick.ltp, traded)
+
+    @property
+    def band(self) -> tuple[Paise, Paise]:
+        """The circuit limits of the day, paise."""
+        return circuit_limits(self.previous_close, self.instrument.tick_size)
 
     @property
     def average_price(self) -> float:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from saudagar.model import ClientOrderId, NewOrder, OrderReport, OrderTerms
+from saudagar.model import ClientOrderId, InstrumentId, NewOrder, OrderReport, OrderTerms
 
 
 class SubmitOrder(msgspec.Struct, frozen=True, gc=False):
@@ -34,9 +34,15 @@ class FetchTrades(msgspec.Struct, frozen=True, gc=False):
     report: OrderReport
 
 
+class FetchPriceBand(msgspec.Struct, frozen=True, gc=False):
+    """Ask between which prices the exchange takes orders; answer with `PriceBandTold`."""
+
+    instrument: InstrumentId
+
+
 class TakeSnapshot(msgspec.Struct, frozen=True, gc=False):
     """Get orders and positions for reconciliation; answer with `AccountSnapshot`."""
 
 
-Effect: TypeAlias = SubmitOrder | ModifyOrder | CancelOrder | FindOrder | FetchTrades | TakeSnapshot
+Effect: TypeAlias = SubmitOrder | ModifyOrder | CancelOrder | FindOrder | FetchTrades | FetchPriceBand | TakeSnapshot
 """Submit, modify and cancel are writes and are carried out in order; the others are reads."""

@@ -14,6 +14,8 @@ Rules
 - A reversal closes through its stop and opens when flat. Where no stop is in force it is one opening order through
   zero (`Tactics.flip`): half the orders, half the brokerage. It passes the rules of an entry.
 - Quantities above the exchange's freeze quantity are cut into orders that it accepts.
+- Where the day's price band is known, what protects or closes is priced inside it: at its edge it rests, where it was
+  refused beyond. A stop that lies beyond the band does not rest at all: the desk watches it.
 """
 
 from __future__ import annotations
@@ -87,11 +89,21 @@ _KEPT_FOR_EXIT = 5  # modifications; a stop that may not follow its trail any mo
 _side, _BUY, _LIMIT = Side.of, Side.BUY, OrderType.LIMIT
 _ENTRY, _EXIT, _STOP = Purpose
 _TRIGGERED = frozenset(kind for kind in OrderType if kind.has_trigger)
+Band: TypeAlias = tuple[Paise, Paise]
+"""The lowest and the highest price that the exchange takes, both on the grid."""
+
+NO_BAND: Band = (0, 1 << 62)
 IN_FLIGHT = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
 
 
 def steer(
-    position: Steered, orders: Sequence[Order], instrument: Instrument, last: Paise, tactics: Tactics, now: Nanos
+    position: Steered,
+    orders: Sequence[Order],
+    instrument: Instrument,
+    last: Paise,
+    tactics: Tactics,
+    now: Nanos,
+    band: Band = NO_BAND,
 ) -> list[Request]:
     """The next requests for `position`; empty when there is nothing to do or something to wait for.
 
@@ -101,6 +113,8 @@ def steer(
         The position's working orders.
     last
         The latest usable price, paise; 0 where there is none, and then nothing new is priced.
+    band
+        Where the exchange takes prices today, as far as that is known.
     """
     quantity, target = position.quantity, position.target
     astray: list[Request] = []
@@ -112,13 +126,13 @@ def steer(
     if astray:
         return astray
     if target == quantity:
-        return _rest(position, orders, instrument, tactics)
+        return _rest(position, orders, instrument, tactics, band)
     if tactics.flip and target * quantity < 0 and not position.stop and _only_towards(target, orders):
-        return _enter(position, orders, instrument, last, tactics, now)
+        return _enter(position, orders, instrument, last, tactics, now, band)
     if quantity and (target == 0 or target * quantity < 0 or abs(target) < abs(quantity)):
         closing = abs(quantity) if target * quantity <= 0 else abs(quantity) - abs(target)
-        return _leave(position, orders, closing, instrument, last, tactics, now)
-    return _enter(position, orders, instrument, last, tactics, now)
+        return _leave(position, orders, closing, instrument, last, tactics, now, band)
+    return _enter(position, orders, instrument, last, tactics, now, band)
 
 
 def _only_towards(target: int, orders: Sequence[Order]) -> bool:
@@ -134,6 +148,7 @@ def _leave(
     last: Paise,
     tactics: Tactics,
     now: Nanos,
+    band: Band,
 ) -> list[Request]:
     side = _side(-position.quantity)
     if entries := [o for o in orders if o.new.purpose is _ENTRY]:
@@ -149,7 +164,7 @@ def _leave(
         if part == 0:
             cancels.append(Cancel(order, "not needed"))
         elif _is_stop(order) or part != order.remaining or now - order.last_change >= tactics.chase:
-            terms = _marketable(instrument, side, order.filled + part, last, tactics)
+            terms = _marketable(instrument, side, order.filled + part, last, tactics, band)
             if terms == order.terms:
                 continue
             if order.modifications >= tactics.modifications:
@@ -159,17 +174,20 @@ def _leave(
     if cancels:
         return cancels  # first: they make room for what remains
     requests += [
-        Submit(_EXIT, side, _marketable(instrument, side, part, last, tactics)) for part in slices(left, instrument)
+        Submit(_EXIT, side, _marketable(instrument, side, part, last, tactics, band))
+        for part in slices(left, instrument)
     ]
     return requests
 
 
-def _rest(position: Steered, orders: Sequence[Order], instrument: Instrument, tactics: Tactics) -> list[Request]:
+def _rest(
+    position: Steered, orders: Sequence[Order], instrument: Instrument, tactics: Tactics, band: Band
+) -> list[Request]:
     """At the target: exactly the protective orders that the position needs, and nothing else."""
     stops = [o for o in orders if _is_stop(o)]
     if len(stops) < len(orders):
         return [Cancel(o, "target reached") for o in orders if not _is_stop(o)]
-    return _stops(position, stops, instrument, tactics)
+    return _stops(position, stops, instrument, tactics, band)
 
 
 def _enter(
@@ -179,6 +197,7 @@ def _enter(
     last: Paise,
     tactics: Tactics,
     now: Nanos,
+    band: Band,
 ) -> list[Request]:
     side = _side(position.target - position.quantity)
     missing = abs(position.target - position.quantity)
@@ -199,23 +218,27 @@ def _enter(
     if entries and entries[0].remaining > missing:
         terms = msgspec.structs.replace(entries[0].terms, quantity=entries[0].filled + missing)
         return [Modify(entries[0], terms)]
-    requests = _stops(position, stops, instrument, tactics)
+    requests = _stops(position, stops, instrument, tactics, band)
     if not entries and last:
         requests.append(Submit(_ENTRY, side, entry_terms(instrument, side, missing, last, tactics)))
     return requests
 
 
-def _stops(position: Steered, stops: Sequence[Order], instrument: Instrument, tactics: Tactics) -> list[Request]:
+def _stops(
+    position: Steered, stops: Sequence[Order], instrument: Instrument, tactics: Tactics, band: Band
+) -> list[Request]:
     """Requests that make the resting stops cover the position at its stop level."""
+    side = _side(-position.quantity)
     if not (position.quantity and position.stop and tactics.rest_stop):
         return [Cancel(o, "no stop wanted") for o in stops]
-    side = _side(-position.quantity)
+    if not band[0] <= stop_trigger(instrument, side, position.stop) <= band[1]:
+        return [Cancel(o, "the stop lies beyond the price band") for o in stops]
     parts = slices(abs(position.quantity), instrument)
     if spare := stops[len(parts) :]:
         return [Cancel(o, "position is smaller") for o in spare]  # first: they make room for what remains
     requests: list[Request] = []
     for i, part in enumerate(parts):
-        terms = stop_terms(instrument, side, part, position.stop, tactics)
+        terms = stop_terms(instrument, side, part, position.stop, tactics, band)
         if i >= len(stops):
             requests.append(Submit(_STOP, side, terms))
         elif terms != stops[i].terms:
@@ -270,18 +293,22 @@ def _is_stop(order: Order) -> bool:
     return order.new.purpose is _STOP and order.terms.order_type in _TRIGGERED and not order.filled
 
 
-def _marketable(instrument: Instrument, side: Side, quantity: int, last: Paise, tactics: Tactics) -> OrderTerms:
+def _marketable(
+    instrument: Instrument, side: Side, quantity: int, last: Paise, tactics: Tactics, band: Band
+) -> OrderTerms:
     """A limit order that reaches beyond the last price: fills like a market order, but never at any price."""
-    price = _reaching(instrument, side, last, tactics.protection_ppm)
+    price = _within(band, _reaching(instrument, side, last, tactics.protection_ppm))
     return OrderTerms(quantity=quantity, order_type=_LIMIT, price=price)
 
 
-def stop_terms(instrument: Instrument, side: Side, quantity: int, level: Paise, tactics: Tactics) -> OrderTerms:
+def stop_terms(
+    instrument: Instrument, side: Side, quantity: int, level: Paise, tactics: Tactics, band: Band = NO_BAND
+) -> OrderTerms:
     """A stop order at `level`; `side` is that of the order."""
     trigger = stop_trigger(instrument, side, level)
     if tactics.stop_type is OrderType.SL_M:
         return OrderTerms(quantity=quantity, order_type=OrderType.SL_M, trigger_price=trigger)
-    price = _reaching(instrument, side, trigger, tactics.stop_band_ppm)
+    price = _within(band, _reaching(instrument, side, trigger, tactics.stop_band_ppm))
     return OrderTerms(quantity=quantity, order_type=OrderType.SL, price=price, trigger_price=trigger)
 
 
@@ -295,6 +322,11 @@ def _reaching(instrument: Instrument, side: Side, price: Paise, ppm: int) -> Pai
     tick, more = instrument.tick_size, price * ppm // 1_000_000
     reached = -(-(price + more) // tick) * tick if side is _BUY else (price - more) // tick * tick
     return reached if reached > tick else tick
+
+
+def _within(band: Band, price: Paise) -> Paise:
+    low, high = band
+    return low if price < low else high if price > high else price
 
 
 def slices(quantity: int, instrument: Instrument) -> list[int]:

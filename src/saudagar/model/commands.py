@@ -10,6 +10,7 @@ from saudagar.model.account import BrokerPosition, Funds
 from saudagar.model.data import Nanos
 from saudagar.model.enums import Source, TradingState
 from saudagar.model.ids import ClientOrderId, InstrumentId
+from saudagar.model.money import Paise
 from saudagar.model.order import OrderReport
 
 
@@ -65,6 +66,15 @@ class ModifyAccepted(msgspec.Struct, frozen=True):
     order_id: ClientOrderId
 
 
+class PriceBandTold(msgspec.Struct, frozen=True, kw_only=True):
+    """Between which prices (paise, both included) the exchange takes orders now; both 0 where nobody could say."""
+
+    ts: Nanos
+    instrument: InstrumentId
+    low: Paise
+    high: Paise
+
+
 class DayEnded(msgspec.Struct, frozen=True):
     """The market has closed; no more ticks will come."""
 
@@ -99,5 +109,6 @@ Command: TypeAlias = (
     | ModifyAccepted
     | AccountSnapshot
     | LinkReported
+    | PriceBandTold
     | DayEnded
 )

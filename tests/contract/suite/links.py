@@ -11,13 +11,17 @@ from tests.contract.suite.market import Lookup
 
 from saudagar.brokers.dhan.broker import DhanBroker, DhanSettings
 from saudagar.brokers.dhan.feed import DhanFeed, DhanFeedSettings
+from saudagar.brokers.dhan.quotes import DhanQuotes
 from saudagar.brokers.governor import Governor
 from saudagar.brokers.kite.broker import KiteBroker
 from saudagar.brokers.kite.client import KiteSettings
 from saudagar.brokers.kite.feed import KiteFeed
+from saudagar.brokers.kite.quotes import KiteQuotes
 from saudagar.brokers.supervisor import Watch
 from saudagar.brokers.upstox.broker import UpstoxBroker, UpstoxOrderSettings
 from saudagar.brokers.upstox.feed import UpstoxFeed, UpstoxSettings
+from saudagar.brokers.upstox.quotes import UpstoxQuotes
+from saudagar.execution.account_ports import QuoteClient
 from saudagar.execution.ports import DataClient, ExecutionClient, LinkState, LinkStatus
 from saudagar.model import (
     Instrument,
@@ -70,6 +74,16 @@ def feed_of(name: str, floor: Floor, watch: Watch = QUICK) -> DataClient:
         upstox = UpstoxSettings(token=token, feed_url=f"{ws}/v3/feed/market-data-feed", rest_host=http)
         return UpstoxFeed(upstox, watch)
     return KiteFeed(KiteSettings(api_key=account.kite_key, token=token, rest_url=http, ticker_url=ws), watch)
+
+
+def quotes_of(name: str, floor: Floor) -> QuoteClient:
+    account, token, lookup = floor.account, token_of(name, floor), Lookup(floor.day.instruments)
+    http = f"http://127.0.0.1:{floor.wires[name].port}"
+    if name == "dhan":
+        return DhanQuotes(DhanFeedSettings(client_id=account.client_id, token=token, rest_url=f"{http}/v2"), lookup)
+    if name == "upstox":
+        return UpstoxQuotes(UpstoxOrderSettings(token=token, rest_host=http), lookup)
+    return KiteQuotes(KiteSettings(api_key=account.kite_key, token=token, rest_url=http), lookup)
 
 
 class Ticks:

@@ -11,10 +11,11 @@ from typing import Protocol
 
 from saudagar.brokers.router import Router
 from saudagar.engine.runner import Runner
+from saudagar.execution.account_ports import QuoteClient
 from saudagar.execution.ports import ExecutionClient, InstrumentLookup, LinkState
 from saudagar.market.session_tables import PhaseKind
 from saudagar.market.sessions import Calendar
-from saudagar.model import Bar, Instrument, Nanos
+from saudagar.model import Bar, Instrument, InstrumentId, Nanos, Paise
 
 
 class Venue(Protocol):
@@ -64,6 +65,10 @@ class Venue(Protocol):
         """Closed bars of `[start, end)`, oldest first."""
         ...
 
+    async def price_band(self, instrument: InstrumentId) -> tuple[Paise, Paise]:
+        """Between which prices (paise) the exchange takes orders now; zeros where the broker does not say."""
+        ...
+
     async def connect(self, runner: Runner, instruments: Sequence[Instrument]) -> None:
         """Connect the streams: orders first, so that nothing is missed, then ticks of `instruments`."""
         ...
@@ -95,3 +100,13 @@ def day_span(calendar: Calendar, instruments: Iterable[Instrument], day: date) -
         if phase.kind is PhaseKind.CONTINUOUS or phase.kind.closing_auction
     ]
     return min(phase.start for phase in phases), max(phase.end for phase in phases)
+
+
+async def told_band(client: QuoteClient, instrument: Instrument) -> tuple[Paise, Paise]:
+    """The price band of `instrument` in a quote of `client`, which is opened for it and closed. Raises as it does."""
+    try:
+        await client.start()
+        quote = (await client.quotes([instrument])).get(instrument.id)
+    finally:
+        await client.stop()
+    return (quote.lower_limit, quote.upper_limit) if quote is not None else (0, 0)

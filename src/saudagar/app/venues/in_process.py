@@ -15,7 +15,7 @@ from saudagar.exchange.market_feed import DaySource
 from saudagar.execution.ports import LinkState
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
-from saudagar.model import SECOND, Bar, Instrument, Nanos, Paise, TickFrame
+from saudagar.model import SECOND, Bar, Instrument, InstrumentId, Nanos, Paise, TickFrame
 
 
 class InProcessVenue:
@@ -52,6 +52,9 @@ class InProcessVenue:
 
     async def bars(self, instrument: Instrument, interval: Nanos, start: Nanos, end: Nanos) -> list[Bar]:
         return self._source.history(instrument.id, interval, start, end)
+
+    async def price_band(self, instrument: InstrumentId) -> tuple[Paise, Paise]:
+        return self.core.band(instrument)
 
     async def connect(self, runner: Runner, instruments: Sequence[Instrument]) -> None:
         await self.broker.start(runner.put, lambda _: None)

@@ -9,11 +9,11 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 
-from saudagar.app.clients import data_client, order_desk
+from saudagar.app.clients import data_client, order_desk, quote_client
 from saudagar.app.compose import resolve_all
 from saudagar.app.config import DeskConfig, Mode
 from saudagar.app.venues import renewal
-from saudagar.app.venues.base import day_span, route_look_ups
+from saudagar.app.venues.base import day_span, route_look_ups, told_band
 from saudagar.brokers.paper import PaperBroker
 from saudagar.brokers.supervisor import Watch
 from saudagar.engine.clock import wall_clock
@@ -23,7 +23,7 @@ from saudagar.execution.ports import ExecutionClient, LinkState, LinkStatus
 from saudagar.market.ist import ist_day
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
-from saudagar.model import SECOND, Bar, Instrument, Nanos, TickFrame, TimeAdvanced
+from saudagar.model import SECOND, Bar, Instrument, InstrumentId, Nanos, Paise, TickFrame, TimeAdvanced
 from saudagar.model.errors import CalendarError, DataError
 from saudagar.storage.master import load_latest
 
@@ -110,6 +110,14 @@ class LiveVenue:
 
     async def bars(self, instrument: Instrument, interval: Nanos, start: Nanos, end: Nanos) -> list[Bar]:
         return await self._feed.bars(instrument, interval, start, end)
+
+    async def price_band(self, instrument: InstrumentId) -> tuple[Paise, Paise]:
+        if self._paper is not None:
+            return self._core.band(instrument)
+        config = self._config
+        return await told_band(
+            quote_client(config.data.broker, config.secrets, self._master), self._master.get(instrument)
+        )
 
     async def connect(self, runner: Runner, instruments: Sequence[Instrument]) -> None:
         if self._paper is not None:

@@ -8,9 +8,9 @@ from datetime import date
 from typing import Any
 from urllib.request import urlopen
 
-from saudagar.app.clients import data_client, order_desk
+from saudagar.app.clients import data_client, order_desk, quote_client
 from saudagar.app.config import DeskConfig
-from saudagar.app.venues.base import day_span, route_look_ups
+from saudagar.app.venues.base import day_span, route_look_ups, told_band
 from saudagar.brokers.supervisor import Watch
 from saudagar.engine.runner import Runner
 from saudagar.exchange.pace import PaceClient
@@ -18,7 +18,7 @@ from saudagar.exchange.process import Account, ExchangeConfig, ExchangeProcess, 
 from saudagar.execution.ports import ExecutionClient, LinkState, LinkStatus
 from saudagar.market.master import Master, merge, read_dhan, read_kite, read_upstox
 from saudagar.market.sessions import Calendar
-from saudagar.model import Bar, Instrument, Nanos, TickFrame
+from saudagar.model import Bar, Instrument, InstrumentId, Nanos, Paise, TickFrame
 from saudagar.model.errors import BrokerError
 
 _DOWNLOAD_SECONDS = 10
@@ -95,6 +95,12 @@ class WiredVenue:
 
     async def bars(self, instrument: Instrument, interval: Nanos, start: Nanos, end: Nanos) -> list[Bar]:
         return await self.feed.bars(instrument, interval, start, end)
+
+    async def price_band(self, instrument: InstrumentId) -> tuple[Paise, Paise]:
+        desk = self._desk
+        return await told_band(
+            quote_client(desk.data.broker, desk.secrets, self._master, self), self._master.get(instrument)
+        )
 
     async def connect(self, runner: Runner, instruments: Sequence[Instrument]) -> None:
         def on_status(name: str, status: LinkStatus) -> None:

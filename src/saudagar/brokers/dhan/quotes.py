@@ -185,6 +185,8 @@ def quote(name: InstrumentId, row: Row) -> Quote:
         bid=_best(row, "buy"),
         ask=_best(row, "sell"),
         open_interest=count(row, "oi"),
+        lower_limit=paise(row.get("lower_circuit_limit")),
+        upper_limit=paise(row.get("upper_circuit_limit")),
         ts=_traded(row.get("last_trade_time")),
     )
 

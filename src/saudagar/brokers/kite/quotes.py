@@ -144,6 +144,8 @@ def quote(instrument: Instrument, row: Row) -> Quote:
         bid=_best(row, "buy"),
         ask=_best(row, "sell"),
         open_interest=count(row, "oi"),
+        lower_limit=paise(row.get("lower_circuit_limit")),
+        upper_limit=paise(row.get("upper_circuit_limit")),
         ts=naive_ist(row.get("last_trade_time")),
     )
     if min(found.ltp, found.open, found.high, found.low, found.previous_close, found.bid, found.ask) < 0:

@@ -171,6 +171,8 @@ def quote(instrument: Instrument, row: Row) -> Quote:
         bid=_best(depth.get("buy")),
         ask=_best(depth.get("sell")),
         open_interest=parse.count(row, "oi"),
+        lower_limit=_price(row.get("lower_circuit_limit")),
+        upper_limit=_price(row.get("upper_circuit_limit")),
         ts=_moment(row.get("last_trade_time")),
     )
 

@@ -318,8 +318,7 @@ def quote_row(kind: str, line: Line, interest: int) -> dict[str, Any]:
     row["depth"] = {"buy": _levels(tick.bids), "sell": _levels(tick.asks)}
     row["last_quantity"] = line.last_quantity
     row["last_trade_time"] = f"{ist(tick.ts):%d/%m/%Y %H:%M:%S}"
-    row["lower_circuit_limit"] = rupees(line.previous_close * 80 // 100)
-    row["upper_circuit_limit"] = rupees(line.previous_close * 120 // 100)
+    row["lower_circuit_limit"], row["upper_circuit_limit"] = map(rupees, line.band)
     row["net_change"] = rupees(tick.ltp - line.previous_close)
     row["volume"] = tick.volume
     row["oi"] = row["oi_day_high"] = row["oi_day_low"] = interest

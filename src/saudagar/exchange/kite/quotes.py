@@ -16,7 +16,6 @@ from saudagar.exchange.kite.errors import KiteError, bad_input
 from saudagar.exchange.kite.shapes import ist_text
 from saudagar.exchange.kite.words import (
     Directory,
-    band_of,
     exchange_of,
     rupees,
     segment_of,
@@ -102,7 +101,7 @@ def _quote(line: Line, kind: str, now: Nanos, interest: int) -> dict[str, Any]:
     row |= {"timestamp": ist_text(now), "net_change": 0}  # zero whatever the price did, as recorded
     if line.instrument.kind is InstrumentKind.INDEX:
         return row
-    lower, upper = band_of(line)
+    lower, upper = line.band
     return row | {
         "last_trade_time": ist_text(tick.ts),
         "last_quantity": line.last_quantity,

@@ -115,11 +115,6 @@ def rupees(paise: float) -> int | float:
     return int(value) if value == int(value) else value
 
 
-def band_of(line: Line) -> tuple[Paise, Paise]:
-    """The circuit limits that Kite shows: ±20 % of the previous close."""
-    return line.previous_close * 80 // 100, line.previous_close * 120 // 100
-
-
 def stop_range(line: Line, side: Side) -> tuple[Paise, Paise]:
     """Where the stop of a cover order of `side` may lie: within 5 % of the last price, on its losing side."""
     last = line.tick.ltp if line.tick else line.previous_close
