@@ -61,6 +61,14 @@ def free_delivery(of: str, rupees: str) -> Plan:
     )
 
 
+FREE = Plan(name="free", brokerage=dict.fromkeys(ChargeClass, Brokerage(Decimal(0))), dp=Decimal(0))
+"""No broker: what the state and the exchange take."""
+
+
+def taken(day: str, what: Instrument, quantity: int, bought: int, sold: int) -> Charges:
+    return round_trip(FREE, date.fromisoformat(day), what, Product.MARGIN, quantity, bought, sold)
+
+
 def buy(
     plan: Plan | str, day: str, what: Instrument, product: Product, quantity: int, value: int, rounding: Rounding
 ) -> Charges:
@@ -128,6 +136,19 @@ GOLDEN_CASES: dict[str, tuple[Charges, dict[str, str], str]] = {
         "329.974",
     ),
 }
+STATUTORY_CASES: dict[str, tuple[Charges, dict[str, str], str]] = {
+    # r/UpdateINDIA, "Statutory Charges in NSE F&O", 2025-05-28: 500 RELIANCE at 1420 and 1450, and a call at 25 and 35.
+    "future": (
+        taken("2025-05-28", FUTURE, 500, 710_000_00, 725_000_00),
+        {"exchange": "24.8255", "sebi": "1.435", "ipft": "1.435", "stamp": "14.2", "stt": "145", "gst": "4.98519"},
+        "191.88069",
+    ),
+    "option": (
+        taken("2025-05-28", OPTION, 500, 12_500_00, 17_500_00),
+        {"exchange": "10.509", "sebi": "0.03", "ipft": "0.15", "stamp": "0.375", "stt": "17.5", "gst": "1.92402"},
+        "30.48802",
+    ),
+}
 
 
 def parts_of(charges: Charges, *, ipft_apart: bool) -> dict[str, Decimal]:
@@ -137,9 +158,9 @@ def parts_of(charges: Charges, *, ipft_apart: bool) -> dict[str, Decimal]:
     return parts
 
 
-@pytest.mark.parametrize("case", GOLDEN_CASES)
+@pytest.mark.parametrize("case", [*GOLDEN_CASES, *STATUTORY_CASES])
 def test_golden_case(case: str) -> None:
-    charges, expected, total = GOLDEN_CASES[case]
+    charges, expected, total = (GOLDEN_CASES | STATUTORY_CASES)[case]
     parts = parts_of(charges, ipft_apart="ipft" in expected)
     assert {name: value for name, value in parts.items() if value} == {
         name: Decimal(text) for name, text in expected.items()
@@ -202,6 +223,32 @@ def test_stt_changes_on_its_day(day: str, future: str, option: str) -> None:
     on = date.fromisoformat(day)
     assert charge("dhan", on, FUTURE, Product.MARGIN, SELL, 1, 10_000_00).stt == Decimal(future)
     assert charge("dhan", on, OPTION, Product.MARGIN, SELL, 1, 10_000_00).stt == Decimal(option)
+
+
+@pytest.mark.parametrize(
+    ("day", "what", "expected"),
+    [
+        # Rupees per crore to the exchange, its fund and SEBI, from the circulars that `charge_tables` names.
+        ("2021-01-01", FUTURE, "200 0 5"),
+        ("2021-03-31", OPTION, "5300 0 5"),
+        ("2021-04-01", FUTURE, "200 0 10"),
+        ("2023-03-31", OPTION, "5300 0 10"),
+        ("2023-04-01", FUTURE, "190 10 10"),
+        ("2023-04-01", OPTION, "5000 50 10"),
+        ("2024-04-01", FUTURE, "188 10 10"),
+        ("2024-04-01", OPTION, "4950 50 10"),
+        ("2024-09-30", FUTURE, "188 10 10"),
+        ("2024-10-01", FUTURE, "173 10 10"),
+        ("2024-10-01", OPTION, "3503 50 10"),
+        ("2021-01-01", BSE_FUTURE, "0 0 5"),
+        ("2022-05-02", SENSEX50, "500 0 10"),
+        ("2024-05-13", SENSEX, "4950 0 10"),
+        ("2024-10-01", SENSEX, "3250 0 10"),
+    ],
+)
+def test_the_fees_of_the_past(day: str, what: Instrument, expected: str) -> None:
+    fees = charge(FREE, date.fromisoformat(day), what, Product.MARGIN, BUY, 1, 1_00_00_000_00)
+    assert [fees.exchange, fees.ipft, fees.sebi] == [Decimal(text) for text in expected.split()]
 
 
 def test_the_nse_sum_did_not_move_on_2026_03_01_only_its_split() -> None:
@@ -305,8 +352,10 @@ def test_an_unknown_plan_is_refused_with_the_known_ones() -> None:
     ("what", "product", "last_unknown"),
     [
         (STOCK, Product.INTRADAY, "2020-12-31"),
-        (FUTURE, Product.MARGIN, "2024-09-30"),
-        (OPTION, Product.MARGIN, "2023-03-31"),
+        (FUTURE, Product.MARGIN, "2020-12-31"),
+        (OPTION, Product.MARGIN, "2020-12-31"),
+        (SENSEX, Product.MARGIN, "2024-05-12"),
+        (SENSEX50, Product.MARGIN, "2022-05-01"),
         (GOLD, Product.MARGIN, "2024-09-30"),
     ],
 )

@@ -184,7 +184,7 @@ def test_sessions_without_bars_are_told() -> None:
 
 def test_charges_that_nobody_has_tabled_are_told_before_anything_is_traded() -> None:
     visited: list[float] = []
-    market = Market({FUTURE.id: future_bars()}, Master(date(2024, 1, 1), (FUTURE,)), Calendar())
+    market = Market({FUTURE.id: future_bars(2020)}, Master(date(2024, 1, 1), (FUTURE,)), Calendar())
     costs = StatutoryCosts("zerodha", Product.MARGIN)
     with pytest.raises(CalendarError, match=r"charges are tabled from .*--flat-cost"):
         run(flips(market, costs), "engine", progress=visited.append)
@@ -252,10 +252,10 @@ FUTURE = Instrument(
 )
 
 
-def future_bars() -> BarArrays:
-    """The day before the expiry, the day itself, and one when the contract is no more."""
+def future_bars(year: int = 2024) -> BarArrays:
+    """In 2024 the day before the expiry, the day itself, and one when the contract is no more."""
     start = np.concatenate(
-        [midnight(date(2024, 1, day)) + (9 * 60 + 15 + np.arange(40)) * MINUTE for day in (24, 25, 29)]
+        [midnight(date(year, 1, day)) + (9 * 60 + 15 + np.arange(40)) * MINUTE for day in (24, 25, 29)]
     )
     prices = np.tile(np.array([20_000 + 5 * (at * 7 % 11) for at in range(40)]), 3)
     same = dict.fromkeys(("open", "high", "low", "close"), prices)

@@ -53,7 +53,7 @@ class OrderCharges:
             "stt": turnover * _scaled(rates.stt_buy if bought else rates.stt_sell),
             "exchange": turnover * _scaled(rates.exchange),
             "ipft": turnover * _scaled(rates.ipft),
-            "sebi": turnover * _scaled(tables.SEBI),
+            "sebi": turnover * _scaled(rates.sebi),
             "stamp": turnover * (_scaled(rates.stamp) if bought else 0),
             "gst": brokerage * 18 // 100 + turnover * _scaled(rates.taxed * tables.GST),
         }

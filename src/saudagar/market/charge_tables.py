@@ -4,11 +4,14 @@ Rates are fractions of turnover (of the premium, for options); each row begins o
 begins. A day before the first row is refused. Newest evidence: September 2026.
 
 Sources. *STT*: NSE FATAX73524 (2026-03-31, Finance Act 2026) and, for the past, Zerodha's support pages. *Exchange*:
-NSE FA73061 (from 2026-03-01), NSE/FA/64323 (from 2024-10-01), before that samples of the Kite API; BSE and MCX from
-brokers' price lists (of MCX's older rates the first day is not known). *Stamp*: uniform rates since 2020-07-01.
-*Brokerage*: the brokers' support pages of 2026; what they charged before is not tabled, so past days are costed at
-today's brokerage. BSE's group rates (X, XT, Z 0.10 %; P, ZP 1 %; M, MT, TS 0.00275 %) need a group that an
-`Instrument` does not carry: every BSE share is costed as group A or B.
+NSE FA73061 (from 2026-03-01), NSE/FA/64323 (from 2024-10-01), FA61137 (2024-04-01), FA56129 (2023-04-01) and FA46730
+(2021-01-01; its fund's share of one paisa per crore is in no broker's print); before October 2024 members paid by
+slabs, and the first is tabled, which brokers passed on. BSE notices 20240927-37, 20240430-42, 20220425-2 and
+20190819-14; what SENSEX and BANKEX options cost before 2024-05-13 hung on their expiry. MCX from brokers' price lists
+(of its older rates the first day is not known). *SEBI*: halved from June 2020 to March 2021 (press release of
+2020-04-27). *Stamp*: uniform rates since 2020-07-01. *Brokerage*: the brokers' support pages of 2026; what they charged
+before is not tabled, so past days are costed at today's brokerage. BSE's group rates (X, XT, Z 0.10 %; P, ZP 1 %; M,
+MT, TS 0.00275 %) need a group that an `Instrument` does not carry: every BSE share is costed as group A or B.
 """
 
 from __future__ import annotations
@@ -92,21 +95,31 @@ EXCHANGE: dict[tuple[Exchange, Tariff], Dated] = {  # transaction charge, contri
         ("2026-03-01", "0.0030699", "0.0000001"),
     ),
     (Exchange.NSE, Tariff.FUTURE): _dated(
-        ("2024-10-01", "0.00173", "0.0001"), ("2026-03-01", "0.0018299", "0.0000001")
+        ("2021-01-01", "0.002", "0"),
+        ("2023-04-01", "0.0019", "0.0001"),
+        ("2024-04-01", "0.00188", "0.0001"),
+        ("2024-10-01", "0.00173", "0.0001"),
+        ("2026-03-01", "0.0018299", "0.0000001"),
     ),
     (Exchange.NSE, Tariff.OPTION): _dated(
-        ("2023-04-01", "0.05", "0.0005"), ("2024-10-01", "0.03503", "0.0005"), ("2026-03-01", "0.03552", "0.00001")
+        ("2021-01-01", "0.053", "0"),
+        ("2023-04-01", "0.05", "0.0005"),
+        ("2024-04-01", "0.0495", "0.0005"),
+        ("2024-10-01", "0.03503", "0.0005"),
+        ("2026-03-01", "0.03552", "0.00001"),
     ),
     (Exchange.BSE, Tariff.CASH): _dated(("2022-12-01", "0.00375", "0")),
-    (Exchange.BSE, Tariff.FUTURE): _dated(("2024-10-01", "0", "0")),
-    (Exchange.BSE, Tariff.OPTION): _dated(("2024-10-01", "0.0325", "0")),
-    (Exchange.BSE, Tariff.OTHER_OPTION): _dated(("2024-10-01", "0.005", "0")),
+    (Exchange.BSE, Tariff.FUTURE): _dated(("2021-01-01", "0", "0")),
+    (Exchange.BSE, Tariff.OPTION): _dated(("2024-05-13", "0.0495", "0"), ("2024-10-01", "0.0325", "0")),
+    (Exchange.BSE, Tariff.OTHER_OPTION): _dated(("2022-05-02", "0.005", "0")),
     (Exchange.MCX, Tariff.FUTURE): _dated(("2024-10-01", "0.0021", "0")),
     (Exchange.MCX, Tariff.OPTION): _dated(("2024-10-01", "0.0418", "0")),
 }
 BSE_FULL_RATE_UNDERLYINGS = frozenset({"SENSEX", "BANKEX"})
 
-SEBI = _percent("0.0001")
+SEBI: Dated = _dated(("2020-06-01", "0.00005", "0"), ("2021-04-01", "0.0001", "0"))
+"""Its turnover fee, on each side; the second of each pair stays empty."""
+
 STAMP: dict[ChargeClass, Decimal] = {  # buyer only
     ChargeClass.DELIVERY: _percent("0.015"),
     ChargeClass.FUND_DELIVERY: _percent("0.015"),

@@ -104,6 +104,7 @@ class Rates(msgspec.Struct, frozen=True):
     stt_sell: Decimal
     exchange: Decimal
     ipft: Decimal
+    sebi: Decimal
     stamp: Decimal
     taxed: Decimal  # fraction of turnover on which GST is taken, brokerage apart
 
@@ -253,7 +254,7 @@ def _assemble(
         stt=stt,
         exchange=turnover * rates.exchange,
         ipft=turnover * rates.ipft,
-        sebi=turnover * tables.SEBI,
+        sebi=turnover * rates.sebi,
         stamp=stamp,
         gst=(brokerage + dp + turnover * rates.taxed) * tables.GST,
         dp=dp,
@@ -334,6 +335,7 @@ def _rates(
         tariff = Tariff.OTHER_OPTION
     exchange, ipft = _on(day, tables.EXCHANGE[segment.exchange, tariff], f"{segment.exchange} {tariff} charges")
     stt_buy, stt_sell = _on(day, tables.STT[kind_of], f"STT for {kind_of}")
+    sebi, _ = _on(day, tables.SEBI, "SEBI fees")
     brokerage = plan.brokerage[kind_of]
     return Rates(
         most=brokerage.most,
@@ -342,10 +344,9 @@ def _rates(
         stt_sell=stt_sell,
         exchange=exchange,
         ipft=ipft,
+        sebi=sebi,
         stamp=tables.STAMP[kind_of],
-        taxed=exchange
-        + (tables.SEBI if day >= plan.gst_on_sebi else _ZERO)
-        + (ipft if day >= plan.gst_on_ipft else _ZERO),
+        taxed=exchange + (sebi if day >= plan.gst_on_sebi else _ZERO) + (ipft if day >= plan.gst_on_ipft else _ZERO),
     )
 
 
