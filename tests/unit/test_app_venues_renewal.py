@@ -41,6 +41,11 @@ SECRETS = {
 }
 
 
+def client(refuses: bool = False) -> Any:
+    """Stands for one of the brokers'."""
+    return Client(refuses)
+
+
 class Client:
     capabilities = CAPABILITIES
 
@@ -88,10 +93,10 @@ def test_each_client_goes_on_with_its_own_token(tmp_path: Path) -> None:
     store = store_of(environ)
     assert store is not None
     keep(store, "dhan", "old")
-    feed, main, wife, child = Client(), Client(refuses=True), Client(), Client()
-    router: Any = Router({"": main, "wife": wife, "son": child}, {}, default="")  # type: ignore[dict-item]  # stand-ins
+    feed, main, wife, child = client(), client(refuses=True), client(), client()
+    router = Router({"": main, "wife": wife, "son": child}, {}, default="")
     run(
-        sources(config, feed, router, environ),  # type: ignore[arg-type]  # a stand-in
+        sources(config, feed, router, environ),
         lambda: keep(store, "upstox", "U2"),
         lambda: keep(store, "dhan", "D2"),
         lambda: keep(store, "dhan", "D2"),
@@ -109,9 +114,9 @@ def test_one_account_and_paper(tmp_path: Path) -> None:
     config = parse(alone, tmp_path / "desk.toml", environ)
     store = store_of(environ)
     assert store is not None
-    feed, desk = Client(), Client()
-    run(sources(config, feed, desk, environ), lambda: keep(store, "dhan", "D2"))  # type: ignore[arg-type]
+    feed, desk = client(), client()
+    run(sources(config, feed, desk, environ), lambda: keep(store, "dhan", "D2"))
     assert (feed.tokens, desk.tokens) == (["D2"], ["D2"])
-    run(sources(config, feed, None, environ), lambda: keep(store, "dhan", "D3"))  # type: ignore[arg-type]
+    run(sources(config, feed, None, environ), lambda: keep(store, "dhan", "D3"))
     assert (feed.tokens, desk.tokens) == (["D2", "D3"], ["D2"])
-    assert sources(config, feed, desk, {}) == []  # type: ignore[arg-type]
+    assert sources(config, feed, desk, {}) == []
