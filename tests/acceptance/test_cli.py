@@ -1,26 +1,23 @@
-"""The command line as a person meets it: help, mistakes, narrow and odd terminals, Ctrl-C, what is left behind."""
+"""The command line as a person meets it: help, mistakes, days from order to journal."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import typer
+from tests.acceptance.typed import Run, typed
 
 from saudagar.app import cli
 from saudagar.storage.journal import SqliteJournal
 
-SAUDAGAR = str(Path(sys.executable).with_name("saudagar"))
 DESK = """
 [desk]
 name = "T1"
@@ -42,109 +39,19 @@ exits = {{ stop = "0.5%" }}
 SHARES = '"NSE:RELIANCE", "NSE:HDFCBANK"'
 
 
-class Said(NamedTuple):
-    """What a command answered."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def line(self) -> str:
-        """The only line of an error."""
-        (line,) = self.err.splitlines()
-        return line
-
-
-Run = Callable[..., Said]
-
-
 @pytest.fixture
 def saudagar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """``saudagar ARGUMENTS`` in this process and an empty folder."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("SAUDAGAR_")]:
         monkeypatch.delenv(name)
-
-    def run(*arguments: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["saudagar", *arguments])
-        for kind in ("registered_commands", "registered_groups"):  # as in a new process
-            monkeypatch.setattr(cli.app, kind, [])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        shown = capsys.readouterr()
-        assert "Traceback" not in shown.err
-        return Said(int(ended.value.code or 0), shown.out, shown.err)
-
-    return run
-
-
-@pytest.fixture
-def process(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """``saudagar ARGUMENTS`` as a process group of its own; killed with all its children at the test's end."""
-    with ExitStack() as stack:
-
-        def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-            child = subprocess.Popen(
-                [SAUDAGAR, *arguments],
-                cwd=tmp_path,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-                env={k: v for k, v in os.environ.items() if not k.startswith("SAUDAGAR_")} | environment,
-            )
-            stack.callback(end, child)
-            return child
-
-        yield start
-
-
-def end(child: subprocess.Popen[str]) -> None:
-    """Kill `child` and its group, if they still are."""
-    for pid in group(child.pid):
-        os.kill(pid, signal.SIGKILL)
-    child.communicate()
-
-
-def group(leader: int) -> list[int]:
-    """The living processes of a session."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, session = stat.read_text().rsplit(")", 1)[1].split()[:4]
-        except OSError:
-            continue
-        if int(session) == leader and state not in "ZX":
-            found.append(int(stat.parent.name))
-    return found
+    return typed(monkeypatch, capsys)
 
 
 def desk_file(folder: Path, mode: str = "simulation", instruments: str = SHARES, extra: str = "") -> Path:
     file = folder / "desk.toml"
     file.write_text(DESK.format(mode=mode, instruments=instruments) + extra)
     return file
-
-
-def wait_for(ready: Callable[[], Any], seconds: float = 30.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := ready()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return found
-
-
-def ask_desk(tmp_path: Path, *arguments: str) -> dict[str, Any]:
-    """``saudagar desk … --json`` on the desk in `tmp_path`, as another process."""
-    done = subprocess.run(
-        [SAUDAGAR, "desk", *arguments, "-d", "desk", "--json"], cwd=tmp_path, capture_output=True, text=True, timeout=30
-    )
-    assert done.returncode == 0, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
 
 
 # Help -----------------------------------------------------------------------------------------------------------------
@@ -394,49 +301,6 @@ def test_the_report_of_a_demo_for_people(saudagar: Run) -> None:
     assert Path("var/demo/report-2026-11-20.html").exists()
 
 
-@pytest.mark.unmeasured
-@pytest.mark.parametrize(
-    "environment", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1", "COLUMNS": "60"}, {"TERM": "dumb"}]
-)
-def test_any_terminal_will_do(process: Callable[..., Any], tmp_path: Path, environment: dict[str, str]) -> None:
-    child = process("demo", "--in-process", "--symbols", "1", **environment)
-    out, err = child.communicate(timeout=60)
-    assert (child.returncode, err) == (0, "")
-    assert "15:35:00 IST" in out
-    if "COLUMNS" in environment:
-        report = out[out.index("saudagar demo") :]
-        assert max(map(len, report.splitlines())) <= 60
-    assert process("journal", "show", "var/demo/journal.db", **environment).wait(30) == 0
-
-
-@pytest.mark.unmeasured
-def test_a_listener_that_goes_away_stops_nothing(process: Callable[..., Any], tmp_path: Path) -> None:
-    child = process("demo", "--in-process", "--symbols", "1")
-    child.stdout.readline()
-    child.stdout.close()
-    assert child.wait(60) == 1
-    assert "Traceback" not in child.stderr.read()
-    assert (tmp_path / "var" / "demo" / "report-2026-11-20.html").exists()
-
-
-@pytest.mark.unmeasured
-def test_no_room_for_the_output_is_told_and_the_report_kept(tmp_path: Path) -> None:
-    for more in ([], ["--json"]):
-        with open("/dev/full", "w") as full:
-            done = subprocess.run(
-                [SAUDAGAR, "demo", "--in-process", "--symbols", "1", "--directory", "demo", *more],
-                cwd=tmp_path,
-                stdout=full,
-                stderr=subprocess.PIPE,
-                text=True,
-                timeout=60,
-            )
-        assert done.returncode != 0
-        assert "error: No space left on device." in done.stderr
-        assert "Traceback" not in done.stderr
-        assert (tmp_path / "demo" / "report-2026-11-20.html").exists()
-
-
 def test_a_defect_is_one_line_and_a_trace_in_a_file(saudagar: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise KeyError("surprise")
@@ -457,29 +321,6 @@ def test_a_defect_is_one_line_and_a_trace_in_a_file(saudagar: Run, monkeypatch: 
 # Stopping -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arguments", [["--speed", "300"], ["--speed", "300", "--in-process", "--json"]])
-def test_ctrl_c_ends_a_demo_in_order(process: Callable[..., Any], tmp_path: Path, arguments: list[str]) -> None:
-    child = process("demo", "--symbols", "3", "--directory", "demo", *arguments)
-    journal = tmp_path / "demo" / "journal.db"
-    wait_for(lambda: (tmp_path / "demo" / "desk.sock").exists())
-    time.sleep(1.5)
-    os.killpg(child.pid, signal.SIGINT)  # as a terminal does: all processes of the group
-    out, err = child.communicate(timeout=20)
-    assert child.returncode == 130
-    assert re.search(r"^interrupted: \d+ positions stay open, \d+ orders rest at the broker\.$", err, re.MULTILINE)
-    assert "Traceback" not in err
-    if "--json" in arguments:
-        assert json.loads(out)["run"]["title"] == "demo"
-    else:
-        assert "saudagar demo · Friday 20 November 2026" in out
-        assert "is down" not in out
-    assert wait_for(lambda: not group(child.pid), 5)
-    assert not (tmp_path / "demo" / "desk.sock").exists()
-    shown = subprocess.run([SAUDAGAR, "journal", "verify", journal], capture_output=True, text=True)
-    assert shown.returncode == 0, shown.stderr
-    assert (tmp_path / "demo" / "report-2026-11-20.html").exists()
-
-
 def test_a_stopped_desk_takes_the_switch_too(saudagar: Run, tmp_path: Path) -> None:
     file = desk_file(tmp_path)
     file.write_text(file.read_text().replace("symbols = 3", 'symbols = 3\nend = "09:20"'))
@@ -487,15 +328,3 @@ def test_a_stopped_desk_takes_the_switch_too(saudagar: Run, tmp_path: Path) -> N
     for command, state in (("halt", "HALTED"), ("reduce", "REDUCING"), ("resume", "ACTIVE")):
         assert saudagar("desk", command, "-d", "desk").out.startswith(f"{state} (no desk runs")
         assert json.loads(saudagar("desk", "status", "-d", "desk", "--json").out)["trading"] == state
-
-
-def test_the_exchange_alone(process: Callable[..., Any]) -> None:
-    child = process("exchange", "--symbols", "2", "--speed", "60")
-    ports = json.loads(child.stdout.readline())
-    assert {"control", "dhan", "upstox"} <= set(ports)
-    taken = process("exchange", "--symbols", "2", "--dhan-port", str(ports["dhan"]))
-    assert taken.wait(20) == 1
-    assert taken.stderr.read().startswith(f"error: cannot listen on 127.0.0.1:{ports['dhan']}")
-    os.killpg(child.pid, signal.SIGINT)
-    assert child.wait(10) == 130
-    assert "Traceback" not in child.stderr.read()

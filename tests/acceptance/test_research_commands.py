@@ -6,15 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from math import sin
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from tests.acceptance.typed import Run, Said, typed
 
-from saudagar.app import cli
 from saudagar.exchange.synthetic import DEFAULT_DAY
 from saudagar.exchange.synthetic_history import past_bars
 from saudagar.exchange.universe import listing as listed
@@ -59,33 +58,12 @@ class Hooked(Strategy):
 """
 
 
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Said]
-
-
 @pytest.fixture
 def saudagar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """``saudagar ARGUMENTS`` in this process and an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
-
-    def run(*arguments: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["saudagar", *arguments])
-        for kind in ("registered_commands", "registered_groups"):
-            monkeypatch.setattr(cli.app, kind, [])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        shown = capsys.readouterr()
-        assert "Traceback" not in shown.err
-        return Said(int(ended.value.code or 0), shown.out, shown.err)
-
-    return run
+    return typed(monkeypatch, capsys)
 
 
 def report(said: Said) -> dict[str, Any]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,65 +14,18 @@ import websocket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kiteconnect import KiteConnect, KiteTicker
+from tests.contract.kite_line import ACCOUNT, Socket, url
 
 from saudagar.exchange.faults import FaultPlan
 from saudagar.exchange.kite.packets import frame, packet
-from saudagar.exchange.process import Account
 from saudagar.exchange.tape import Line
 from saudagar.exchange.universe import by_symbol
 from saudagar.model import InstrumentId, OrderTerms, OrderType, Product, Side, Tick
 
 RECORDED = Path(__file__).resolve().parents[2] / "../shared/fixtures/kite/frames"
-ACCOUNT = Account()
 RELIANCE, IDEA, NIFTY = 738561, 3677697, 256265
 INSTRUMENT = by_symbol("RELIANCE")
 OPEN = 1795146300  # 2026-11-20 09:15:00 IST
-
-
-def url(market: Any, token: str = ACCOUNT.kite_token, key: str = ACCOUNT.kite_key) -> str:
-    return f"ws://127.0.0.1:{market.exchange.ports.kite}?api_key={key}&access_token={token}"
-
-
-class Socket:
-    """A client that keeps what it gets: frames, messages, heartbeats."""
-
-    def __init__(self, market: Any) -> None:
-        self.frames: list[bytes] = []
-        self.texts: list[dict[str, Any]] = []
-        self.beats = 0
-        self.closed = False
-        self._ws = websocket.create_connection(url(market), timeout=20)
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        while True:
-            try:
-                data = self._ws.recv()
-            except (OSError, websocket.WebSocketException):
-                break
-            if not data:
-                break
-            if isinstance(data, str):
-                self.texts.append(json.loads(data))
-            elif len(data) == 1:
-                self.beats += 1
-            else:
-                self.frames.append(data)
-        self.closed = True
-
-    def say(self, action: str, value: Any) -> None:
-        self._ws.send(json.dumps({"a": action, "v": value}))
-
-    def full(self, *tokens: int) -> None:
-        self.say("subscribe", list(tokens))
-        self.say("mode", ["full", list(tokens)])
-
-    def close(self) -> None:
-        with suppress(OSError, AttributeError):  # it may have ended by itself
-            self._ws.sock.shutdown(socket.SHUT_RDWR)  # wakes the reader
-        self._reader.join(5)
-        self._ws.shutdown()
 
 
 @pytest.fixture
