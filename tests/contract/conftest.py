@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date
@@ -11,6 +12,7 @@ import pytest
 from tests.contract.served import Served
 from tests.scripted import Server
 
+from saudagar.exchange.process import Account
 from saudagar.market.ist import DAY, at
 from saudagar.model import MINUTE, SECOND, Bar, Instrument, InstrumentId, InstrumentKind, Nanos, Segment, Tick
 
@@ -129,3 +131,26 @@ def server() -> Iterator[Server]:
     server = Server()
     yield server
     server.close()
+
+
+@pytest.fixture
+def api() -> Iterator[Callable[..., Any]]:
+    """Makes the real client of an exchange's Upstox face: ``api(market)``."""
+    import upstox_client
+
+    made: list[Any] = []
+
+    def make(market: Any, token: str = Account().upstox_token) -> Any:
+        configuration = upstox_client.Configuration()
+        configuration.host = configuration.order_host = market.upstox
+        configuration.access_token = token
+        for name in ("upstox_client", "urllib3"):
+            logging.getLogger(name).handlers.clear()
+        made.append(upstox_client.ApiClient(configuration))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.pool.close()
+        each.pool.join()
+        each.rest_client.pool_manager.clear()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import upstox_client
+from tests.contract.upstox_face import code_of
 from upstox_client.rest import ApiException
 
 from saudagar.exchange.options import WithOptions
@@ -19,32 +18,6 @@ from saudagar.exchange.upstox import account
 
 RELIANCE, NIFTY = "NSE_EQ|INE002A01018", "NSE_INDEX|Nifty 50"
 SIM = Account()
-
-
-@pytest.fixture
-def api() -> Iterator[Callable[..., Any]]:
-    made: list[Any] = []
-
-    def make(market: Any, token: str = SIM.upstox_token) -> Any:
-        configuration = upstox_client.Configuration()
-        configuration.host = configuration.order_host = market.upstox
-        configuration.access_token = token
-        for name in ("upstox_client", "urllib3"):
-            logging.getLogger(name).handlers.clear()
-        made.append(upstox_client.ApiClient(configuration))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.pool.close()
-        each.pool.join()
-        each.rest_client.pool_manager.clear()
-
-
-def code_of(call: Callable[[], Any]) -> str:
-    with pytest.raises(ApiException) as problem:
-        call()
-    return str(json.loads(problem.value.body)["errors"][0]["errorCode"])
 
 
 def buy(client: Any, quantity: int = 50, product: str = "I") -> None:

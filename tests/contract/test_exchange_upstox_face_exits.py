@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import upstox_client
 from tests.contract.conftest import IDEA, RELIANCE
-from upstox_client.rest import ApiException
+from tests.contract.upstox_face import code_of
 
 from saudagar.exchange.process import Account
 from saudagar.exchange.upstox import orders as face
@@ -37,12 +36,6 @@ def client(market: Any) -> Iterator[Any]:
     client.pool.close()
     client.pool.join()
     client.rest_client.pool_manager.clear()
-
-
-def code_of(call: Callable[[], Any]) -> str:
-    with pytest.raises(ApiException) as problem:
-        call()
-    return str(json.loads(problem.value.body)["errors"][0]["errorCode"])
 
 
 def buy(market: Any, instrument: Any, quantity: int, tag: str = "", product: Product = Product.INTRADAY) -> None:

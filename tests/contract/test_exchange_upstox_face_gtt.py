@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import upstox_client
-from upstox_client.rest import ApiException
+from tests.contract.upstox_face import code_of
 
 from saudagar.exchange.process import Account
 from saudagar.market.ist import DAY
@@ -17,32 +14,6 @@ from saudagar.model import SECOND
 
 RELIANCE = "NSE_EQ|INE002A01018"
 SIM = Account()
-
-
-@pytest.fixture
-def api() -> Iterator[Callable[..., Any]]:
-    made: list[Any] = []
-
-    def make(market: Any) -> Any:
-        configuration = upstox_client.Configuration()
-        configuration.host = configuration.order_host = market.upstox
-        configuration.access_token = SIM.upstox_token
-        for name in ("upstox_client", "urllib3"):
-            logging.getLogger(name).handlers.clear()
-        made.append(upstox_client.ApiClient(configuration))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.pool.close()
-        each.pool.join()
-        each.rest_client.pool_manager.clear()
-
-
-def code_of(call: Callable[[], Any]) -> str:
-    with pytest.raises(ApiException) as problem:
-        call()
-    return str(json.loads(problem.value.body)["errors"][0]["errorCode"])
 
 
 def gtt(kind: str = "MULTIPLE", side: str = "BUY", rules: Any = None, quantity: int = 50, product: str = "I") -> Any:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import upstox_client
+from tests.contract.upstox_face import IDEA, TOKEN, order, place
 from upstox_client.rest import ApiException
 
 from saudagar.exchange.core_orders import REFUSAL_CODES
@@ -19,43 +19,6 @@ from saudagar.exchange.process import Account
 from saudagar.exchange.upstox.errors import ERRORS, LATE, REFUSALS
 from saudagar.exchange.upstox.words import STATUS, WORDS, status_word
 from saudagar.model import OrderStatus
-
-RELIANCE, IDEA = "NSE_EQ|INE002A01018", "NSE_EQ|INE669E01016"
-TOKEN = Account().upstox_token
-
-
-@pytest.fixture
-def api() -> Iterator[Callable[..., Any]]:
-    made: list[Any] = []
-
-    def make(market: Any, token: str = TOKEN) -> Any:
-        configuration = upstox_client.Configuration()
-        configuration.host = configuration.order_host = market.upstox
-        configuration.access_token = token
-        for name in ("upstox_client", "urllib3"):
-            logging.getLogger(name).handlers.clear()
-        made.append(upstox_client.ApiClient(configuration))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.pool.close()
-        each.pool.join()
-        each.rest_client.pool_manager.clear()
-
-
-def order(kind: Any = upstox_client.PlaceOrderV3Request, **words: Any) -> Any:
-    usual = {
-        "quantity": 50, "product": "I", "validity": "DAY", "price": 1290.0, "instrument_token": RELIANCE,
-        "order_type": "LIMIT", "transaction_type": "BUY", "disclosed_quantity": 0, "trigger_price": 0.0,
-        "is_amo": False, "tag": "A1",
-    }  # fmt: skip
-    return kind(**(usual | words))
-
-
-def place(client: Any, **words: Any) -> str:
-    [order_id] = upstox_client.OrderApiV3(client).place_order(order(**words)).data.order_ids
-    return str(order_id)
 
 
 def refused(call: Callable[[], Any]) -> tuple[int, str, str]:

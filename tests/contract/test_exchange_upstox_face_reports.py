@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 import upstox_client
 from tests.contract.conftest import IDEA, MARKET_DAY, NIFTY, RELIANCE, Market, ScriptedDay
-from upstox_client.rest import ApiException
+from tests.contract.upstox_face import code_of
 
 from saudagar.brokers.upstox.broker import UpstoxBroker, UpstoxOrderSettings
 from saudagar.exchange.options import WithOptions
@@ -66,12 +65,6 @@ def client(market: Any) -> Iterator[Any]:
     client.pool.close()
     client.pool.join()
     client.rest_client.pool_manager.clear()
-
-
-def code_of(call: Callable[[], Any]) -> str:
-    with pytest.raises(ApiException) as problem:
-        call()
-    return str(json.loads(problem.value.body)["errors"][0]["errorCode"])
 
 
 def test_executions_page_by_page_and_by_segment(client: Any, market: Any) -> None:

@@ -2,104 +2,31 @@
 
 from __future__ import annotations
 
-import traceback
-
 import pytest
-from tests.contract.suite.floor import CANARY
+from tests.contract.suite.accounts import FAR, NEAR, asked, buy, conversion, held, leg, now, offered, orders_of
 from tests.contract.suite.market import NIFTY, PRICE, RELIANCE
-from tests.contract.suite.stage import Stage, WiredStage
-from tests.contract.suite.wire import Break
+from tests.contract.suite.stage import Stage
 
-from saudagar.exchange.faults import FaultKind, FaultRule
 from saudagar.model import (
     ConditionalKind,
-    ConditionalLeg,
-    ConditionalReport,
     ConditionalStatus,
-    Conversion,
     LegName,
-    NewConditional,
     OrderStatus,
     OrderType,
     Product,
     Side,
 )
 from saudagar.model.errors import (
-    AuthError,
     BrokerError,
     DataError,
-    OutcomeUnknown,
-    RateLimited,
     RejectedByBroker,
     Unsupported,
 )
 
-NEAR, FAR = 10_00, 20_00
 KINDS = tuple(ConditionalKind)
 
 
-def leg(name: LegName, trigger: int = 0, price: int = 0, trail: int = 0) -> ConditionalLeg:
-    return ConditionalLeg(name=name, trigger=trigger, price=price, trail=trail)
-
-
-def legs_of(kind: ConditionalKind) -> tuple[ConditionalLeg, ...]:
-    """For a buyer at the market's price: an entry below it, an exit of a short position around it."""
-    if kind is ConditionalKind.SINGLE:
-        return (leg(LegName.ENTRY, PRICE - FAR, PRICE - FAR),)
-    if kind is ConditionalKind.OCO:
-        return (leg(LegName.TARGET, PRICE - FAR, PRICE - FAR), leg(LegName.STOP, PRICE + FAR, PRICE + FAR + NEAR))
-    trail = NEAR if kind is ConditionalKind.TRAILING else 0
-    return (
-        leg(LegName.ENTRY, 0, PRICE + NEAR),
-        leg(LegName.TARGET, PRICE + 2 * FAR, PRICE + 2 * FAR),
-        leg(LegName.STOP, PRICE - 2 * FAR, 0, trail),
-    )
-
-
-def asked(stage: Stage, kind: ConditionalKind, legs: tuple[ConditionalLeg, ...] = (), **changes) -> NewConditional:
-    bracket = kind in (ConditionalKind.BRACKET, ConditionalKind.TRAILING)
-    fields = {
-        "order_id": stage.order().order_id,
-        "kind": kind,
-        "instrument": RELIANCE.id,
-        "side": Side.BUY,
-        "quantity": 3,
-        "product": Product.INTRADAY if bracket else Product.DELIVERY,
-        "legs": legs or legs_of(kind),
-        "last_price": PRICE,
-    }
-    return NewConditional(**fields | changes)
-
-
-def offered(stage: Stage, kind: ConditionalKind) -> None:
-    if kind not in stage.client.capabilities.conditional:
-        pytest.skip(f"{stage.name} has no {kind}; that it is refused is tested with the others")
-
-
-async def now(stage: Stage, placed: ConditionalReport) -> ConditionalReport:
-    return next(each for each in await stage.client.account.conditionals() if each.broker_id == placed.broker_id)
-
-
-async def held(stage: Stage, product: Product) -> int:
-    positions = await stage.client.positions()
-    return sum(p.quantity for p in positions if p.instrument == RELIANCE.id and p.product is product)
-
-
-async def buy(stage: Stage, quantity: int, product: Product = Product.INTRADAY, side: Side = Side.BUY) -> None:
-    order = await stage.place(stage.order(OrderType.MARKET, side=side, quantity=quantity, product=product))
-    await stage.reported(order.id, OrderStatus.FILLED, quantity)
-
-
-def orders_of(stage: Stage) -> int:
-    return len(stage.core.orders)
-
-
 # -- conversion --------------------------------------------------------------------------------------------------
-
-
-def conversion(quantity: int, **changes) -> Conversion:
-    fields = {"held": Product.INTRADAY, "wanted": Product.DELIVERY, "side": Side.BUY, "instrument": RELIANCE.id}
-    return Conversion(quantity=quantity, **fields | changes)
 
 
 def test_a_converted_position_has_moved_to_the_other_product(stage: Stage):
@@ -332,85 +259,3 @@ def test_the_trade_book_has_every_execution_of_the_day(stage: Stage):
         assert all(abs(t.ts - truth.updated) <= 1_000_000_000 for t in trades)
 
     stage.run(main())
-
-
-# -- when the wire breaks ----------------------------------------------------------------------------------------
-
-
-def fault(stage: WiredStage, kind: FaultKind, request: str) -> None:
-    stage.faults(FaultRule(kind=kind, endpoint=f"{stage.name}.{_FAMILY[stage.name]}.{request}", count=1))
-
-
-_FAMILY = {"dhan": "forever", "upstox": "gtt", "kite": "gtt"}
-
-
-def clean(error: BaseException) -> None:
-    told = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
-    assert CANARY not in told
-
-
-@pytest.mark.parametrize("kind", [FaultKind.DROP_AFTER_ACCEPT, FaultKind.GARBLED, FaultKind.DROP_BEFORE_ACCEPT])
-def test_a_conditional_order_without_an_answer_is_unknown_and_found_if_it_is_there(wired: WiredStage, kind):
-    async def main():
-        account, new = wired.client.account, asked(wired, ConditionalKind.SINGLE, quantity=5)
-        before = len(await account.conditionals())
-        fault(wired, kind, "place")
-        with pytest.raises(OutcomeUnknown) as unknown:
-            await account.place_conditional(new)
-        clean(unknown.value)
-        found = await account.find_conditional(new)
-        taken = kind is not FaultKind.DROP_BEFORE_ACCEPT
-        assert (found is not None) is taken
-        assert len(await account.conditionals()) == before + int(taken), "never sent again"
-        if found is not None:
-            await account.cancel_conditional(found)
-
-    wired.run(main())
-
-
-@pytest.mark.parametrize("where", [Break.WRITE, Break.ACCEPT, Break.READ])
-def test_a_wire_that_breaks_never_sends_a_conditional_order_twice(wired: WiredStage, where):
-    async def main():
-        account, new = wired.client.account, asked(wired, ConditionalKind.SINGLE, quantity=6)
-        before = len(await account.conditionals())
-        wired.wire.next = where
-        with pytest.raises(OutcomeUnknown) as unknown:
-            await account.place_conditional(new)
-        clean(unknown.value)
-        wired.wire.next = None
-        found = await account.find_conditional(new)
-        assert len(await account.conditionals()) == before + int(found is not None)
-        assert (found is not None) is (where in (Break.ACCEPT, Break.READ))
-        if found is not None:
-            await account.cancel_conditional(found)
-        await wired.until(wired.up)
-
-    wired.run(main())
-
-
-def test_too_many_requests_is_a_clear_no(wired: WiredStage):
-    async def main():
-        account, new = wired.client.account, asked(wired, ConditionalKind.SINGLE)
-        fault(wired, FaultKind.TOO_MANY, "place")
-        with pytest.raises(RateLimited) as refused:
-            await account.place_conditional(new)
-        clean(refused.value)
-        assert await account.find_conditional(new) is None
-
-    wired.run(main())
-
-
-def test_a_dead_token_is_told_as_such(wired: WiredStage):
-    async def main():
-        account = wired.client.account
-        good = getattr(wired.floor.account, f"{wired.name}_token")
-        wired.floor.token(wired.name, "canaryother")
-        try:
-            for request in (account.conditionals(), account.convert(conversion(1)), account.trades()):
-                with pytest.raises(AuthError) as refused:
-                    await request
-                clean(refused.value)
-        finally:
-            wired.floor.token(wired.name, good)
-
-    wired.run(main())
