@@ -163,6 +163,7 @@ def market(instrument: Instrument, seed: int, days: int, wildness: float, holes:
     flip=st.booleans(),
     units=st.sampled_from([1, 7, 1_000]),
     cost=st.sampled_from([0, 300, 1_111]),
+    money=st.sampled_from([0, 0, 1, 4]),
 )
 def test_lanes_equal_the_engine(
     case: str,
@@ -176,6 +177,7 @@ def test_lanes_equal_the_engine(
     flip: bool,
     units: int,
     cost: int,
+    money: int,
 ) -> None:
     strategy, grid = CASES[case]
     chosen = INSTRUMENTS[:count]
@@ -187,7 +189,11 @@ def test_lanes_equal_the_engine(
         sizing=Sizing(SizeBy.QUANTITY, units),
         side=side,
     )
-    limits = Limits(allowed=frozenset(each.id for each in chosen))
+    limits = Limits(
+        allowed=frozenset(each.id for each in chosen),
+        capital=money * units * 101_000,
+        leverage_percent=100 if money else 0,
+    )
     desk = Settings(desk="SW", plans=(plan,), limits=limits, tactics=Tactics(entry_type=entry, flip=flip))
     bars = {each.id: market(each, seed + k, days, wildness, holes) for k, each in enumerate(chosen)}
     study = Backtest(settings=desk, market=Market(bars, MASTER, CALENDAR), costs=FlatCosts(cost), capital=10_000_000)

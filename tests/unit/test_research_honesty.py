@@ -196,9 +196,9 @@ def test_charges_that_nobody_has_tabled_are_told_before_anything_is_traded() -> 
     [("delivery", 100, False), ("delivery", 200, True), ("intraday", 400, False), ("intraday", 700, True)],
 )
 def test_more_than_a_broker_lends_is_told(product: Any, quantity: int, told: bool) -> None:
-    """Some ₹100 a share and ₹10,000 of capital."""
+    """Some ₹100 a share and ₹10,000 of capital, which nobody counts."""
     data = frame(WALK, "2024-01-02 09:15", timedelta(minutes=1))
-    done = sd.backtest(Flips(), data, interval="1m", product=product, quantity=quantity, capital=10_000)
+    done = sd.backtest(Flips(), data, interval="1m", product=product, quantity=quantity, capital=10_000, leverage=0)
     assert any("times the capital" in each for each in done.record.facts.warnings) == told
 
 

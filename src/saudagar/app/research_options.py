@@ -40,6 +40,10 @@ _Instruments = Annotated[str, typer.Option("--instruments", help="What to trade,
 _To = Annotated[datetime | None, typer.Option("--to", formats=DATES, help="The last day.")]
 _Interval = Annotated[str, typer.Option("--interval", "-i", help="Of the bars: 1m, 5m, 15m …")]
 _Capital = Annotated[int, typer.Option(min=1, max=10**12, help="Rupees to begin with.")]
+_Leverage = Annotated[
+    float | None,
+    typer.Option(help="What positions may be worth, times the money there is; 0: no bound. By product: 5, 1, 10."),
+]
 _Risk = Annotated[str | None, typer.Option(help="Rupees lost if the stop is hit.")]
 _Value = Annotated[str | None, typer.Option(help="Rupees of each entry; default: the capital in equal parts.")]
 _Quantity = Annotated[int | None, typer.Option(min=1, help="Units of each entry.")]
@@ -49,7 +53,7 @@ _Target = Annotated[str | None, typer.Option(help="Likewise, the gain at which t
 _Trail = Annotated[str | None, typer.Option(help="Likewise, how far the stop follows the best price.")]
 _Side = Annotated[SideName, typer.Option(help="Which directions it may take.")]
 _SquareOff = Annotated[str, typer.Option(help="Leave everything at this time, like 15:10.")]
-_Product = Annotated[ProductName, typer.Option(help="Decides the statutory charges.")]
+_Product = Annotated[ProductName, typer.Option(help="Decides the statutory charges and the leverage.")]
 _FlatCost = Annotated[
     float | None, typer.Option(help="Percent of the turnover on each side; 0.03 where neither is given.")
 ]
@@ -73,6 +77,7 @@ def _shared(
     last: _To = None,
     interval: _Interval = "1m",
     capital: _Capital = 1_000_000,
+    leverage: _Leverage = None,
     assignments: Assignments = None,
     risk: _Risk = None,
     value: _Value = None,

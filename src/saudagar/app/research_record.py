@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from saudagar.backtest.data import Market
@@ -40,7 +41,7 @@ def record_of(result: BacktestResult, market: Market, facts: Facts) -> RunRecord
     )
     equity = result.equity()
     return RunRecord(
-        facts=facts,
+        facts=msgspec.structs.replace(facts, refused_for_cash=result.denials.get("cash", 0)),
         capital=result.capital,
         trades=trades,
         equity_ts=equity.ts,

@@ -49,7 +49,7 @@ from saudagar.model.errors import ConfigError, DataError, SaudagarError
 from saudagar.research.decisions import graph_of
 from saudagar.research.report_input import Facts
 from saudagar.research.strategy_check import check_decisions, heads
-from saudagar.risk import Limits
+from saudagar.risk import LEVERAGE, Limits
 from saudagar.storage.catalog import interval_of
 from saudagar.strategies import Exits, Size, Strategy, load
 
@@ -57,6 +57,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 FLAT = 0.03  # percent of the turnover on each side, where nobody says otherwise
 _MOST_FLAT = 5.0
+_MOST_LEVERAGE = 100
 _PPM_PERCENT = 10_000
 _OWN_CUTS = 3 * CUTS  # where a user's own NumPy is in the graph: nothing else in it can see ahead
 _DECIDED = 2_400  # bars, of all instruments, along which an on_bar is asked again and again
@@ -72,6 +73,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     last: date | None = None
     interval: str = "1m"
     capital: int = 1_000_000  # rupees
+    leverage: float | None = None  # times the money there is; None: as the product has it; 0: nobody counts it
     risk: str | None = None
     value: str | None = None
     quantity: int | None = None
@@ -145,7 +147,7 @@ def prepare(asked: Asked, strategy: Strategy | None = None, market: Market | Non
     settings = Settings(
         desk="BACKTEST",
         plans=(plan,),
-        limits=Limits(allowed=frozenset(names)),
+        limits=Limits(allowed=frozenset(names), capital=asked.capital * 100, leverage_percent=_leverage(asked)),
         product=asked.product,
         tactics=Tactics(entry_type=OrderType.MARKET),
         hours=Hours(square_off=_clock(asked.square_off)),
@@ -273,6 +275,18 @@ def _sizing(asked: Asked, exits: Exits, count: int) -> Sizing:
     return _valid(Size, given, "the size").sizing()
 
 
+def _leverage(asked: Asked) -> int:
+    """In percent."""
+    if asked.leverage is None:
+        return LEVERAGE[asked.product]
+    if not (asked.leverage == 0 or 0.01 <= asked.leverage <= _MOST_LEVERAGE):
+        raise ConfigError(
+            f"--leverage is from 0.01 to {_MOST_LEVERAGE} times the money there is, or 0 for no bound; "
+            f"got {asked.leverage}."
+        )
+    return round(asked.leverage * 100)
+
+
 def _costs(asked: Asked) -> FlatCosts | StatutoryCosts:
     if asked.plan and asked.flat_cost is not None:
         raise ConfigError("charges are --flat-cost or --plan, not both.")
@@ -357,11 +371,19 @@ def _assumptions(asked: Asked, backtest: Backtest, sizing: Sizing, cuts: int) ->
         "orders": f"{kind} orders; {fills.told()}",
         "inside a bar": f"the worst price comes first{walked}",
         "size": f"{size[sizing.by]} for each entry",
+        "cash": _told_cash(backtest.settings.limits.leverage_percent),
         "slippage": told_slippage(backtest.slippage),
         "charges": charges,
         "square-off": asked.square_off or "none",
         "look-ahead": f"{cuts} cuts of the data changed no signal",
     }
+
+
+def _told_cash(percent: int) -> str:
+    if not percent:
+        return "no entry is refused for want of it"
+    times = "" if percent == 100 else f"{percent / 100:g} times "
+    return f"entries beyond {times}the capital and what was made since are refused"
 
 
 def _warnings(asked: Asked, market: Market) -> list[str]:

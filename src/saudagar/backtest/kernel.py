@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from threading import RLock
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -144,13 +145,15 @@ def run(offset, o, h, l, c, start, end, clock, day, bits, atr, C, S, G, out):
 
 
 _loaded: dict[str, ModuleType] = {}
+_loading = RLock()  # threads may want the same one at once
 
 
 def load(text: str, say: Say = None) -> ModuleType:
     """The module of a kernel's text, from the disk if it was made before; `say` is told if it was not."""
-    if text not in _loaded:
-        _loaded[text] = _load(text, say)
-    return _loaded[text]
+    with _loading:
+        if text not in _loaded:
+            _loaded[text] = _load(text, say)
+        return _loaded[text]
 
 
 def ready(text: str) -> bool:

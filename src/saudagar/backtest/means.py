@@ -14,7 +14,7 @@ from saudagar.backtest.charged import charged
 from saudagar.backtest.costs import FlatCosts
 from saudagar.backtest.outcome import BacktestResult
 from saudagar.backtest.run import Backtest
-from saudagar.model import OrderType, Paise
+from saudagar.model import InstrumentId, OrderType, Paise
 
 Ints = NDArray[np.int64]
 
@@ -36,15 +36,22 @@ def means(backtest: Backtest, earned: Paise) -> Paise:
     return (limits.capital + earned) * limits.leverage_percent // 100
 
 
-def _most(backtest: Backtest, result: BacktestResult) -> Paise:
-    """What all positions may have been worth when risk was asked: at the limit price, before slippage."""
+def worth_when_asked(backtest: Backtest, name: InstrumentId, value: Paise, units: int) -> Paise:
+    """What an entry of `units` that was filled for `value` was worth at most before: at its limit, without slippage."""
     tactics, slippage = backtest.settings.tactics, backtest.slippage
     ppm = 2 * slippage.ppm + (tactics.protection_ppm if tactics.entry_type is OrderType.LIMIT else 0)
-    away = slippage.ticks + 1 if ppm or slippage.ticks else 0
-    ticks = np.array([backtest.market.instruments.get(name).tick_size for name in result.instruments], np.int64) * away
-    dearest = np.abs(result.open_value) + np.abs(result.open_quantity) * ticks
-    np.maximum.at(dearest, result.position, result.entry_value + result.quantity * ticks[result.position])
-    return sum(-(-worth * (_PPM + ppm) // _PPM) for worth in dearest.tolist())
+    ticks = slippage.ticks + 1 if ppm or slippage.ticks else 0
+    tick = backtest.market.instruments.get(name).tick_size
+    return -(-(value + units * ticks * tick) * (_PPM + ppm) // _PPM)
+
+
+def _most(backtest: Backtest, result: BacktestResult) -> Paise:
+    """What all positions were worth at most, each at its largest."""
+    value, units = np.abs(result.open_value), np.abs(result.open_quantity)
+    np.maximum.at(value, result.position, result.entry_value)
+    np.maximum.at(units, result.position, result.quantity)
+    largest = zip(result.instruments, value.tolist(), units.tolist(), strict=True)
+    return sum(worth_when_asked(backtest, *each) for each in largest)
 
 
 def _least(backtest: Backtest, result: BacktestResult) -> Paise:

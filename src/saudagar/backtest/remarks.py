@@ -13,23 +13,19 @@ import numpy as np
 
 from saudagar.backtest.choice import signals_in, sooner
 from saudagar.backtest.data import Market
-from saudagar.backtest.fill_rules import FillRules
 from saudagar.backtest.outcome import BacktestResult
 from saudagar.backtest.run import Backtest, run
 from saudagar.engine.analysis import Run
 from saudagar.indicators import warm_up
-from saudagar.market.ist import DAY, date_of, day_number, ist, number_of
+from saudagar.market.ist import date_of, day_number, ist, number_of
 from saudagar.market.sessions import Calendar
 from saudagar.model import MINUTE, InstrumentKind, Product, Segment, group_digits, inr
 from saudagar.model.errors import CalendarError
+from saudagar.risk import LEVERAGE
 from saudagar.storage.catalog_check import JUMP, jump_words
 
 _HOURS = 180 * MINUTE  # of a session that is more than a custom
 _LONGEST = 10.0  # seconds that the engine may take to tell why
-_MEANS = {Product.DELIVERY: 1.0, Product.INTRADAY: 5.0, Product.MARGIN: 10.0, Product.MTF: 5.0}
-"""How many times the capital a position may be worth: shares are margined at a fifth at least (SEBI, peak margins in
-full since September 2021), index futures at about a tenth."""
-
 _SLACK = 1.1  # a size is counted at the signal's close and filled later
 _RULES = {  # what refused a wish → what people would call it
     "size": "the size comes to less than one lot",
@@ -38,6 +34,7 @@ _RULES = {  # what refused a wish → what people would call it
     "value": "above the most rupees of an order",
     "open-positions": "the most open positions are reached",
     "trades": "the most round trips of a day are reached",
+    "cash": "the cash is short",
     "reducing": "the day's limit was hit",
     "session": "the market is closed then",
     "price-band": "the price moved out of the band",
@@ -49,10 +46,10 @@ def remarks(backtest: Backtest, result: BacktestResult) -> list[str]:
     """Sentences; none where there is nothing to say."""
     said = [
         *_too_few(backtest),
+        *_short(backtest, result),
         *_beyond_means(backtest, result),
         *_shorts(backtest, result),
         *_nights(backtest, result),
-        *_mornings(backtest, result),
         *_expired(backtest, result),
     ]
     if not len(result) and not result.open_quantity.any():
@@ -112,15 +109,27 @@ def _whole_day(calendar: Calendar, segment: Segment, day: date) -> bool:
     return closes - opens > _HOURS
 
 
+def _short(backtest: Backtest, result: BacktestResult) -> Iterator[str]:
+    if count := result.denials.get("cash", 0):
+        percent = backtest.settings.limits.leverage_percent
+        yield (
+            f"Entries refused for want of cash: {group_digits(count)}. Positions would have been worth more than "
+            f"{percent / 100:g} times the capital and what was made since. Size smaller, raise --capital, or trade as "
+            "if money had no end with --leverage 0."
+        )
+
+
 def _beyond_means(backtest: Backtest, result: BacktestResult) -> Iterator[str]:
-    """No order is refused for want of cash; this is where a broker would have."""
+    """Where nobody counts the cash: what a broker would have refused."""
+    if backtest.settings.limits.leverage_percent:
+        return
     still = np.flatnonzero(result.open_quantity)
     ts = np.concatenate((result.exit_ts, result.entry_ts, result.open_ts[still]))
     value = np.concatenate((-result.entry_value, result.entry_value, np.abs(result.open_value[still])))
     moments = np.argsort(ts, kind="stable")  # at one moment exits come first
     peak = int(np.cumsum(value[moments]).max(initial=0))
     times = peak / backtest.capital if backtest.capital else 0.0
-    if times > _MEANS[backtest.settings.product] * _SLACK:
+    if times > LEVERAGE[backtest.settings.product] / 100 * _SLACK:
         yield (
             f"Up to {inr(peak)} was in the market at once, {times:,.1f} times the capital: no broker lends so much for "
             f"{backtest.settings.product.lower()}. Size smaller, or raise --capital."
@@ -155,25 +164,6 @@ def _nights(backtest: Backtest, result: BacktestResult) -> Iterator[str]:
         yield (
             f"Intraday round trips held overnight: {nights}. A broker closes them; "
             "say --square-off 15:10, or --product delivery."
-        )
-
-
-def _mornings(backtest: Backtest, result: BacktestResult) -> Iterator[str]:
-    """Entries that a desk would not have made: the bar that ends with the session brings its signal after the close."""
-    if backtest.fills != FillRules():
-        return
-    count = 0
-    for place, name in enumerate(result.instruments):
-        bars = backtest.market.bars[name]
-        if bars.interval >= DAY:  # there it is the usual way
-            continue
-        mornings = bars.start[np.flatnonzero(np.diff(bars.day)) + 1]
-        still = result.open_ts[[place]] if result.open_quantity[place] else result.open_ts[:0]
-        count += int(np.isin(np.append(result.entry_ts[result.position == place], still), mornings).sum())
-    if count:
-        yield (
-            f"Entries at a day's first price, on the signal of the day before: {count}. Live, the last bar's signal "
-            "comes when the market has closed, and nothing trades on it."
         )
 
 

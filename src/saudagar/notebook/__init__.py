@@ -98,6 +98,9 @@ def backtest(
         ticks, or a folder of them.
     capital
         Rupees to begin with; 10,00,000.
+    leverage
+        What positions may be worth, times the capital and what was made since; entries beyond it are refused. As the
+        product has it: 5, for delivery 1, for margin 10. 0: no entry is refused for want of cash.
     risk, value, quantity, lots
         The size of each entry, one of them: rupees lost at the stop, rupees, units, lots. Default: the capital in
         equal parts.
@@ -108,7 +111,7 @@ def backtest(
     square_off
         Leave everything at this time, like ``"15:10"``.
     product
-        ``intraday``, ``delivery`` or ``margin``: decides the statutory charges.
+        ``intraday``, ``delivery`` or ``margin``: decides the statutory charges and the leverage.
     flat_cost, plan
         Percent of the turnover on each side (0.03), or the statutory charges with the brokerage of a plan.
     slippage

@@ -25,6 +25,7 @@ class Options(TypedDict, total=False):
     """What `backtest` and `sweep` may be told, as on the command line. Money in rupees."""
 
     capital: int
+    leverage: float | None
     risk: str | float | None
     value: str | float | None
     quantity: int | None

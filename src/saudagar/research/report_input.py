@@ -126,6 +126,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, str] = {}
     assumptions: dict[str, str] = {}  # fills, slippage, charges, the walk inside a bar
     warnings: tuple[str, ...] = ()
+    refused_for_cash: int = 0  # entries
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False):

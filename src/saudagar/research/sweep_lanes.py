@@ -1,9 +1,9 @@
 """Sweeps at compiled speed: eight sets of parameters to a loop, one in each lane.
 
 Serves plans without protective exits, limits or hours: signals that act at the next open, one size, flat costs. For
-these its outcomes are those of the engine to the paisa; every other plan goes the general way (`sweep`). Loops are
-written by `sweep_program`, kept on disk by the hash of their source, and take parameters at run time, so that a
-strategy compiles once.
+these its outcomes are those of the engine to the paisa; every other plan goes the general way (`sweep`), and so does a
+set that may have lacked cash. Loops are written by `sweep_program`, kept on disk by the hash of their source, and take
+parameters at run time, so that a strategy compiles once.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from saudagar.backtest.run import Backtest
 from saudagar.engine.settings import Hours
 from saudagar.indicators import BarArrays, BarFields, Expr, evaluate
 from saudagar.model import Direction, InstrumentId, OrderType, Protection, SizeBy
+from saudagar.research.sweep_cash import ample_cash
 from saudagar.research.sweep_grid import Params
 from saudagar.research.sweep_program import LANES, Program, lane, shape
-from saudagar.research.sweep_study import Ints, Outcome, days_of, on_days, plan_of, with_params
+from saudagar.research.sweep_study import Ints, Outcome, days_of, on_days, plan_of, run_one, with_params
 from saudagar.risk import size
 from saudagar.strategies import Signals, Strategy
 
@@ -82,13 +83,28 @@ def run_lanes(backtest: Backtest, sets: Sequence[Params], workers: int = 0) -> I
     """
     graphs = [plan_of(with_params(backtest, params)).strategy.signals(BarFields()) for params in sets]
     days = days_of(backtest)
-    columns = {name: _Columns(backtest.market.bars[name]) for name in plan_of(backtest).instruments}
+    names = plan_of(backtest).instruments
+    columns = {name: _Columns(backtest.market.bars[name]) for name in names}
+    ample = ample_cash(backtest, {name: _units(backtest, name) for name in names}, _ppm(backtest))
 
     def work(block: _Block) -> list[tuple[int, Outcome]]:
-        parts = [_run(backtest, name, columns[name], block, days) for name in plan_of(backtest).instruments]
+        parts = [_run(backtest, name, columns[name], block, days) for name in names]
         return [(place, _sum([part[k] for part in parts])) for k, place in enumerate(block.members)]
 
     count = workers or os.cpu_count() or 1
+    short: list[int] = []
+    for place, outcome in _in_blocks(work, graphs, count):
+        if ample(outcome.daily):
+            yield place, outcome
+        else:
+            short.append(place)
+    with ThreadPoolExecutor(count) as pool:
+        yield from zip(short, pool.map(lambda place: run_one(backtest, sets[place], "auto"), short), strict=True)
+
+
+def _in_blocks(
+    work: Callable[[_Block], list[tuple[int, Outcome]]], graphs: Sequence[Signals], count: int
+) -> Iterator[tuple[int, Outcome]]:
     waiting: deque[Future[list[tuple[int, Outcome]]]] = deque()
     with ThreadPoolExecutor(count) as pool:
         for block in _blocks(graphs):
