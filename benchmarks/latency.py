@@ -88,20 +88,21 @@ class PacedDay:
 
 def figures(seconds: int) -> Iterator[Figure]:
     """All figures of this file, from two runs of `seconds` and some."""
-    yield from _run(GROUP, seconds)
+    yield from _run(GROUP, seconds, awake=False)
     with Awake(True) as awake:
-        if not awake.why_not:
-            yield from _run(AWAKE, seconds)
+        allowed = not awake.why_not
+    if allowed:
+        yield from _run(AWAKE, seconds, awake=True)
 
 
-def _run(group: str, seconds: int) -> Iterator[Figure]:
+def _run(group: str, seconds: int, *, awake: bool) -> Iterator[Figure]:
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     exchange = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, seconds), daemon=True)
     exchange.start()
     theirs.close()  # so that its death is the end of the pipe
     try:
         ports: Ports = ours.recv()
-        runner, handed = asyncio.run(_trade(ports, seconds))
+        runner, handed = asyncio.run(_trade(ports, seconds, awake=awake))
         with suppress(BrokenPipeError):  # its market is over, and so may it be
             ours.send(None)
         used: float = ours.recv()
@@ -126,7 +127,7 @@ def _quantiles(group: str, what: str, samples: Sequence[Nanos]) -> Iterator[Figu
         yield Figure(group=group, what=f"{what}, {name}", unit="ms", best=value, middle=value, rounds=len(samples))
 
 
-async def _trade(ports: Ports, seconds: int) -> tuple[Runner, list[Nanos]]:
+async def _trade(ports: Ports, seconds: int, *, awake: bool) -> tuple[Runner, list[Nanos]]:
     """A desk on that market until the market is over."""
     market = PacedDay(seconds)
     instruments = market.instruments
@@ -137,7 +138,11 @@ async def _trade(ports: Ports, seconds: int) -> tuple[Runner, list[Nanos]]:
         engine.analysis.warm(need.instrument, need.interval, past)
     account, watch = Account(), Watch(silence=0, stale=0)
     feed = UpstoxFeed(
-        UpstoxSettings(token=account.upstox_token, feed_url=f"ws://127.0.0.1:{ports.upstox}/v3/feed/market-data-feed"),
+        UpstoxSettings(
+            token=account.upstox_token,
+            feed_url=f"ws://127.0.0.1:{ports.upstox}/v3/feed/market-data-feed",
+            warm=awake,
+        ),
         watch,
     )
     broker = DhanBroker(
@@ -163,17 +168,20 @@ async def _trade(ports: Ports, seconds: int) -> tuple[Runner, list[Nanos]]:
             handed.append(moment - received)
 
     broker.on_hand_over = on_hand_over
-    await broker.start(runner.put, runner.on_link)
-    running = asyncio.create_task(runner.run(engine.start(DAY, market.begin)))
-    await feed.start(instruments, runner.put, runner.on_link)
-    await asyncio.wait({running}, timeout=seconds + 1.0)
-    await feed.stop()
-    runner.stop()
-    try:
-        await asyncio.wait_for(running, 10)
-    finally:
-        await broker.stop()
-        journal.close()
+    with Awake(awake) as staying:
+        await broker.start(runner.put, runner.on_link)
+        running = asyncio.create_task(runner.run(engine.start(DAY, market.begin)))
+        rehearsing = asyncio.create_task(staying.rehearse())
+        await feed.start(instruments, runner.put, runner.on_link)
+        await asyncio.wait({running}, timeout=seconds + 1.0)
+        await feed.stop()
+        runner.stop()
+        try:
+            await asyncio.wait_for(running, 10)
+        finally:
+            rehearsing.cancel()
+            await broker.stop()
+            journal.close()
     return runner, handed
 
 

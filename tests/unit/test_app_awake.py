@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from pathlib import Path
 
+import pytest
+
 from saudagar.app.awake import Awake
+from saudagar.app.rehearsal import Rehearsal
 
 
 def _holds(path: Path) -> bool:
@@ -38,3 +43,60 @@ def test_lets_go_of_what_takes_no_request() -> None:
     with Awake(True, Path("/dev/full")) as awake:
         assert "No space left" in awake.why_not
         assert not _holds(Path("/dev/full"))
+
+
+def _cores() -> dict[int, set[int]]:
+    return {int(thread): os.sched_getaffinity(int(thread)) for thread in os.listdir("/proc/self/task")}
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core only, which nobody can have alone")
+def test_has_a_core_of_its_own_and_gives_it_back(tmp_path: Path) -> None:
+    request = tmp_path / "cpu_dma_latency"
+    request.write_bytes(b"")
+    before, me = os.sched_getaffinity(0), threading.get_native_id()
+    done = threading.Event()
+    early, late = (threading.Thread(target=done.wait) for _ in range(2))
+    early.start()
+    try:
+        with Awake(True, request) as awake:
+            late.start()
+            awake.look_over_threads()
+            cores = _cores()
+            assert len(cores[me]) == 1
+            for thread in (early, late):
+                assert thread.native_id is not None
+                assert cores[thread.native_id] == before - cores[me]
+        assert set(map(frozenset, _cores().values())) == {frozenset(before)}
+    finally:
+        done.set()
+        early.join()
+        late.join()
+
+
+def test_rehearses_until_it_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = tmp_path / "cpu_dma_latency"
+    request.write_bytes(b"")
+    times: list[int] = []
+    often = asyncio.Event()
+
+    def once(self: Rehearsal) -> None:
+        times.append(len(times))
+        if len(times) == 3:
+            often.set()
+
+    monkeypatch.setattr(Rehearsal, "once", once)
+
+    async def stay() -> None:
+        with Awake(True, request) as awake:
+            rehearsing = asyncio.create_task(awake.rehearse())
+            await often.wait()
+            rehearsing.cancel()
+            await asyncio.wait({rehearsing})
+
+    asyncio.run(stay())
+    assert len(times) >= 3
+
+
+def test_rehearses_nothing_where_nothing_is_kept_awake() -> None:
+    with Awake(False) as awake:
+        asyncio.run(awake.rehearse())

@@ -1,23 +1,33 @@
-"""Keeps the processor from sleeping between ticks, for whoever wants the last half millisecond.
+"""Keeps the processor at hand between ticks, for whoever wants the last half millisecond. Used by the desk.
 
 An idle core halts. On a virtual machine the host then gives it to somebody else: it comes back late and with its
-caches cold, and the desk pays for that at every frame and at every wait for the disk. Linux keeps all cores awake for
-as long as somebody holds this file open and has asked it for a wake-up time of zero (kernel.org, "PM Quality of
-Service"). It costs electricity and nothing else. Used by the desk.
+caches cold, and the desk pays for that at every frame and at every wait for the disk. Three things help, at the price
+of electricity:
+
+* Linux keeps all cores awake for as long as somebody holds a file open and has asked it for a wake-up time of zero
+  (kernel.org, "PM Quality of Service").
+* The event loop has a core to itself and to the streams' children, which work while it waits for them. Everything
+  else, the broker's threads above all, moves to the others.
+* What an order needs is kept in the caches by running it (`rehearsal`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
-from contextlib import ExitStack
+import threading
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 _REQUEST = Path("/dev/cpu_dma_latency")
 _ZERO = bytes(4)  # microseconds, as a 32-bit number
+_THREADS = Path("/proc/self/task")
+_PAUSE = 0.002  # seconds between two rehearsals
+_ROUND = 500  # rehearsals between two looks at the threads
 
 
 class Awake(ExitStack):
-    """A context in which no core sleeps, where that is `wanted` and allowed.
+    """A context in which no core sleeps and the caller's thread has its own, where that is `wanted` and allowed.
 
     Attributes
     ----------
@@ -28,6 +38,7 @@ class Awake(ExitStack):
     def __init__(self, wanted: bool, request: Path = _REQUEST) -> None:
         super().__init__()
         self.why_not = ""
+        self._core, self._others = set[int](), set[int]()
         if not wanted:
             return
         try:
@@ -37,3 +48,35 @@ class Awake(ExitStack):
         except OSError as error:
             self.close()
             self.why_not = f"{request}: {error.strerror}"
+            return
+        cores = os.sched_getaffinity(0)
+        self._core = {min(cores)}
+        self._others = cores - self._core
+        self.callback(_place, cores, cores)
+        self.look_over_threads()
+
+    def look_over_threads(self) -> None:
+        """Keep the caller's core for the caller: a new thread, like a new process, begins where its maker is."""
+        if self._others:
+            _place(self._core, self._others)
+
+    async def rehearse(self) -> None:
+        """Keep the caches warm until cancelled, where anything is kept awake at all."""
+        if not self._core:
+            return
+        from saudagar.app.rehearsal import Rehearsal
+
+        rehearsal = Rehearsal()
+        while True:
+            self.look_over_threads()
+            for _ in range(_ROUND):
+                await asyncio.sleep(_PAUSE)
+                rehearsal.once()
+
+
+def _place(mine: set[int], others: set[int]) -> None:
+    """Run this thread on the cores `mine`, all others of this process on `others`."""
+    me = threading.get_native_id()
+    for thread in map(int, os.listdir(_THREADS)):
+        with suppress(ProcessLookupError):  # it has just ended
+            os.sched_setaffinity(thread, mine if thread == me else others)

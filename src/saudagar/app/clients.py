@@ -58,15 +58,16 @@ def data_client(
     watch: Watch | None = None,
     *,
     depth: bool = False,
+    warm: bool = False,
 ) -> DataClient:
-    """Ticks and past bars of `broker`.
+    """Ticks and past bars of `broker`; `warm` spends processor time on their coming sooner, where that helps.
 
     Raises
     ------
     ConfigError
         If there is no token, or no such broker.
     """
-    return _chosen(broker, secrets, simulated).data(watch, depth)
+    return _chosen(broker, secrets, simulated).data(watch, depth=depth, warm=warm)
 
 
 def execution_client(
@@ -150,7 +151,7 @@ class _Broker(ABC):
     def access(self, clock: Clock) -> tuple[Access, str]: ...
 
     @abstractmethod
-    def data(self, watch: Watch | None, depth: bool) -> DataClient: ...
+    def data(self, watch: Watch | None, *, depth: bool, warm: bool) -> DataClient: ...
 
     @abstractmethod
     def orders(self, lookup: Master, watch: Watch | None, clock: Clock, feed: DataClient | None) -> ExecutionClient: ...
@@ -170,7 +171,7 @@ class _Dhan(_Broker):
         client, token = self._login()
         return DhanAccess(clock=clock, client_id=client, api_url=url), token
 
-    def data(self, watch: Watch | None, depth: bool) -> DataClient:
+    def data(self, watch: Watch | None, *, depth: bool, warm: bool) -> DataClient:
         from saudagar.brokers.dhan.feed import DhanFeed
         from saudagar.engine.clock import wall_clock
 
@@ -228,10 +229,10 @@ class _Upstox(_Broker):
         url = None if self._simulated is None else self._simulated.exchange.upstox_url
         return UpstoxAccess(clock=clock, url=url), self._login()
 
-    def data(self, watch: Watch | None, depth: bool) -> DataClient:
+    def data(self, watch: Watch | None, *, depth: bool, warm: bool) -> DataClient:
         from saudagar.brokers.upstox.feed import UpstoxFeed
 
-        return UpstoxFeed(self._feed(depth=depth), watch)
+        return UpstoxFeed(self._feed(depth=depth, warm=warm), watch)
 
     def orders(self, lookup: Master, watch: Watch | None, clock: Clock, feed: DataClient | None) -> ExecutionClient:
         from saudagar.brokers.upstox.broker import UpstoxBroker
@@ -259,14 +260,14 @@ class _Upstox(_Broker):
             urls = {"rest_host": exchange.upstox_url, "order_stream_url": exchange.portfolio_url}
         return UpstoxOrderSettings(token=self._login(), **urls)
 
-    def _feed(self, *, depth: bool = False) -> UpstoxSettings:
+    def _feed(self, *, depth: bool = False, warm: bool = False) -> UpstoxSettings:
         from saudagar.brokers.upstox.feed import UpstoxSettings
 
         urls: dict[str, Any] = {}
         if self._simulated is not None:
             exchange = self._simulated.exchange
             urls = {"feed_url": exchange.feed_url, "rest_host": exchange.upstox_url}
-        return UpstoxSettings(token=self._login(), depth=depth, **urls)
+        return UpstoxSettings(token=self._login(), depth=depth, warm=warm, **urls)
 
     def _login(self) -> str:
         return self._simulated.account.upstox_token if self._simulated is not None else _token("upstox", self._secrets)
@@ -280,7 +281,7 @@ class _Kite(_Broker):
         key, token = self._login()
         return KiteAccess(clock=clock, api_key=key, url=url), token
 
-    def data(self, watch: Watch | None, depth: bool) -> DataClient:
+    def data(self, watch: Watch | None, *, depth: bool, warm: bool) -> DataClient:
         from saudagar.brokers.kite.feed import KiteFeed
 
         return KiteFeed(self._settings(), watch, depth=depth)

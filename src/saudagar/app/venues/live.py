@@ -76,7 +76,9 @@ class LiveVenue:
             raise CalendarError(f"{self.day:%A %d %B %Y} is not a trading day.")
         self.span = day_span(self.calendar, traded, self.day)
         secrets, watch = config.secrets, Watch(expecting=self._open_now)
-        self._feed = data_client(config.data.broker, secrets, watch=watch, depth=self._is_paper)
+        self._feed = data_client(
+            config.data.broker, secrets, watch=watch, depth=self._is_paper, warm=config.desk.keep_awake
+        )
         self._broker: ExecutionClient
         if self._is_paper:
             self._core = MatchingCore(traded, self.calendar, capital=config.desk.capital)

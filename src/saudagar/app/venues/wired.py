@@ -60,8 +60,8 @@ class WiredVenue:
         self.day = date.fromisoformat((await asyncio.to_thread(self.exchange.state))["day"])
         await asyncio.to_thread(self._load_master)
         watch = Watch(silence=0, stale=0)  # market time may stand still for as long as the desk likes
-        data = self._desk.data
-        self.feed = data_client(data.broker, self._desk.secrets, self, watch, depth=data.depth)
+        data, warm = self._desk.data, self._desk.desk.keep_awake
+        self.feed = data_client(data.broker, self._desk.secrets, self, watch, depth=data.depth, warm=warm)
         self._broker: Any = order_desk(self._desk, self._master, self, watch, feed=self.feed)
 
     def _load_master(self) -> None:
