@@ -13,23 +13,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from saudagar.market.ist import ist_day, midnight
 from saudagar.model import DAY, HOUR, IST_AHEAD, MINUTE, SECOND, Bar, InstrumentId, Nanos
 from saudagar.model.errors import DataError
-from saudagar.storage.catalog_files import (
-    alone,
-    connect,
-    export_to,
-    folder_of,
-    instrument_of,
-    literal,
-    no_glob,
-    replacing,
-)
+from saudagar.storage.catalog_files import alone, export_to, folder_of, instrument_of, no_glob
+from saudagar.storage.catalog_store import Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,12 +83,10 @@ def interval_of(name: str) -> Nanos:
     return int(match[1]) * _UNITS[match[2]]
 
 
-class Catalog:
+class Catalog(Store):
     """The bars under `directory`. Not for several threads; several processes may share the folder."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._connection: Any = None
+    _remedy = "Move it away and fetch that month again."
 
     def add(
         self, instrument: InstrumentId, interval: Nanos, bars: Sequence[Bar], covered: Span, *, source: str = ""
@@ -171,11 +161,6 @@ class Catalog:
         values = {"files": files, "start": span[0], "end": span[1]}
         return export_to(out, self._duckdb(), f"{_EXPORT} FROM ({_SORTED})", values)
 
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
     def _path(self, instrument: InstrumentId, interval: Nanos, month: date) -> Path:
         folder = folder_of(self.directory / interval_name(interval), instrument)
         return folder / f"{month:%Y-%m}.parquet"
@@ -202,38 +187,10 @@ class Catalog:
                 kept = self.read(instrument, interval, whole)
                 bars = sorted([*bars, *(bar for bar in kept if not span[0] <= bar.start < span[1])], key=_start)
             covered = tuple(_merged([*note.covered, span]))
-            self._write(path, bars, _Note(covered, _joined(note.source, source)))
-
-    def _write(self, path: Path, bars: list[Bar], note: _Note) -> None:
-        import numpy as np
-
-        table = {name: np.fromiter((getattr(bar, name) for bar in bars), np.int64, len(bars)) for name in COLUMNS}
-        words = msgspec.json.encode(note).decode().replace("'", "''")
-        connection = self._duckdb()
-        connection.register("table_of_bars", table)
-        try:
-            with replacing(path) as new:
-                connection.execute(
-                    f"COPY (SELECT * FROM table_of_bars) TO {literal(new)} "  # noqa: S608  # our own names
-                    f"(FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false, KV_METADATA {{saudagar: '{words}'}})"
-                )
-        finally:
-            connection.unregister("table_of_bars")
+            self._put(path, _columns(bars), _Note(covered, _joined(note.source, source)))
 
     def _note(self, path: Path) -> _Note:
-        if not path.exists():
-            return _Note()
-        import duckdb
-
-        query = "SELECT decode(value) FROM parquet_kv_metadata($file) WHERE decode(key) = 'saudagar'"
-        try:
-            rows = self._duckdb().execute(query, {"file": no_glob(path)}).fetchall()
-            return msgspec.json.decode(rows[0][0], type=_Note)
-        except (duckdb.Error, IndexError, msgspec.DecodeError) as error:
-            raise DataError(
-                f"{path} is damaged, or not a file of the catalog ({type(error).__name__}).",
-                hint="Move it away and fetch that month again.",
-            ) from None
+        return self._noted(path, _Note) if path.exists() else _Note()
 
     def _entry(self, folder: Path) -> Entry | None:
         files = sorted(folder.glob("????-??.parquet"))
@@ -267,14 +224,15 @@ class Catalog:
                 raise DataError(f"{instrument}: two bars begin at {bar.start}.")
             seen.add(bar.start)
 
-    def _duckdb(self) -> Any:
-        if self._connection is None:
-            self._connection = connect()
-        return self._connection
-
 
 def _start(bar: Bar) -> Nanos:
     return bar.start
+
+
+def _columns(bars: Sequence[Bar]) -> dict[str, np.ndarray]:
+    import numpy as np
+
+    return {name: np.fromiter((getattr(bar, name) for bar in bars), np.int64, len(bars)) for name in COLUMNS}
 
 
 def _month_of(bar: Bar) -> date:

@@ -11,23 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from saudagar.market.ist import DAY, midnight
 from saudagar.model import IST_AHEAD, InstrumentId
 from saudagar.model.errors import DataError
-from saudagar.storage.catalog_files import (
-    alone,
-    connect,
-    export_to,
-    folder_of,
-    instrument_of,
-    literal,
-    no_glob,
-    replacing,
-)
+from saudagar.storage.catalog_files import alone, export_to, folder_of, instrument_of, no_glob
+from saudagar.storage.catalog_store import Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,12 +77,10 @@ class _Note(msgspec.Struct, frozen=True):
     source: str = ""
 
 
-class TickCatalog:
+class TickCatalog(Store):
     """The ticks of the catalog at `directory`. Not for several threads; several processes may share the folder."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._connection: Any = None
+    _remedy = "Move it away and bring that day in again."
 
     def put(
         self, instrument: InstrumentId, day: date, ticks: Ticks, *, dirt: Mapping[str, int], source: str = ""
@@ -120,18 +110,9 @@ class TickCatalog:
             raise DataError(f"{instrument}: these ticks did not arrive on {day} in this order.")
         path = self._path(instrument, day)
         path.parent.mkdir(parents=True, exist_ok=True)
-        words = msgspec.json.encode(_Note(len(arrival), dict(dirt), source)).decode().replace("'", "''")
-        connection = self._duckdb()
-        connection.register("table_of_ticks", {name: getattr(ticks, name) for name in COLUMNS})
-        try:
-            with alone(self.directory, path.parent), replacing(path) as new:
-                connection.execute(
-                    f"COPY (SELECT * FROM table_of_ticks) TO {literal(new)} "  # noqa: S608  # our own names
-                    f"(FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false, KV_METADATA {{saudagar: '{words}'}})"
-                )
-        finally:
-            connection.unregister("table_of_ticks")
-        return self._noted(path)
+        with alone(self.directory, path.parent):
+            self._put(path, {name: getattr(ticks, name) for name in COLUMNS}, _Note(len(arrival), dict(dirt), source))
+        return self._told(path)
 
     def read(self, instrument: InstrumentId, day: date) -> Ticks:
         """All rows of the day. Raises `DataError` if the catalog does not hold it, or the file is damaged."""
@@ -143,7 +124,7 @@ class TickCatalog:
             found = self._duckdb().execute(query, {"file": no_glob(path)}).fetchnumpy()
             return Ticks(*(found[name] for name in COLUMNS))
         except duckdb.Error as error:
-            raise _damaged(path, error) from None
+            raise self._damaged(path, error) from None
 
     def export(self, instrument: InstrumentId, first: date, last: date, out: Path) -> int:
         """Write the days from `first` to `last` as recorded ticks: CSV with ``timestamp`` (India's), ``ltp`` (rupees)
@@ -169,16 +150,11 @@ class TickCatalog:
     def contents(self) -> list[TickDay]:
         """All that is there, by instrument and day."""
         folders = sorted(path for path in (self.directory / TICKS).glob("*/*") if path.is_dir())
-        return [self._noted(path) for folder in folders for path in sorted(folder.glob(_DAY_FILES))]
+        return [self._told(path) for folder in folders for path in sorted(folder.glob(_DAY_FILES))]
 
     def held(self, instrument: InstrumentId, day: date) -> TickDay:
         """What is there of one day. Raises `DataError` if there is nothing, or the file is damaged."""
-        return self._noted(self._there(instrument, day))
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        return self._told(self._there(instrument, day))
 
     def _path(self, instrument: InstrumentId, day: date) -> Path:
         return folder_of(self.directory / TICKS, instrument) / f"{day}.parquet"
@@ -189,15 +165,8 @@ class TickCatalog:
             raise DataError(f"the catalog has no ticks of {instrument} on {day}.")
         return path
 
-    def _noted(self, path: Path) -> TickDay:
-        import duckdb
-
-        query = "SELECT decode(value) FROM parquet_kv_metadata($file) WHERE decode(key) = 'saudagar'"
-        try:
-            rows = self._duckdb().execute(query, {"file": no_glob(path)}).fetchall()
-            note = msgspec.json.decode(rows[0][0], type=_Note)
-        except (duckdb.Error, IndexError, msgspec.DecodeError) as error:
-            raise _damaged(path, error) from None
+    def _told(self, path: Path) -> TickDay:
+        note = self._noted(path, _Note)
         return TickDay(
             instrument=instrument_of(path.parent),
             day=_day_of(path),
@@ -207,21 +176,9 @@ class TickCatalog:
             bytes=path.stat().st_size,
         )
 
-    def _duckdb(self) -> Any:
-        if self._connection is None:
-            self._connection = connect()
-        return self._connection
-
 
 def _day_of(path: Path) -> date:
     try:
         return date.fromisoformat(path.stem)
     except ValueError:
         raise DataError(f"{path}: its name is no day.", hint="Move it away.") from None
-
-
-def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(
-        f"{path} is damaged, or not a file of the catalog ({type(error).__name__}).",
-        hint="Move it away and bring that day in again.",
-    )
