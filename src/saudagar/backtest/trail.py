@@ -14,10 +14,8 @@ from saudagar.backtest.fills import BarBroker
 from saudagar.backtest.session import Session
 from saudagar.engine.guard import Guard
 from saudagar.indicators import BarArrays
+from saudagar.market.screen import MOST_UNITS
 from saudagar.model import SECOND, InstrumentId, Nanos, Paise
-
-_MOST = 10**11
-"""Units in a day. The desk's screen takes ten times as many for a garbled volume, and its tick for none."""
 
 
 class Trail:
@@ -87,6 +85,6 @@ def may_trail(bars: BarArrays, volumes: NDArray[np.int64], orders_per_second: in
     volumes
         The cumulative volume of the day at the end of each bar, units.
     """
-    if not ((bars.low > 0).all() and (volumes >= 0).all() and (volumes < _MOST).all()):
+    if not ((bars.low > 0).all() and (volumes >= 0).all() and (volumes < MOST_UNITS).all()):
         return False
     return not orders_per_second or bool((bars.end - bars.start >= 2 * SECOND).all())

@@ -27,7 +27,7 @@ JUMP_PERCENT: Mapping[InstrumentKind, int] = {
 """The largest step from the last price: the widest circuit band (20 %), which no share can cross in a day."""
 
 _CONFIRMATIONS = 3
-_MOST = 10**12
+MOST_UNITS = 10**12
 """Units in a day that nothing reaches (the busiest trade some 10**10). Volume only grows: one wrong giant, once
 believed, would make every true volume after it look like a fall."""
 
@@ -113,7 +113,7 @@ class TickScreen:
         ts = tick.ts
         if price <= 0:
             return self._refuse("price")
-        if not 0 <= tick.volume < _MOST:
+        if not 0 <= tick.volume < MOST_UNITS:
             return self._refuse("volume")
         if ts > now + self._skew:
             return self._refuse("future")
