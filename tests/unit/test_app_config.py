@@ -68,10 +68,17 @@ def test_values_arrive_in_the_units_of_the_desk() -> None:
     assert config.simulation.date == dt.date(2026, 11, 19)
     assert config.strategies["ema"].interval == 120 * MINUTE
     assert config.strategies["ema"].strategy == EmaCross(fast=5, slow=8)
-    limits = config.risk.limits(frozenset({InstrumentId("NSE_EQ:RELIANCE")}))
+    limits = config.risk.limits(frozenset({InstrumentId("NSE_EQ:RELIANCE")}), config.desk.capital)
     assert (limits.day_loss, limits.max_order_value) == (1250_55, 1_00_000_00)
     assert (limits.price_band_ppm, limits.stale, limits.orders_per_second) == (12_500, 2_500_000_000, 8)
     assert limits.allowed == {"NSE_EQ:RELIANCE"}
+    assert limits.leverage_percent == 0  # a desk counts its cash where it is told to
+
+
+def test_a_leverage_makes_entries_need_cash() -> None:
+    config = read(STRATEGY + "[desk]\ncapital = 250000\n[risk]\nleverage = 2.5\n")
+    limits = config.risk.limits(frozenset(), config.desk.capital)
+    assert (limits.capital, limits.leverage_percent) == (250_000_00, 250)
 
 
 def test_the_example_is_complete_and_right() -> None:
@@ -146,6 +153,10 @@ ONE_MISTAKE = [
     ("[orders]\nchase_seconds = 0", 7, "expected more than 0"),
     ("[risk]\norders_per_second = 11", 7, "expected 10 or less"),
     ("[risk]\nmax_open_positions = 1.5", 7, "max_open_positions = 1.5: expected a whole number"),
+    ("[risk]\nleverage = 0.001", 7, "risk.leverage = 0.001: expected 0, for no such rule, or 0.01 and more"),
+    ("[risk]\nleverage = 101", 7, "expected 100 or less"),
+    ("[risk]\nleverage = -1", 7, "expected 0 or more"),
+    ("[risk]\nleverage = nan", 7, "expected a finite number"),
     ('[risk]\nmax_trades = "3"', 7, 'max_trades = "3": expected a whole number'),
     ('[risk]\nallowed = [\n"NSE:RELIANCE",\n"nse:tcs"]', 9, 'risk.allowed[1] = "nse:tcs": expected an instrument as'),
     ('[risk]\nallowed = "NSE:RELIANCE"', 7, "expected a list in [brackets]"),
@@ -188,6 +199,7 @@ STRATEGY_MISTAKES = [
     ("size", "{ risk = 1, lots = 1 }", 5, "got risk, lots"),
     ("size", "{ risk = 2000 }", 5, "sizing by risk needs a stop"),
     ("size", "{ value = -1 }", 5, "strategies.ema.size.value = -1: expected more than 0"),
+    ("size", "{ value = 2000001 }\n[risk]\nleverage = 2", 5, "above desk.capital times risk.leverage (₹20,00,000.00)"),
     ("size", "{ quantty = 1 }", 5, "quantty = 1: there is no such key. Did you mean quantity?"),
     ("size", "5", 5, "expected a table"),
     ("interval", '"90m90"', 6, 'interval = "90m90": expected an interval from "1s" to "1d"'),

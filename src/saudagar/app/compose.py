@@ -50,7 +50,7 @@ def settings_of(config: DeskConfig, resolve: Resolve, day: date, calendar: Calen
             )
             for strategy in config.strategies.values()
         ),
-        limits=config.risk.limits(frozenset(found[name].id for name in allowed)),
+        limits=config.risk.limits(frozenset(found[name].id for name in allowed), config.desk.capital),
         product=orders.product,
         tactics=Tactics(entry_type=orders.entry_type, protection_ppm=orders.protection_ppm, chase=orders.chase),
         hours=Hours(

@@ -19,7 +19,7 @@ from saudagar.app.config.sections import (
     SimulationSection,
 )
 from saudagar.market.sessions import Calendar
-from saudagar.model import Product, Segment, TradeSide
+from saudagar.model import Product, Segment, SizeBy, TradeSide, inr
 from saudagar.model.errors import CalendarError
 
 
@@ -124,6 +124,21 @@ def _sizes(draft: Draft, mistakes: Mistakes) -> None:
             )
 
 
+def _cash(draft: Draft, mistakes: Mistakes) -> None:
+    desk: DeskSection = draft.sections["desk"]
+    risk: RiskSection = draft.sections["risk"]
+    most = desk.capital * risk.leverage_percent // 100
+    for name, strategy in draft.strategies.items():
+        sizing = strategy.size.sizing()
+        if risk.leverage and sizing.by is SizeBy.VALUE and sizing.amount > most:
+            mistakes.add(
+                ("strategies", name, "size"),
+                f"an entry of {inr(sizing.amount)} is above desk.capital times risk.leverage ({inr(most)}), so none "
+                "would ever pass",
+                "Size smaller, or leave risk.leverage at 0.",
+            )
+
+
 def _delivery(draft: Draft, mistakes: Mistakes) -> None:
     orders: OrdersSection = draft.sections["orders"]
     for name, strategy in draft.strategies.items():
@@ -158,6 +173,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Draft, Mistakes], None]], ...] = 
     (("simulation",), _simulated_wire),
     (("desk", "simulation"), _simulated_day),
     ((), _sizes),
+    (("desk", "risk"), _cash),
     (("orders",), _delivery),
     (("risk",), _allowed),
 )

@@ -70,6 +70,12 @@ def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _leverage(times: float) -> float:
+    if 0 < times < 0.01:
+        raise ValueError("expected 0, for no such rule, or 0.01 and more")
+    return times
+
+
 def _plan(faults: dict[str, Any]) -> dict[str, Any]:
     if faults:
         from saudagar.exchange.faults import FaultPlan  # only a run with faults needs it
@@ -92,6 +98,7 @@ ClockOrNone = Annotated[dt.time | None, BeforeValidator(lambda text: _clock(text
 InstrumentName = Annotated[str, AfterValidator(_instrument)]
 InstrumentNames = Annotated[tuple[InstrumentName, ...], AfterValidator(_unique)]
 Interval = Annotated[str, AfterValidator(_interval)]
+Leverage = Annotated[float, AfterValidator(_leverage)]
 
 
 class Mode(StrEnum):
@@ -174,11 +181,18 @@ class RiskSection(Section):
     day_profit: Rupees = Field(0, ge=0)
     price_band_percent: float = Field(2.0, gt=0, le=20, allow_inf_nan=False)
     stale_seconds: float = Field(10.0, ge=1, le=300, allow_inf_nan=False)
+    leverage: Leverage = Field(
+        0.0, ge=0, le=100, allow_inf_nan=False, description="entries need cash: so many times desk.capital and earnings"
+    )
     orders_per_second: int = Field(8, ge=1, le=10, description="India allows an unregistered algo at most 10")
     allowed: InstrumentNames = Field((), description="empty: the instruments of the strategies")
 
-    def limits(self, allowed: frozenset[InstrumentId]) -> Limits:
-        """These limits for the risk rules, over the instruments that `allowed` resolved to."""
+    @property
+    def leverage_percent(self) -> int:
+        return round(self.leverage * 100)
+
+    def limits(self, allowed: frozenset[InstrumentId], capital: Paise) -> Limits:
+        """These limits for the risk rules, over the instruments that `allowed` resolved to and the desk's `capital`."""
         return Limits(
             allowed=allowed,
             max_order_quantity=self.max_order_quantity,
@@ -190,6 +204,8 @@ class RiskSection(Section):
             orders_per_second=self.orders_per_second,
             day_loss=self.day_loss,
             day_profit=self.day_profit,
+            capital=capital,
+            leverage_percent=self.leverage_percent,
         )
 
 
