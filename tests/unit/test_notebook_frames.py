@@ -16,8 +16,8 @@ from saudagar.indicators import BarArrays
 from saudagar.market.ist import at
 from saudagar.model import DAY, HOUR, IST_AHEAD, MINUTE, InstrumentId
 from saudagar.model.errors import DataError
+from saudagar.notebook.bars import bar_table
 from saudagar.notebook.frames import bars_of, is_table
-from saudagar.notebook.results import bar_table
 
 OPEN = at(date(2026, 11, 5), "09:15")
 COLUMNS = ("start", "end", "open", "high", "low", "close", "volume")

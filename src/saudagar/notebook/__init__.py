@@ -23,8 +23,10 @@ from saudagar.app.research_ticks import lost_words, prepare_ticks
 from saudagar.backtest.run import Driver, run
 from saudagar.backtest.tick_days import run_ticks
 from saudagar.model.errors import ConfigError
+from saudagar.notebook.bars import Data
+from saudagar.notebook.comparisons import Compared, Swept
 from saudagar.notebook.options import AnyData, AnyStrategy, Options, asked_bars, asked_ticks, strategy_of, wanted_of
-from saudagar.notebook.results import Compared, Data, Figures, Page, Run, Swept
+from saudagar.notebook.results import Figures, Page, Run
 from saudagar.notebook.sources import Day, Wanted, made_up, read, words_of
 from saudagar.notebook.tables import Table, texts
 from saudagar.research.compare import compare as compared

@@ -10,7 +10,7 @@ from saudagar.app.research_setup import Asked, parametrised
 from saudagar.backtest.run import Driver
 from saudagar.model import Product, TradeSide
 from saudagar.model.errors import ConfigError
-from saudagar.notebook.results import Data
+from saudagar.notebook.bars import Data
 from saudagar.notebook.sources import Day, Wanted, read, ticks_of
 from saudagar.strategies import Strategy, load
 

@@ -18,8 +18,8 @@ from saudagar.market.ist import DAY, midnight
 from saudagar.market.sessions import Calendar
 from saudagar.model import InstrumentId, Nanos
 from saudagar.model.errors import ConfigError, DataError
+from saudagar.notebook.bars import Data
 from saudagar.notebook.frames import PRICES, bars_of, is_table
-from saudagar.notebook.results import Data
 from saudagar.storage.catalog import Span, interval_name, interval_of
 from saudagar.storage.catalog_import import Shape, read_bars
 
