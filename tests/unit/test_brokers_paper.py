@@ -6,6 +6,7 @@ import asyncio
 from datetime import date
 
 import pytest
+from msgspec.structs import replace
 
 from saudagar.brokers.paper import PaperBroker
 from saudagar.exchange.core import MatchingCore
@@ -139,3 +140,20 @@ def test_what_an_earlier_run_traded_still_stands():
     assert "restarted" in reports["T2"].reason
     assert desk.do(desk.broker.find(ClientOrderId("T2"))) == reports["T2"]
     assert [p.quantity for p in desk.do(desk.broker.positions())] == [60]
+
+
+def test_shares_bought_for_delivery_by_an_earlier_run_may_be_sold():
+    desk = Desk()
+    bought = known(delivery(1, Side.BUY), "B1")
+    bought.status, bought.filled, bought.value = OrderStatus.FILLED, 100, 100 * 80_000
+    with pytest.raises(RejectedByBroker, match="only 0 shares"):
+        desk.do(desk.broker.submit(delivery(2, Side.SELL)))
+    desk.broker.restore([bought])
+    desk.do(desk.broker.submit(delivery(3, Side.SELL)))
+    assert sum(p.quantity for p in desk.do(desk.broker.positions())) == 0
+    with pytest.raises(RejectedByBroker, match="only 0 shares"):
+        desk.do(desk.broker.submit(delivery(4, Side.SELL)))
+
+
+def delivery(number: int, side: Side) -> NewOrder:
+    return replace(new(number, side=side, price=80_005 if side is Side.BUY else 79_990), product=Product.DELIVERY)

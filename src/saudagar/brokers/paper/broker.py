@@ -55,10 +55,10 @@ class PaperBroker:
         self._carried: dict[tuple[InstrumentId, Product], int] = {}
 
     def restore(self, orders: Iterable[Order]) -> None:
-        """Take over what an earlier run of the same day traded on paper.
+        """Take over what earlier runs traded on paper, today or before.
 
-        Its fills stand. What still worked is gone with that process and is reported as cancelled; the desk then sets
-        its stops anew.
+        Their fills stand, and shares bought for delivery may be sold. What still worked is gone with that process and
+        is reported as cancelled; the desk then sets its stops anew.
         """
         for order in orders:
             key = (order.new.instrument, order.new.product)
@@ -76,6 +76,10 @@ class PaperBroker:
                 side=order.new.side,
                 product=order.new.product,
             )
+        shares = self._core.account("").holdings
+        for (instrument, product), quantity in self._carried.items():
+            if product is Product.DELIVERY and quantity > 0:
+                shares[instrument] = shares.get(instrument, 0) + quantity
 
     async def open(self) -> None:
         """Always open."""
