@@ -94,7 +94,7 @@ DAYS_EVENTS: list[tuple[ev.Event, str]] = [
     ),
     (
         ev.PositionAdopted(ts=NOON, position=PositionId("hand@NSE_EQ:INFY"), quantity=-5, price=1_500_00),
-        "hand@NSE_EQ:INFY -5 at ₹1,500.00, traded by hand",
+        "hand@NSE_EQ:INFY -5 at ₹1,500.00, by hand",
     ),
     (
         ev.TradingStateChanged(ts=NOON, state=TradingState.REDUCING, reason="a person", source=Source.MANUAL),

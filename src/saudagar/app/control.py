@@ -16,23 +16,29 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from saudagar.app.accept import Accepting
 from saudagar.engine.engine import Engine
 from saudagar.engine.runner import Runner
-from saudagar.model import CloseAll, InstrumentId, OrderStatus, SetTradingState, TradingState
+from saudagar.execution.ports import ExecutionClient
+from saudagar.model import CloseAll, InstrumentId, OrderStatus, Paise, SetTradingState, TradingState
 from saudagar.model.errors import SaudagarError
 
 SOCKET = "desk.sock"
 _TIMEOUT = 10.0
+_ACCEPT_TIMEOUT = 60.0  # seconds: the broker is asked for its books meanwhile
 _LONGEST_LINE = 64 * 1024
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person asks of the desk: ``status``, ``close-all``, or a trading state to go to."""
+    """What a person asks of the desk: ``status``, ``close-all``, ``accept``, or a trading state to go to."""
 
     do: str
     reason: str = "asked for by hand"
     flatten: bool = False
     keep: tuple[str, ...] = ()
+    instrument: str = ""  # to accept
+    price: Paise = 0  # where no trade tells it; 0: the last one
+    yes: bool = False  # book it
 
 
 Answer: TypeAlias = dict[str, Any]
@@ -41,10 +47,13 @@ Answer: TypeAlias = dict[str, Any]
 class ControlServer:
     """Listens in the desk's directory while it trades."""
 
-    def __init__(self, directory: Path, runner: Runner, resolve: Callable[[str], InstrumentId]) -> None:
+    def __init__(
+        self, directory: Path, runner: Runner, broker: ExecutionClient, resolve: Callable[[str], InstrumentId]
+    ) -> None:
         self._path = directory / SOCKET
         self._runner = runner
         self._resolve = resolve
+        self._accepting = Accepting(runner, broker, resolve)
         self._server: asyncio.AbstractServer | None = None
 
     async def __aenter__(self) -> ControlServer:
@@ -78,11 +87,14 @@ class ControlServer:
     async def _answer(self, line: bytes) -> Answer:
         try:
             request = msgspec.json.decode(line, type=Request)
+            if request.do == "accept":
+                found = await self._accepting.accept(request.instrument, request.price, yes=request.yes)
+                return {"accept": msgspec.to_builtins(found)}
             self._do(request)
         except msgspec.DecodeError as error:
             return {"error": str(error)}
         except SaudagarError as error:
-            return {"error": str(error)}
+            return {"error": error.message, "hint": error.hint}
         await self._runner.taken()
         return status(self._runner.engine)
 
@@ -133,7 +145,7 @@ def ask(directory: Path, request: Request) -> Answer | None:
     """
     try:
         with socket.socket(socket.AF_UNIX) as channel, _short_path(directory / SOCKET) as path:
-            channel.settimeout(_TIMEOUT)
+            channel.settimeout(_ACCEPT_TIMEOUT if request.do == "accept" else _TIMEOUT)
             channel.connect(path)
             channel.sendall(msgspec.json.encode(request) + b"\n")
             with channel.makefile("rb") as lines:
@@ -144,7 +156,7 @@ def ask(directory: Path, request: Request) -> Answer | None:
         raise SaudagarError(f"the desk in {directory} did not answer: {error}.") from None
     answer: Answer = msgspec.json.decode(line or b'{"error":"the desk ended before it answered."}')
     if "error" in answer:
-        raise SaudagarError(answer["error"])
+        raise SaudagarError(answer["error"], hint=answer.get("hint", ""))
     return answer
 
 

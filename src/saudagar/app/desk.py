@@ -148,7 +148,9 @@ class Desk:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupt, market)
         try:
-            async with ControlServer(self._config.directory, runner, lambda name: self._venue.resolve(name).id):
+            async with ControlServer(
+                self._config.directory, runner, self._venue.broker, lambda name: self._venue.resolve(name).id
+            ):
                 await asyncio.wait({trading, market}, return_when=asyncio.FIRST_COMPLETED)
             if not trading.done():
                 with suppress(asyncio.CancelledError):

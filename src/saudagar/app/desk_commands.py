@@ -1,4 +1,4 @@
-"""``saudagar desk status|halt|reduce|resume|close-all``: look at a desk, and stop it."""
+"""``saudagar desk status|halt|reduce|resume|close-all|accept``: look at a desk, stop it, and set its book right."""
 
 from __future__ import annotations
 
@@ -90,6 +90,36 @@ def close_all(
     _show(answer, as_json)
 
 
+@app.command()
+def accept(
+    instrument: Annotated[str, typer.Argument(help="As in the file, such as NSE:RELIANCE.", show_default=False)],
+    directory: _Directory = _DIRECTORY,
+    price: Annotated[
+        str, typer.Option(help="In rupees; else the broker's trades tell it, or the last price.", show_default=False)
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Book it; else it is only shown.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take the broker's book of INSTRUMENT for the truth.
+
+    For what the broker squared off, or somebody traded there by hand. Shows what the running desk holds, what the
+    broker holds, and what would be booked; with --yes it is booked, and the instrument is free again. What was closed
+    comes off positions made by hand first, then off the strategies'.
+
+    Exit codes: 0; 1 there is nothing to accept, or no desk runs there; 3 no such price; 4 there is no such directory.
+    """
+    from saudagar.model import to_paise
+    from saudagar.model.errors import DataError, SaudagarError
+
+    named = to_paise(price) if price else 0
+    if price and named <= 0:
+        raise DataError(f"expected a price above 0 in rupees, got {price!r}.")
+    answer = _ask(directory, "accept", instrument=instrument, price=named, yes=yes)
+    if answer is None:
+        raise SaudagarError(f"no desk runs in {directory}.", hint="Start it: it compares its book with the broker's.")
+    _show_acceptance(answer["accept"], as_json)
+
+
 def _change(directory: Path, state: TradingState, reason: str, as_json: bool, *, flatten: bool = False) -> None:
     from saudagar.model.errors import SaudagarError
 
@@ -160,6 +190,24 @@ def _from_journal(directory: Path) -> dict[str, Any]:
         ],
         "working": sum(len(ids) for ids in state.working.values()),
     }
+
+
+def _show_acceptance(found: dict[str, Any], as_json: bool) -> None:
+    import msgspec
+
+    from saudagar.model import inr
+
+    if as_json:
+        typer.echo(msgspec.json.encode(found).decode())
+        return
+    held, holds = (f"{units:+d}" if units else "nothing" for units in (found["ours"], found["theirs"]))
+    typer.echo(f"{found['instrument']}: the desk held {held}, the broker holds {holds}.")
+    typer.echo("Booked:" if found["booked"] else "Would be booked:")
+    for row in found["bookings"]:
+        profit = f", {inr(row['profit'], sign=True)} before charges" if row["profit"] else ""
+        typer.echo(f"  {row['strategy']:<12} {row['quantity']:+d} at {inr(row['price'])} ({row['source']}){profit}")
+    if not found["booked"]:
+        typer.echo("Nothing was changed. Book it with --yes.")
 
 
 def _show(answer: dict[str, Any], as_json: bool) -> None:

@@ -75,7 +75,7 @@ _WORDS: dict[type[ev.Event], Callable[[Any], str]] = {
     ev.TradingStateChanged: lambda e: f"{e.state}{_because(e.reason)} ({e.source})",
     ev.InstrumentFrozen: lambda e: f"{e.instrument} {'frozen' if e.frozen else 'cleared'}{_because(e.reason)}",
     ev.ForeignOrderSeen: lambda e: f"{e.broker_id} {e.instrument}: {e.message}",
-    ev.PositionAdopted: lambda e: f"{e.position} {e.quantity:+d} at {inr(e.price)}, traded by hand",
+    ev.PositionAdopted: lambda e: f"{e.position} {e.quantity:+d} at {inr(e.price)}, {e.reason}",
     ev.Alerted: lambda e: f"{e.level}: {e.message}",
     ev.DayClosed: lambda e: f"{e.day}",
 }

@@ -43,6 +43,7 @@ _TELL: dict[type, Callable[[Any], str]] = {
     ev.OrderSubmitted: _submitted,
     ev.OrderFilled: lambda e: f"order {e.order_id}: {e.quantity} at {price(e.price)}",
     ev.ProtectionMoved: lambda e: f"{_short(e.position)}: stop at {price(e.stop)}" if e.stop else "",
+    ev.PositionAdopted: lambda e: f"{_short(e.position)}: {e.quantity:+d} at {price(e.price)}, {e.reason}",
     ev.TradingStateChanged: lambda e: f"trading is {e.state}: {e.reason}",
     ev.InstrumentFrozen: lambda e: f"{e.instrument} {'frozen' if e.frozen else 'free again'}: {e.reason}",
     ev.Alerted: lambda e: f"{e.level}: {e.message}",

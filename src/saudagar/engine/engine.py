@@ -10,7 +10,7 @@ from there (targets → requests), and `answers.py` books what comes back (repor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeAlias
 
@@ -33,6 +33,7 @@ from saudagar.market.ist import DAY, at, midnight
 from saudagar.market.screen import TickScreen
 from saudagar.market.sessions import Calendar
 from saudagar.model import (
+    AcceptBook,
     AccountSnapshot,
     CloseAll,
     Command,
@@ -48,6 +49,7 @@ from saudagar.model import (
     Paise,
     PositionId,
     PriceBandTold,
+    Product,
     RequestFailed,
     SetTradingState,
     Source,
@@ -129,6 +131,7 @@ class Engine:
             SetTradingState: self._set_trading_state,
             CloseAll: self._close_all,
             LinkReported: self._link,
+            AcceptBook: self._reconciliation.accept,
             PriceBandTold: self._orders.bands.told,
             DayEnded: self._day_ended,
         }
@@ -151,6 +154,16 @@ class Engine:
     def price(self, instrument: InstrumentId) -> Paise:
         """The latest price, paise; 0 if there was none."""
         return self._core.last(instrument)
+
+    @property
+    def product(self) -> Product:
+        """What every order of the desk trades."""
+        return self._core.settings.product
+
+    @property
+    def differences(self) -> Mapping[InstrumentId, int]:
+        """Signed units that the broker holds, where its book has been found to differ from ours."""
+        return self._core.broker_holds
 
     def quote(self, instrument: InstrumentId, price: Paise) -> None:
         """Know a price before its tick comes, so that orders which a report calls for go by it. Nothing acts on it.

@@ -2,10 +2,13 @@
 
 The broker is right about what exists; the journal is right about what we asked for. Orders are brought up to date by
 the same reports that a stream would have sent. A position that disagrees twice running freezes its instrument, or,
-where the user wants it so, what somebody traded by hand becomes a position of its own. Funds below zero stop entries.
+where the user wants it so, what somebody traded by hand becomes a position of its own. A person may also accept the
+broker's book of an instrument; then what was traded there without the desk is booked. Funds below zero stop entries.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 from saudagar.engine.answers import Answers
 from saudagar.engine.core import Core
@@ -13,17 +16,20 @@ from saudagar.engine.orders import OrderDesk
 from saudagar.engine.watch import Watch
 from saudagar.model import (
     SECOND,
+    AcceptBook,
     AccountSnapshot,
     Funds,
     InstrumentId,
     Nanos,
     OrderReport,
     OrderStatus,
+    PositionId,
     StrategyId,
     inr,
     position_id,
 )
 from saudagar.model import events as ev
+from saudagar.portfolio import Position
 
 _MARK = "positions disagree"
 _FUNDS = "funds"
@@ -78,6 +84,28 @@ class Reconciliation:
             )
         )
         core.alert("warning", f"order {report.broker_id}: {text}.")
+
+    def accept(self, asked: AcceptBook) -> None:
+        """Book what was traded at the broker without us, as a person has seen it and said yes to."""
+        core, name = self._core, asked.instrument
+        ours = sum(position.quantity for position in core.state.positions.values() if position.instrument == name)
+        theirs, change = core.broker_holds.get(name), sum(quantity for quantity, _ in asked.trades)
+        unknown = self._orders.look_ups.unknown_on(name)
+        if unknown or (ours, theirs, ours + change) != (asked.ours, asked.theirs, theirs):
+            why = f"order {unknown} is UNKNOWN" if unknown else f"{ours} here now, and {theirs} found at the broker"
+            core.alert("warning", f"{name}: the broker's book was not accepted, {why}.")
+            return
+        quantities = [quantity for quantity, _ in asked.trades]
+        for position, quantity, place in allotted(core.state.positions.values(), name, quantities):
+            price = asked.trades[place][1]
+            core.emit(
+                ev.PositionAdopted(ts=core.now, position=position, quantity=quantity, price=price, reason=asked.reason)
+            )
+            self._orders.forgive(position)
+            self._watch.filled(core.state.position(position))
+            core.touch(position)
+        core.alert("warning", f"{name}: {change:+d} traded without the desk, accepted by hand.")
+        self._compare(name, asked.theirs, asked.theirs)
 
     def _look_at(self, funds: Funds | None) -> None:
         """An account that owes margin opens nothing: the broker would refuse it, or close what is open by itself."""
@@ -152,3 +180,28 @@ class Reconciliation:
             for order in core.state.orders.values()
             if order.new.instrument == instrument
         )
+
+
+def allotted(
+    positions: Iterable[Position], instrument: InstrumentId, trades: Sequence[int]
+) -> list[tuple[PositionId, int, int]]:
+    """Whose part in `instrument` each of `trades` (signed units) is: position, units, and which trade it is of.
+
+    A trade closes what lies against it: first what was traded by hand before, then the strategies' positions, the
+    last one first. What is left over is kept as traded by hand.
+    """
+    hand = position_id(_BY_HAND, instrument)
+    held = {hand: 0} | {each.id: each.quantity for each in positions if each.instrument == instrument}
+    order = [hand, *reversed([name for name in held if name != hand])]
+    rows: list[tuple[PositionId, int, int]] = []
+    for place, left in enumerate(trades):
+        for name in order:
+            if held[name] * left < 0:
+                part = max(left, -held[name]) if left < 0 else min(left, -held[name])
+                held[name] += part
+                left -= part
+                rows.append((name, part, place))
+        if left:
+            held[hand] += left
+            rows.append((hand, left, place))
+    return rows

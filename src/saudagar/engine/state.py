@@ -218,7 +218,7 @@ class State:
     def _position_adopted(self, event: ev.PositionAdopted) -> None:
         position = self._own(event.position)
         side = Side.of(event.quantity)
-        position.reason = "by hand"
+        position.reason = event.reason
         trade = position.fill(ClientOrderId(""), side, abs(event.quantity), event.price, event.ts)
         position.target = position.quantity
         if trade is not None:

@@ -15,6 +15,7 @@ from saudagar.model.account import (
     SaleAuthority,
 )
 from saudagar.model.commands import (
+    AcceptBook,
     AccountSnapshot,
     CloseAll,
     Command,
@@ -95,6 +96,7 @@ __all__ = [
     "MINUTE",
     "SECOND",
     "TRANSITIONS",
+    "AcceptBook",
     "AccountSnapshot",
     "AccountTrade",
     "Bar",

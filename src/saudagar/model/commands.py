@@ -90,6 +90,20 @@ class AccountSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     funds: Funds | None = None  # None where money is without end, as in a backtest
 
 
+class AcceptBook(msgspec.Struct, frozen=True, kw_only=True):
+    """A person takes the broker's book of one instrument for the truth: what was traded there without us is booked.
+
+    Nothing is booked unless both sides are still what that person saw.
+    """
+
+    ts: Nanos
+    instrument: InstrumentId
+    ours: int  # signed units
+    theirs: int
+    trades: tuple[tuple[int, Paise], ...]  # signed units and price, oldest first; together `theirs` - `ours`
+    reason: str
+
+
 class LinkReported(msgspec.Struct, frozen=True, kw_only=True):
     """A stream came up, went down, or wants a login."""
 
@@ -110,5 +124,6 @@ Command: TypeAlias = (
     | AccountSnapshot
     | LinkReported
     | PriceBandTold
+    | AcceptBook
     | DayEnded
 )

@@ -133,11 +133,15 @@ class ForeignOrderSeen(_Event, frozen=True):
 
 
 class PositionAdopted(_Event, frozen=True):
-    """A trade that somebody made by hand is kept as a position of its own, which nothing steers but a close-all."""
+    """A trade that the desk did not send is booked.
+
+    On a position of its own, which nothing steers but a close-all; or on a strategy's, where a person has accepted it.
+    """
 
     position: PositionId
     quantity: int  # signed units, what came on top
     price: Paise
+    reason: str = "by hand"
 
 
 class Alerted(_Event, frozen=True):

@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
+from tests.contract.suite.desk import Desk
 from tests.contract.suite.floor import WIRED, Floor
-from tests.contract.suite.links import quotes_of
-from tests.contract.suite.market import DAY, PRICE, RELIANCE, CalledDay, Lookup
+from tests.contract.suite.market import DAY, PRICE, RELIANCE, CalledDay
 from tests.contract.suite.stage import PaperStage, Stage, WiredStage
 
-from saudagar.app.venues.base import told_band
-from saudagar.engine.engine import Engine
-from saudagar.engine.runner import Runner
-from saudagar.engine.settings import Settings
-from saudagar.engine.state import State
-from saudagar.market.sessions import Calendar
-from saudagar.model import (
-    CloseAll,
-    Direction,
-    Instrument,
-    Intent,
-    Nanos,
-    Offset,
-    OrderReport,
-    OrderType,
-    Protection,
-    StrategyId,
-    Tick,
-    TickFrame,
-)
-from saudagar.model import events as ev
-from saudagar.risk import Limits
+from saudagar.model import CloseAll, Instrument, Nanos, Offset, OrderType, Protection, Tick
 
 LOW = PRICE * 80 // 100  # of the band
 STOP = Protection(stop=Offset(ppm=190_000))  # at ₹1,053: its limit, one per cent beyond, is inside the band
@@ -48,76 +27,6 @@ class LockedDay(CalledDay):
         if instrument is RELIANCE and self.locked:
             return Tick(tick.instrument, ts, tick.ltp, tick.volume, (), tick.asks)
         return tick
-
-
-class Journal:
-    """Keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.events: list[ev.Event] = []
-
-    def append(self, events: Sequence[ev.Event]) -> int:
-        self.events += events
-        return len(self.events)
-
-    def entries(self, after: int = 0) -> Iterator[object]:
-        return iter(())
-
-    def close(self) -> None: ...
-
-
-class Heard(list[OrderReport]):
-    """A stage's reports, on their way to a runner."""
-
-    def __init__(self, runner: Runner) -> None:
-        super().__init__()
-        self._runner = runner
-
-    def append(self, report: OrderReport) -> None:
-        super().append(report)
-        self._runner.put(report)
-
-
-class Desk:
-    """An engine and its runner on a stage."""
-
-    def __init__(self, stage: Stage) -> None:
-        limits = Limits(allowed=frozenset({RELIANCE.id}), price_band_ppm=200_000)
-        settings = Settings(desk="T", plans=(), limits=limits, reconcile=0)
-        self.stage, self.journal = stage, Journal()
-        lookup = Lookup()
-        self.engine = Engine(settings, lookup, Calendar(), State(), lambda _: 0, watched=[RELIANCE.id])
-        self.runner = Runner(self.engine, self.journal, stage.client, price_band=self._band)
-        stage.reports = Heard(self.runner)
-
-    async def _band(self, instrument: str) -> tuple[int, int]:
-        if isinstance(self.stage, WiredStage):
-            return await told_band(quotes_of(self.stage.name, self.stage.floor), RELIANCE)
-        return self.stage.core.band(RELIANCE.id)
-
-    async def step(self, price: int) -> None:
-        """The market moves, the desk sees it, and both come to rest."""
-        await self.stage.step(price)
-        last = self.stage.core.last(RELIANCE.id)
-        assert last is not None
-        self.runner.put(TickFrame(self.stage.core.now, [last]))
-        await self.runner.quiet()
-        await self.stage.until(self._agree)
-
-    def _agree(self) -> bool:
-        """Whether the desk knows of every order what the exchange knows (Dhan does not say that a stop has woken)."""
-        known = self.engine.state.orders
-        return self.runner.idle and all(
-            (known[each.tag].working, known[each.tag].filled) == (each.status.working, each.filled)
-            for each in self.stage.core.orders.values()
-        )
-
-    @property
-    def refusals(self) -> list[str]:
-        """What the exchange refused: orders, and changes of orders."""
-        orders = [order.reason for order in self.engine.state.orders.values() if order.status == "REJECTED"]
-        changes = [e.reason for e in self.journal.events if isinstance(e, ev.ModifyEnded) and e.terms is None]
-        return orders + changes
 
 
 @pytest.fixture(params=["paper", *WIRED])
@@ -145,17 +54,7 @@ def test_an_exit_rests_at_the_circuit_limit_and_trades_when_buyers_come(locked_s
         running = asyncio.create_task(desk.runner.run(desk.engine.start(DAY, stage.core.now)))
         state = desk.engine.state
         await desk.step(PRICE)
-        desk.runner.put(
-            Intent(
-                strategy=StrategyId("a"),
-                instrument=RELIANCE.id,
-                direction=Direction.LONG,
-                ts=desk.engine.now,
-                reason="test",
-                quantity=7,
-                protection=STOP if stopped else Protection(),
-            )
-        )
+        desk.long("a", 7, STOP if stopped else Protection())
         for price in (PRICE, 1_180_00, 1_070_00):
             await desk.step(price)
         (position,) = state.positions.values()

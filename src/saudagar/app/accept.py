@@ -1,0 +1,178 @@
+"""What it would mean to take the broker's book of an instrument for the truth, and doing it.
+
+For what the broker squared off, or a person traded by hand, while the desk believed otherwise. Called by the running
+desk's `ControlServer` for ``saudagar desk accept``. Prices are those of the broker's trade book of today, as far as it
+explains the difference, else one that the person names, else the last price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from saudagar.brokers.router import Router
+from saudagar.engine.engine import Engine
+from saudagar.engine.reconciliation import allotted
+from saudagar.engine.runner import Runner
+from saudagar.execution.ports import ExecutionClient
+from saudagar.model import AcceptBook, AccountTrade, InstrumentId, Paise, PositionId
+from saudagar.model.errors import BrokerError, SaudagarError, UnknownInstrument
+
+TRADE_BOOK, NAMED, LAST = "the broker's trade book", "the price named", "the last price"
+
+
+class Booking(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of the difference: units and price (paise), and the gross profit that closing with it makes."""
+
+    strategy: str
+    quantity: int  # signed units
+    price: Paise
+    profit: Paise
+    source: str
+
+
+class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
+    """What the desk holds, what the broker holds, and what would be booked, or was."""
+
+    instrument: InstrumentId
+    ours: int  # signed units
+    theirs: int
+    bookings: tuple[Booking, ...]
+    booked: bool = False
+
+
+class Accepting:
+    """Looks at one instrument in both books, and books the difference where it is told to."""
+
+    def __init__(self, runner: Runner, broker: ExecutionClient, resolve: Callable[[str], InstrumentId]) -> None:
+        self._runner, self._broker, self._resolve = runner, broker, resolve
+
+    async def accept(self, name: str, price: Paise, *, yes: bool) -> Acceptance:
+        """Say what would be booked; with `yes`, book it.
+
+        Raises
+        ------
+        SaudagarError
+            There is nothing to accept, or nobody knows a price; nothing was booked.
+        """
+        engine, instrument = self._runner.engine, self._named(name)
+        theirs, ours = await self._theirs(instrument), _ours(engine, instrument)
+        if ours == theirs:
+            raise SaudagarError(
+                f"{instrument}: the desk and the broker agree on {ours:+d}; there is nothing to accept."
+            )
+        if engine.differences.get(instrument) != theirs:
+            raise SaudagarError(
+                f"{instrument}: {ours:+d} here and {theirs:+d} at the broker, and the desk has not yet found them to "
+                "differ: a fill may be under way.",
+                hint="The books are compared every minute; ask again then.",
+            )
+        trades = await self._trades(instrument, theirs - ours, price)
+        found = Acceptance(
+            instrument=instrument, ours=ours, theirs=theirs, bookings=_bookings(engine, instrument, trades)
+        )
+        return await self._book(found, trades) if yes else found
+
+    async def _book(self, found: Acceptance, trades: list[_Part]) -> Acceptance:
+        engine, name = self._runner.engine, found.instrument
+        sources = " and ".join(dict.fromkeys(part.source for part in trades))
+        self._runner.put(
+            AcceptBook(
+                ts=engine.now,
+                instrument=name,
+                ours=found.ours,
+                theirs=found.theirs,
+                trades=tuple((part.quantity, part.price) for part in trades),
+                reason=f"traded without the desk, at {sources}",
+            )
+        )
+        await self._runner.taken()
+        if _ours(engine, name) != found.theirs:
+            raise SaudagarError(
+                f"{name}: one of the books has changed meanwhile; nothing was booked.", hint="Ask again."
+            )
+        return msgspec.structs.replace(found, booked=True)
+
+    def _named(self, name: str) -> InstrumentId:
+        """What a user's name means, also where today's master does not know any more what is held."""
+        try:
+            return self._resolve(name)
+        except UnknownInstrument:
+            for each in self._runner.engine.state.positions.values():
+                if each.quantity and each.instrument == name:
+                    return each.instrument
+            raise
+
+    async def _theirs(self, instrument: InstrumentId) -> int:
+        product = self._runner.engine.product
+        rows = await self._broker.positions()
+        return sum(row.quantity for row in rows if row.instrument == instrument and row.product is product)
+
+    async def _trades(self, instrument: InstrumentId, change: int, price: Paise) -> list[_Part]:
+        """The trades that make up `change`."""
+        parts = [] if price else explained(await self._foreign(instrument), change)
+        left = change - sum(part.quantity for part in parts)
+        if left:
+            price, source = (price, NAMED) if price else (self._runner.engine.price(instrument), LAST)
+            if price <= 0:
+                raise SaudagarError(f"{instrument}: nobody knows a price for {left:+d}.", hint="Name one with --price.")
+            parts.append(_Part(left, price, source))
+        return parts
+
+    async def _foreign(self, instrument: InstrumentId) -> list[AccountTrade]:
+        """Today's trades in `instrument` that no order of the desk made, oldest first; none where nobody tells them."""
+        state, product = self._runner.engine.state, self._runner.engine.product
+        ours = {order.broker_id for order in state.orders.values()}
+        clients = self._broker.accounts.values() if isinstance(self._broker, Router) else (self._broker,)
+        try:
+            rows = [row for client in clients for row in await client.account.trades()]
+        except BrokerError:
+            return []
+        rows = [row for row in rows if row.instrument == instrument and row.product is product]
+        foreign = [row for row in rows if row.order_id not in state.orders and row.broker_id not in ours]
+        return sorted(foreign, key=lambda row: row.ts)
+
+
+class _Part(msgspec.Struct, frozen=True):
+    quantity: int  # signed units
+    price: Paise
+    source: str
+
+
+def explained(foreign: Iterable[AccountTrade], change: int) -> list[_Part]:
+    """What makes up `change` (signed units), oldest first: all of them, where they do, else the newest on its side."""
+    parts = [_Part(row.side.sign * row.quantity, row.price, TRADE_BOOK) for row in foreign]
+    if sum(part.quantity for part in parts) == change:
+        return parts
+    found: list[_Part] = []
+    left = change
+    for part in reversed(parts):
+        if part.quantity * left > 0:
+            quantity = part.quantity if abs(part.quantity) < abs(left) else left
+            found.append(msgspec.structs.replace(part, quantity=quantity))
+            left -= quantity
+    return found[::-1]
+
+
+def _ours(engine: Engine, instrument: InstrumentId) -> int:
+    return sum(each.quantity for each in engine.state.positions.values() if each.instrument == instrument)
+
+
+def _bookings(engine: Engine, instrument: InstrumentId, trades: list[_Part]) -> tuple[Booking, ...]:
+    """`trades` as they fall to the positions; one line for what is the same but for the units."""
+    state = engine.state
+    sums: dict[tuple[PositionId, Paise, str], int] = {}
+    for name, quantity, place in allotted(state.positions.values(), instrument, [part.quantity for part in trades]):
+        key = (name, trades[place].price, trades[place].source)
+        sums[key] = sums.get(key, 0) + quantity
+    return tuple(
+        Booking(
+            strategy=(position := state.position(name)).strategy,
+            quantity=quantity,
+            price=price,
+            profit=-quantity * (price - position.average_price) if position.quantity * quantity < 0 else 0,
+            source=source,
+        )
+        for (name, price, source), quantity in sums.items()
+    )
