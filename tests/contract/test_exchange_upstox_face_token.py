@@ -12,9 +12,10 @@ import pytest
 from tests.contract.conftest import MARKET_DAY
 
 from saudagar.brokers.upstox.broker import UpstoxBroker, UpstoxOrderSettings
+from saudagar.exchange.access import AccessToken
 from saudagar.exchange.face import Switches
 from saudagar.exchange.process import Account
-from saudagar.exchange.upstox.token import AccessToken, expiry
+from saudagar.exchange.upstox.token import expiry
 from saudagar.market.ist import DAY, at
 from saudagar.model import SECOND
 from saudagar.model.errors import AuthError
@@ -35,7 +36,7 @@ def test_the_next_half_past_three_whenever_it_was_issued(issued: str, ends: str 
 def test_a_token_lives_from_its_issue_or_its_first_use() -> None:
     now = at(MARKET_DAY, "09:15")
     switches = Switches()
-    token = AccessToken("a", now=lambda: now, switches=switches)
+    token = AccessToken("a", ends=expiry, now=lambda: now, switches=switches)
     assert not token.expired
     now = END - 1
     assert not token.expired

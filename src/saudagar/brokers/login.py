@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from saudagar.market.ist import DAY, IST, at, ist_day
+from saudagar.market.ist import IST
 from saudagar.model import SECOND, Nanos
 from saudagar.model.errors import AuthError
 
@@ -103,12 +103,6 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
             return None, 0
         told = round(served * SECOND) + SECOND // 2  # the header cuts to whole seconds
         return told - (self.sent + self.received) // 2, (self.received - self.sent + SECOND) // 2
-
-
-def next_at(now: Nanos, clock: str) -> Nanos:
-    """The first time after `now` (UTC ns) that it is `clock` (``HH:MM``) in India."""
-    today = at(ist_day(now), clock)
-    return today if today > now else today + DAY
 
 
 def expiry_of_jwt(token: str) -> Nanos | None:

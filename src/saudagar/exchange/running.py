@@ -17,14 +17,15 @@ from typing import Any, cast
 import msgspec
 from aiohttp import web
 
+from saudagar.exchange.access import AccessToken
 from saudagar.exchange.control import Control, Tokens, book
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_conditional import Conditionals
 from saudagar.exchange.core_member import Member
 from saudagar.exchange.core_orders import Update
+from saudagar.exchange.dhan import token as dhan_token
 from saudagar.exchange.dhan.rest import DhanFace
 from saudagar.exchange.dhan.site import DhanLimits, DhanSite
-from saudagar.exchange.dhan.token import AccessToken
 from saudagar.exchange.dhan.updates import OrderUpdates
 from saudagar.exchange.face import Switches, Wire, listen
 from saudagar.exchange.faults import FaultPlan
@@ -40,12 +41,12 @@ from saudagar.exchange.process import (
 )
 from saudagar.exchange.streams import OrderStreams
 from saudagar.exchange.tape import Tape
+from saudagar.exchange.upstox import token as upstox_token
 from saudagar.exchange.upstox.feed import UpstoxFeed
 from saudagar.exchange.upstox.masters import segment_word
 from saudagar.exchange.upstox.rest import UpstoxFace
 from saudagar.exchange.upstox.site import UpstoxSite
 from saudagar.exchange.upstox.site import limits as upstox_limits
-from saudagar.exchange.upstox.token import AccessToken as UpstoxToken
 from saudagar.market.ist import at, midnight
 from saudagar.market.session_tables import PhaseKind
 from saudagar.market.sessions import Calendar
@@ -115,6 +116,7 @@ class RunningExchange:
         self.switches = {"dhan": Switches(), "upstox": Switches(), "kite": Switches()}
         access = AccessToken(
             account.dhan_token,
+            ends=dhan_token.expiry,
             now=lambda: self.core.now,
             switches=self.switches["dhan"],
             issued=at(source.day - timedelta(days=1), account.dhan_issued) if account.dhan_issued else 0,
@@ -128,7 +130,12 @@ class RunningExchange:
             joined=self._joined,
             foreign=self._foreign,
         )
-        upstox_access = UpstoxToken(account.upstox_token, now=lambda: self.core.now, switches=self.switches["upstox"])
+        upstox_access = AccessToken(
+            account.upstox_token,
+            ends=upstox_token.expiry,
+            now=lambda: self.core.now,
+            switches=self.switches["upstox"],
+        )
         self.feed = UpstoxFeed(self.tape, self.wire, access=upstox_access, statuses=self._statuses)
         self.upstox = UpstoxFace(
             UpstoxSite(

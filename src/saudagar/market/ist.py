@@ -18,7 +18,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["DAY", "IST", "at", "date_of", "day_number", "ist", "ist_day", "midnight", "number_of", "since_midnight"]
+__all__ = [
+    "DAY",
+    "IST",
+    "at",
+    "date_of",
+    "day_number",
+    "ist",
+    "ist_day",
+    "midnight",
+    "next_at",
+    "number_of",
+    "since_midnight",
+]
 
 IST = timezone(timedelta(microseconds=IST_AHEAD // 1000), "IST")
 
@@ -74,6 +86,12 @@ def at(day: date, clock: str) -> Nanos:
         If `clock` is not ``HH:MM`` or ``HH:MM:SS``.
     """
     return midnight(day) + since_midnight(clock)
+
+
+def next_at(now: Nanos, clock: str) -> Nanos:
+    """The first time after `now` (UTC ns) that it is `clock` (``HH:MM``) in India."""
+    today = at(ist_day(now), clock)
+    return today if today > now else today + DAY
 
 
 @lru_cache(maxsize=256)

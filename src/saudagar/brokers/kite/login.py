@@ -16,10 +16,10 @@ from saudagar.brokers.login import (
     Standing,
     hushed,
     naive_ist,
-    next_at,
     redacted,
     wanted,
 )
+from saudagar.market.ist import next_at
 from saudagar.model import Nanos
 from saudagar.model.errors import AuthError, BrokerError, RateLimited
 

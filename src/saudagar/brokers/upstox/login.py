@@ -17,10 +17,10 @@ from saudagar.brokers.login import (
     Standing,
     expiry_of_jwt,
     hushed,
-    next_at,
     redacted,
     wanted,
 )
+from saudagar.market.ist import next_at
 from saudagar.model.errors import AuthError, BrokerError, RateLimited
 
 _HOST = "https://api.upstox.com"

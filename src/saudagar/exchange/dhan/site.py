@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiohttp import web
 
+from saudagar.exchange.access import AccessToken
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_conditional import Conditionals
 from saudagar.exchange.core_orders import Refusal, Update
 from saudagar.exchange.dhan import errors
 from saudagar.exchange.dhan.requests import look_up
 from saudagar.exchange.dhan.shapes import SEGMENT
-from saudagar.exchange.dhan.token import AccessToken
 from saudagar.exchange.face import Handler, Switches, Wire, json_response
 from saudagar.exchange.limits import CallLimit, Limits, Seconds
 from saudagar.exchange.market_feed import DaySource

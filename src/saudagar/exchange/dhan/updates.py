@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 from aiohttp import WSMsgType, web
 
+from saudagar.exchange.access import AccessToken
 from saudagar.exchange.core_orders import Update
 from saudagar.exchange.dhan.alerts import alert
-from saudagar.exchange.dhan.token import AccessToken
 from saudagar.exchange.face import Wire
 from saudagar.exchange.listeners import Listener, Listeners
 from saudagar.model import InstrumentId, Tick

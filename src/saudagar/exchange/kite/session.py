@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from saudagar.exchange.kite import errors
 from saudagar.exchange.kite.errors import KiteError, bad_input
 from saudagar.exchange.kite.requests import Form
-from saudagar.market.ist import DAY, at, ist_day
+from saudagar.market.ist import next_at
 from saudagar.model import Nanos
 
 EXPIRY = "06:00"  # IST of the next morning
@@ -60,7 +60,7 @@ class KiteSession:
             return False
         now = self._now()
         if not self._expires:
-            self._expires = expiry(now)
+            self._expires = next_at(now, EXPIRY)
         return now < self._expires
 
     def login(self, key: str, redirect: str, params: str) -> str:
@@ -102,9 +102,3 @@ class KiteSession:
         if not self.admits(key, token):
             raise KiteError("TokenException", errors.BAD_TOKEN)
         self._token = ""
-
-
-def expiry(login: Nanos) -> Nanos:
-    """When a token of a login at `login` ends: the next 06:00 IST (UTC ns)."""
-    today = at(ist_day(login), EXPIRY)
-    return today if login < today else today + DAY

@@ -14,13 +14,13 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 import msgspec
 from aiohttp import WSMsgType, web
 
+from saudagar.exchange.access import AccessToken
 from saudagar.exchange.face import Wire, abort
 from saudagar.exchange.faults import FaultKind
 from saudagar.exchange.tape import Line, Tape
 from saudagar.exchange.upstox.encode import MODES, MS, InstrumentFeed, frame, market_info
 from saudagar.exchange.upstox.errors import unauthorised
 from saudagar.exchange.upstox.site import redirect, success
-from saudagar.exchange.upstox.token import AccessToken
 from saudagar.model import InstrumentKind, Nanos, Tick
 
 ENDPOINT = "upstox.feed"

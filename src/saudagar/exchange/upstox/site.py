@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from saudagar.exchange.access import AccessToken
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_conditional import Conditionals
 from saudagar.exchange.core_orders import ExchangeOrder, Refusal, Update
@@ -19,7 +20,6 @@ from saudagar.exchange.order_desk import OrderDesk
 from saudagar.exchange.tape import Line, Tape
 from saudagar.exchange.upstox import errors, words
 from saudagar.exchange.upstox.errors import Refused
-from saudagar.exchange.upstox.token import AccessToken
 from saudagar.model import Instrument, InstrumentId, Paise
 
 SEGMENTS = ("NSE_EQ", "BSE_EQ", "NSE_FO", "BSE_FO", "NCD_FO", "BCD_FO", "MCX_FO", "NSE_COM")
