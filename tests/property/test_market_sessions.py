@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saudagar.market.ist import at, ist, ist_day, midnight
+from saudagar.market.ist import at, date_of, day_number, ist, ist_day, midnight, next_at, number_of
 from saudagar.market.sessions import Calendar, PhaseKind
 from saudagar.model import Instrument, InstrumentKind, Segment
 
@@ -62,3 +63,18 @@ def test_ist_goes_there_and_back(day: date, second: int) -> None:
     if 1 < day.year < 9999:
         assert f"{ist(ts):%H:%M:%S}" == clock
         assert ist(ts).date() == day
+
+
+@given(st.lists(st.integers(-(2**62), 2**62), min_size=1))
+def test_days_of_a_column_are_those_of_its_moments(moments: list[int]) -> None:
+    days = [ist_day(ts) for ts in moments]
+    assert [date_of(day_number(ts)) for ts in moments] == days
+    assert day_number(np.array(moments)).tolist() == [number_of(day) for day in days]
+
+
+@given(st.integers(-(2**62), 2**62), st.integers(0, 1439))
+def test_the_next_time_of_a_clock_is_ahead_by_a_day_at_most(now: int, minute: int) -> None:
+    clock = f"{minute // 60:02d}:{minute % 60:02d}"
+    then = next_at(now, clock)
+    assert 0 < then - now <= 86_400 * 10**9
+    assert f"{ist(then):%H:%M:%S.%f}" == f"{clock}:00.000000"

@@ -12,6 +12,7 @@ from saudagar.model import (
     Direction,
     Exchange,
     Instrument,
+    InstrumentId,
     InstrumentKind,
     Offset,
     Segment,
@@ -19,6 +20,7 @@ from saudagar.model import (
     TradeSide,
     TradingState,
     inr,
+    segment_of,
     to_paise,
 )
 from saudagar.model.errors import BrokerError, ConfigError, DataError, RejectedByBroker, SaudagarError
@@ -108,3 +110,11 @@ def test_errors_say_what_to_do_next():
     assert ConfigError("two mistakes", ["a", "b"]).problems == ("a", "b")
     assert RejectedByBroker("no", code="DH-906").code == "DH-906"
     assert issubclass(RejectedByBroker, BrokerError)
+
+
+def test_an_id_tells_where_its_instrument_trades():
+    for segment in Segment:
+        assert segment_of(InstrumentId(f"{segment}:A:B")) is segment
+    for name in ("", "SBIN", "NSE:SBIN", ":SBIN", "nse_eq:SBIN"):
+        with pytest.raises(DataError, match="expected a segment such as NSE_EQ"):
+            segment_of(InstrumentId(name))
