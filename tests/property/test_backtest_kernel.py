@@ -62,8 +62,17 @@ def test_they_do_so_at_the_close_and_along_finer_bars(kind: str) -> None:
     assert trips + others > 250
 
 
+@pytest.mark.unmeasured
+def test_they_refuse_alike_where_the_cash_is_short() -> None:
+    """Sizes of every kind, losses that eat the money, at the open, at the close and along finer bars."""
+    wrong, trips = differences(range(150), 1, "cash")
+    more, others = differences(range(250), 3, "cash")
+    assert not wrong + more, "\n".join((wrong + more)[:5])
+    assert trips + others > 800
+
+
 @pytest.mark.soak
-@pytest.mark.parametrize("kind", ["open", "close", "detail"])
+@pytest.mark.parametrize("kind", ["open", "close", "detail", "cash"])
 @pytest.mark.parametrize("most", [1, 3], ids=["alone", "together"])
 def test_kernel_and_engine_agree_on_many_more(most: int, kind: str) -> None:
     wrong, _ = differences(range(10_000, 20_000), most, kind)

@@ -31,6 +31,8 @@ LIMITS = Limits(
     max_order_value=40_000_000,
     max_open_positions=3,
     max_trades=5,
+    capital=8_000_000,
+    leverage_percent=500,
 )
 TERMS = OrderTerms(quantity=100, order_type=OrderType.LIMIT, price=80_000)
 ENTRY = Proposal(
@@ -81,6 +83,10 @@ def terms(**changes) -> dict:
         ("price-band", terms(price=78_400), terms(price=78_395)),
         ("open-positions", {"open_positions": 3, "held": 10}, {"open_positions": 3}),
         ("trades", {}, {"trades": 5}),
+        ("cash", {"tied": 32_000_000}, {"tied": 32_000_001}),
+        ("cash", {"tied": 32_000_000 - 500, "earned": -100}, {"tied": 32_000_000 - 499, "earned": -100}),
+        ("cash", {"tied": 32_000_000 + 500, "earned": 100}, {"tied": 32_000_000, "whole": 105, "earned": 0}),
+        ("cash", {"tied": 0}, {"tied": 0, "earned": -8_000_000}),
     ],
 )
 def test_entry_rules(rule, passes, fails):
@@ -112,6 +118,7 @@ def test_exit_rules(rule, passes, fails):
 
 def test_an_exit_is_not_held_up_by_what_only_entries_must_pass():
     blocked = {"frozen": "x", "last_ts": 0, "trades": 99, "open_positions": 99, "trading": TradingState.REDUCING}
+    blocked |= {"tied": 10**15}
     assert check(replace(EXIT, **blocked), LIMITS) is APPROVED
     assert {name for name, _ in EXIT_RULES} - {name for name, _ in ENTRY_RULES} == {"reduce-only"}
 
@@ -119,7 +126,8 @@ def test_an_exit_is_not_held_up_by_what_only_entries_must_pass():
 def test_no_limits_allow_no_instrument_and_bound_nothing_else():
     assert isinstance(check(ENTRY, Limits()), Denied)
     free = Limits(allowed=frozenset({SBIN.id}))
-    assert check(replace(ENTRY, open_positions=99, trades=99, **terms(quantity=500)), free) is APPROVED
+    much = {"open_positions": 99, "trades": 99, "tied": 10**15, "earned": -(10**15)}
+    assert check(replace(ENTRY, **much, **terms(quantity=500)), free) is APPROVED
 
 
 @pytest.mark.parametrize(
