@@ -219,29 +219,6 @@ def test_a_square_off_that_closes_nothing_is_told() -> None:
     assert not any("Held overnight" in each for each in sd.backtest(Flips(), data, interval="1m").record.facts.warnings)
 
 
-class AtTheBell(Strategy):
-    """Wants in at every close above ₹150."""
-
-    def signals(self, bar: BarFields) -> Signals:
-        return Signals(long=bar.close > 15_000, exit_long=bar.close < 15_000)
-
-
-@pytest.mark.parametrize(("at", "told"), [(374, True), (373, False)])
-def test_an_entry_on_the_signal_of_the_day_before_is_told(at: int, told: bool) -> None:
-    """On minutes; on daily bars there is no other."""
-    prices = [100.0] * 375
-    prices[at] = 200.0
-    days = [frame(each, f"2024-01-0{day} 09:15", timedelta(minutes=1)) for day, each in ((2, prices), (3, [100.0] * 9))]
-    run_of = sd.backtest(AtTheBell(), {name: [*days[0][name], *days[1][name]] for name in days[0]}, interval="1m")
-    assert len(run_of.result) == 1
-    assert any("signal of the day before: 1." in each for each in run_of.record.facts.warnings) == told
-    daily = sd.backtest(
-        AtTheBell(), frame([100.0, 200.0, 100.0, 100.0], "2024-01-01", timedelta(days=1)), interval="1d"
-    )
-    assert len(daily.result) == 1
-    assert not any("the day before" in each for each in daily.record.facts.warnings)
-
-
 FUTURE = Instrument(
     segment=Segment.NSE_FNO,
     symbol="NIFTY24JANFUT",
