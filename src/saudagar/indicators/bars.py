@@ -6,7 +6,6 @@ bar, a trading day and a 15-minute bar are. Prices are paise as float64, exact u
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -14,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from saudagar.model import DAY, HOUR, IST_AHEAD, MINUTE, SECOND, Bar, Nanos
+from saudagar.model import DAY, HOUR, IST_AHEAD, MINUTE, Bar, Nanos, interval_ns
 from saudagar.model.errors import ConfigError, DataError
 
 Floats = NDArray[np.float64]
@@ -28,10 +27,6 @@ LIMIT = 2**40
 """Prices (paise) and volumes (units) of one bar must be below this; float64 holds all such whole numbers."""
 
 
-_UNITS: dict[str, Nanos] = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
-_INTERVAL = re.compile(r"([1-9]\d{0,5})([smhd])")
-
-
 def parse_interval(text: str) -> Nanos:
     """``"30s"``, ``"15m"``, ``"1h"`` or ``"1d"`` in nanoseconds; a day is the longest.
 
@@ -40,8 +35,7 @@ def parse_interval(text: str) -> Nanos:
     ConfigError
         For anything else.
     """
-    match = _INTERVAL.fullmatch(text) if isinstance(text, str) else None
-    interval = int(match[1]) * _UNITS[match[2]] if match else 0
+    interval = interval_ns(text) if isinstance(text, str) else 0
     if not 0 < interval <= DAY:
         raise ConfigError(f"an interval is written 30s, 15m, 1h or 1d (a day at most), got {text!r}.")
     return interval

@@ -39,6 +39,7 @@ from saudagar.model.conditional import (
 from saudagar.model.data import (
     DAY,
     HOUR,
+    INTERVAL_UNITS,
     IST_AHEAD,
     MINUTE,
     SECOND,
@@ -52,6 +53,7 @@ from saudagar.model.data import (
     Quote,
     Tick,
     TickFrame,
+    interval_ns,
 )
 from saudagar.model.enums import (
     Exchange,
@@ -92,6 +94,7 @@ from saudagar.model.order import (
 __all__ = [
     "DAY",
     "HOUR",
+    "INTERVAL_UNITS",
     "IST_AHEAD",
     "MINUTE",
     "SECOND",
@@ -166,6 +169,7 @@ __all__ = [
     "client_order_id",
     "group_digits",
     "inr",
+    "interval_ns",
     "order_sequence",
     "position_id",
     "segment_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import TypeAlias
 
@@ -19,8 +20,19 @@ MINUTE: Nanos = 60 * SECOND
 HOUR: Nanos = 60 * MINUTE
 DAY: Nanos = 24 * HOUR
 
+INTERVAL_UNITS: dict[str, Nanos] = {"d": DAY, "h": HOUR, "m": MINUTE, "s": SECOND}
+"""The letters with which intervals are written, the longest first."""
+_INTERVAL = re.compile(r"([1-9][0-9]{0,8})([dhms])")
+
 IST_AHEAD: Nanos = 5 * HOUR + 30 * MINUTE
 """India is this far ahead of UTC, all year, since 1945."""
+
+
+def interval_ns(text: str) -> Nanos:
+    """An interval as people write it (``30s``, ``5m``, ``1h``, ``1d``), in ns; 0 for any other text."""
+    match = _INTERVAL.fullmatch(text)
+    return int(match[1]) * INTERVAL_UNITS[match[2]] if match else 0
+
 
 Levels: TypeAlias = tuple[tuple[Paise, int], ...]
 """Price and quantity (units) of each depth level, the best first."""

@@ -8,7 +8,6 @@ whoever wants history.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import groupby
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from saudagar.market.ist import ist_day, midnight
-from saudagar.model import DAY, HOUR, IST_AHEAD, MINUTE, SECOND, Bar, InstrumentId, Nanos
+from saudagar.model import INTERVAL_UNITS, IST_AHEAD, Bar, InstrumentId, Nanos, interval_ns
 from saudagar.model.errors import DataError
 from saudagar.storage.catalog_files import alone, export_to, folder_of, instrument_of, no_glob
 from saudagar.storage.catalog_store import Store
@@ -31,8 +30,6 @@ Span: TypeAlias = tuple[Nanos, Nanos]
 
 COLUMNS = ("start", "end", "open", "high", "low", "close", "volume", "ticks")
 
-_UNITS = {"d": DAY, "h": HOUR, "m": MINUTE, "s": SECOND}
-_INTERVAL = re.compile(r"([1-9]\d*)([smhd])")
 _SORTED = "SELECT * FROM read_parquet($files) WHERE start >= $start AND start < $end ORDER BY start"
 _EXPORT = f"""
     SELECT strftime(make_timestamp((start + {IST_AHEAD}) // 1000), '%Y-%m-%dT%H:%M:%S') || '+05:30' AS time,
@@ -63,7 +60,7 @@ class _Note(msgspec.Struct, frozen=True):
 
 def interval_name(interval: Nanos) -> str:
     """``5m`` for five minutes, in ns."""
-    for unit, size in _UNITS.items():
+    for unit, size in INTERVAL_UNITS.items():
         if interval > 0 and interval % size == 0:
             return f"{interval // size}{unit}"
     raise DataError(f"an interval is a whole number of seconds, got {interval} ns.")
@@ -77,10 +74,9 @@ def interval_of(name: str) -> Nanos:
     DataError
         If it is no number with s, m, h or d.
     """
-    match = _INTERVAL.fullmatch(name)
-    if match is None:
-        raise DataError(f"expected an interval such as 1m, 5m, 1h or 1d, got {name!r}.")
-    return int(match[1]) * _UNITS[match[2]]
+    if interval := interval_ns(name):
+        return interval
+    raise DataError(f"expected an interval such as 1m, 5m, 1h or 1d, got {name!r}.")
 
 
 class Catalog(Store):

@@ -18,8 +18,9 @@ from saudagar.app.config.lines import Path as KeyPath
 from saudagar.app.config.lines import key_lines
 from saudagar.app.config.mistakes import Mistakes
 from saudagar.app.config.secrets import Secrets, read_secrets
-from saudagar.app.config.sections import SECTIONS, AccountSection, StrategySection, interval_ns
+from saudagar.app.config.sections import SECTIONS, AccountSection, StrategySection
 from saudagar.app.errors import ConfigProblems, Problem
+from saudagar.model import interval_ns
 from saudagar.model.errors import ConfigError
 from saudagar.strategies import Strategy
 from saudagar.strategies import load as load_strategy

@@ -18,8 +18,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from saudagar.model import (
     DAY,
-    HOUR,
-    MINUTE,
     SECOND,
     InstrumentId,
     Nanos,
@@ -27,14 +25,13 @@ from saudagar.model import (
     Paise,
     Product,
     TradeSide,
+    interval_ns,
     to_paise,
 )
 from saudagar.model.errors import DataError
 from saudagar.risk import Limits
 from saudagar.strategies import Exits, Size
 
-_UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
-_INTERVAL = re.compile(r"([1-9]\d*)([smhd])")
 _INSTRUMENT = re.compile(r"(NSE|BSE|MCX)(_EQ|_INDEX|_FNO|_COMM)?:[A-Z0-9][A-Z0-9&.\- ]*")
 _URL = re.compile(r"https?://\S+")
 
@@ -58,7 +55,7 @@ def _instrument(text: str) -> str:
 
 
 def _interval(text: str) -> str:
-    if not _INTERVAL.fullmatch(text) or not SECOND <= interval_ns(text) <= DAY:
+    if not SECOND <= interval_ns(text) <= DAY:
         raise ValueError('expected an interval from "1s" to "1d": a number and s, m, h or d, such as "5m"')
     return text
 
@@ -85,11 +82,6 @@ def _plan(faults: dict[str, Any]) -> dict[str, Any]:
         except DataError as error:
             raise ValueError(str(error)) from None
     return faults
-
-
-def interval_ns(text: str) -> Nanos:
-    """``"5m"`` in nanoseconds."""
-    return int(text[:-1]) * _UNITS[text[-1]]
 
 
 Rupees = Annotated[Paise, BeforeValidator(_paise)]
@@ -141,6 +133,7 @@ class OrdersSection(Section):
     protection_percent: float = Field(0.5, ge=0, le=5, allow_inf_nan=False, description="how far a limit may reach")
     hand_made: Literal["flag", "adopt"] = Field("flag", description="flag stops entries there; adopt keeps it apart")
     chase_seconds: float = Field(5.0, gt=0, le=600, allow_inf_nan=False, description="then the price is moved after it")
+    late_seconds: float = Field(30.0, ge=1, le=3_600, allow_inf_nan=False, description="after which no entry is sent")
 
     @property
     def entry_type(self) -> OrderType:
@@ -153,6 +146,10 @@ class OrdersSection(Section):
     @property
     def chase(self) -> Nanos:
         return round(self.chase_seconds * SECOND)
+
+    @property
+    def late(self) -> Nanos:
+        return round(self.late_seconds * SECOND)
 
 
 class SimulationSection(Section):
