@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from saudagar.engine.guard import Guard
 from saudagar.model import (
     SECOND,
+    ClientOrderId,
     Instrument,
     InstrumentKind,
+    Offset,
     OrderTerms,
     OrderType,
+    Protection,
     Purpose,
     Segment,
     Side,
     SizeBy,
     Sizing,
+    StrategyId,
     TradingState,
 )
+from saudagar.portfolio import Position
 from saudagar.risk import APPROVED, Denied, Limits, Proposal, Throttle, check, day_limit, size
 from saudagar.risk.rules import ENTRY_RULES, EXIT_RULES
 
@@ -144,7 +152,7 @@ def test_the_days_limits(profit, word):
     ("by", "amount", "price", "distance", "most", "units"),
     [
         (SizeBy.RISK, 1_000, 100, 10, 0, 100),
-        (SizeBy.RISK, 1_000, 100, 11, 0, 90),
+        (SizeBy.RISK, 1_000, 100, 11, 0, 65),  # the stop lies three ticks of 5 away
         (SizeBy.RISK, 1_000, 100, 1, 0, 200),  # no stop is nearer than a tick of 5
         (SizeBy.RISK, 1_000, 100, 0, 0, 0),
         (SizeBy.RISK, 1_000, 100, -5, 0, 0),
@@ -159,6 +167,25 @@ def test_the_days_limits(profit, word):
 )
 def test_size(by, amount, price, distance, most, units):
     assert size(Sizing(by, amount), SBIN, price, distance, most) == units
+
+
+@given(
+    price=st.integers(200, 20_000).map(lambda ticks: ticks * SBIN.tick_size),
+    ppm=st.integers(1, 300_000),
+    points=st.integers(0, 3_000),
+    sign=st.sampled_from([1, -1]),
+    amount=st.integers(1, 10**9),
+)
+def test_no_more_is_at_risk_than_said_where_the_stop_really_lies(price, ppm, points, sign, amount):
+    offset = Offset(ppm=ppm, points=points)
+    units = size(Sizing(SizeBy.RISK, amount), SBIN, price, offset.of(price))
+    held = Position(strategy=StrategyId("a"), instrument=SBIN.id, protection=Protection(stop=offset))
+    held.fill(ClientOrderId("1"), Side.of(sign), 5, price, 1)
+    lost = sign * (price - Guard(held, SBIN.tick_size).stop)
+    assert lost % SBIN.tick_size == 0
+    assert units * lost <= amount
+    if 0 < offset.of(price) < price - SBIN.tick_size:  # else there is no size, or the stop is at the lowest price
+        assert (units + SBIN.lot_size) * lost > amount
 
 
 def test_the_throttle_keeps_a_reserve_and_starts_anew_each_second():

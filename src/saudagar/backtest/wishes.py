@@ -11,7 +11,7 @@ import numpy as np
 
 from saudagar.backtest import slots as at
 from saudagar.backtest.compiled import compiled
-from saudagar.backtest.levels import reaching
+from saudagar.backtest.levels import on_grid, reaching
 
 _PPM = 1_000_000
 
@@ -52,7 +52,7 @@ def sized(c: Any, s: Any, sign: int, price: int) -> int:
         for kind in (0, 2):
             if c[at.HAS + kind]:
                 distance = min(distance, price * c[at.PPM + kind] // _PPM + s[at.WISHED + kind])
-        units = amount // max(distance, c[at.TICK]) if 0 < distance < at.FAR else 0
+        units = amount // on_grid(distance, c[at.TICK]) if 0 < distance < at.FAR else 0
     elif c[at.SIZE_BY] == at.BY_VALUE:
         units = amount // price
     elif c[at.SIZE_BY] == at.BY_LOTS:

@@ -15,15 +15,16 @@ def size(sizing: Sizing, instrument: Instrument, price: Paise, stop_distance: Pa
     price
         The price of the decision, paise.
     stop_distance
-        From entry to stop, paise per unit; no stop lies nearer than one tick. Sizing by risk without a stop gives 0:
-        an unbounded loss has no size.
+        From entry to stop, paise per unit. Counted in whole ticks, rounded up, as the stop is placed (`engine.guard`):
+        its level is never nearer than asked. Sizing by risk without a stop gives 0: an unbounded loss has no size.
     most_value
         A ceiling on `quantity × price`, paise; 0 means none.
     """
     if price <= 0:
         return 0
     if sizing.by is _RISK:
-        units = sizing.amount // max(stop_distance, instrument.tick_size) if stop_distance > 0 else 0
+        tick = instrument.tick_size
+        units = sizing.amount // (-(-stop_distance // tick) * tick) if stop_distance > 0 else 0
     elif sizing.by is _VALUE:
         units = sizing.amount // price
     elif sizing.by is _LOTS:
