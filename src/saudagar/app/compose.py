@@ -52,7 +52,12 @@ def settings_of(config: DeskConfig, resolve: Resolve, day: date, calendar: Calen
         ),
         limits=config.risk.limits(frozenset(found[name].id for name in allowed), config.desk.capital),
         product=orders.product,
-        tactics=Tactics(entry_type=orders.entry_type, protection_ppm=orders.protection_ppm, chase=orders.chase),
+        tactics=Tactics(
+            entry_type=orders.entry_type,
+            protection_ppm=orders.protection_ppm,
+            chase=orders.chase,
+            entry_age=orders.late,
+        ),
         hours=Hours(
             no_entry_before=_clock(session.no_entry_before),
             no_entry_after=_clock(session.no_entry_after),

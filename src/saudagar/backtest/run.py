@@ -101,7 +101,11 @@ def run(
         Nobody has tabled what the charges were on the first day.
     """
     settings = fresh(backtest.fills.applied(backtest.settings))
-    settings = msgspec.structs.replace(settings, limits=msgspec.structs.replace(settings.limits, orders_per_second=0))
+    settings = msgspec.structs.replace(
+        settings,  # between two bars no time goes by, in which an order could be too many or too late
+        limits=msgspec.structs.replace(settings.limits, orders_per_second=0),
+        tactics=msgspec.structs.replace(settings.tactics, entry_age=0),
+    )
     made = msgspec.structs.replace(backtest, settings=settings)
     for plan in settings.plans:
         for name in plan.instruments:

@@ -10,6 +10,7 @@ import msgspec
 
 from saudagar.engine.bands import Bands
 from saudagar.engine.core import Core
+from saudagar.engine.entry_time import objection
 from saudagar.engine.guard import NEVER
 from saudagar.engine.lookups import LookUps
 from saudagar.execution import steering
@@ -45,7 +46,6 @@ _ALERTS = 3  # of one kind for one position in a row; after that it is known
 _LONGEST_BACK_OFF = 60  # seconds
 _KEPT_FOR_EXITS = 2  # writes of each second that entries leave free
 _CANCEL_ANSWER = 2 * SECOND  # a cancel without a result for so long is asked about and made again
-OUT_OF_HOURS = Denied("entry-window", "outside the hours in which the desk opens positions.")
 _FIRST_BOOK = 5 * SECOND  # after a restart, how long the broker's book is waited for before anything is sent
 
 
@@ -275,8 +275,9 @@ class OrderDesk:
         purpose = _EXIT
         if not isinstance(request, Cancel):
             verdict, purpose = self._judge(position, view, request)
-            if purpose is _ENTRY and not self._core.window[0] <= self._core.now < self._core.window[1]:
-                verdict = OUT_OF_HOURS  # it had to wait, for its other half or for its turn
+            if purpose is _ENTRY:
+                decided = position.decided if isinstance(request, Submit) else self._core.now
+                verdict = objection(self._core, decided) or verdict  # it may have had to wait
             if isinstance(verdict, Denied):
                 self._denied(position, purpose, verdict)
                 return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from saudagar.engine.core import Core, Line
-from saudagar.engine.orders import OUT_OF_HOURS, OrderDesk
+from saudagar.engine.entry_time import objection
+from saudagar.engine.orders import OrderDesk
 from saudagar.engine.settings import Plan
 from saudagar.execution.steering import entry_terms
 from saudagar.model import (
@@ -104,9 +105,8 @@ class Targets:
     def _objection(self, position: Position, intent: Intent, goal: int) -> Denied | None:
         """What risk would say to the first order of this target, asked before anything is changed."""
         core = self._core
-        first, last = core.window
-        if not first <= core.now < last:
-            return OUT_OF_HOURS
+        if too_late := objection(core, core.now):
+            return too_late
         line = core.line(intent.instrument)
         if not line.last:
             return Denied("stale-price", f"{intent.instrument} has no price yet.")

@@ -65,6 +65,7 @@ class Tactics(msgspec.Struct, frozen=True, kw_only=True):
     modifications: int = 25  # the broker's limit per order; the last few are kept for turning a stop into an exit
     entry_ppm: int = -1  # how far a limit entry reaches; -1: as `protection_ppm`; 0 waits at the last price
     entry_rest: Nanos = 0  # an entry unfilled for so long is withdrawn; 0: after `chase`
+    entry_age: Nanos = 30 * SECOND  # an entry not sent so long after its decision is given up; 0: never
 
 
 class Submit(msgspec.Struct, frozen=True, gc=False):

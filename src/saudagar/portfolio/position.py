@@ -75,6 +75,7 @@ class Position(msgspec.Struct, kw_only=True):
     target: int = 0  # signed units; the engine steers `quantity` towards it
     protection: Protection = Protection()
     reference: Paise = 0  # price at the decision
+    decided: Nanos = 0  # when that was
     reason: str = ""  # of the target
     stop: Paise = 0  # level in force; 0 means none
     target_price: Paise = 0
