@@ -25,6 +25,7 @@ from saudagar.market.master import Master
 from saudagar.model import OrderType, Product, SizeBy, Sizing, TradeSide
 from saudagar.research import sweep_lanes
 from saudagar.research.sweep_cash import ample_cash
+from saudagar.research.sweep_grid import Params
 from saudagar.research.sweep_lanes import run_lanes
 from saudagar.research.sweep_study import run_one
 from saudagar.risk import Limits
@@ -74,7 +75,8 @@ def simple(percent: int, capital: int, *, count: int = 2, **changes: Any) -> Bac
         tactics=Tactics(entry_type=changes.pop("entry", OrderType.MARKET)),
     )
     market = Market(known, changes.pop("master", MASTER), CALENDAR)
-    return Backtest(settings=settings, market=market, **{"costs": FlatCosts(300), "capital": capital} | changes)
+    given: dict[str, Any] = {"costs": FlatCosts(300), "capital": capital} | changes
+    return Backtest(settings=settings, market=market, **given)
 
 
 CASES: list[tuple[dict[str, Any], str]] = [
@@ -155,7 +157,7 @@ def test_refusals_are_told_and_without_the_rule_what_a_broker_would_have_refused
 
 
 def test_lanes_run_again_only_what_may_have_lacked_cash(monkeypatch: pytest.MonkeyPatch) -> None:
-    sets = [{"fast": fast, "slow": 8} for fast in (2, 3, 4)]
+    sets: list[Params] = [{"fast": fast, "slow": 8} for fast in (2, 3, 4)]
     short = simple(100, 1_010_000)
     found = dict(run_lanes(short, sets, workers=1))
     for place, params in enumerate(sets):
