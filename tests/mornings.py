@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -55,7 +56,7 @@ def settings(
     interval: Nanos = MINUTE,
     instrument: Instrument = SBIN,
     base: Settings = SETTINGS,
-    **changes: object,
+    **changes: Any,
 ) -> Settings:
     """One plan, ``a``, on one instrument."""
     plan = Plan(
@@ -112,9 +113,14 @@ class Desk:
     def time(self, clock: str) -> list[ev.Event]:
         return self.take(self.engine.process(TimeAdvanced(at(self.day, clock))))
 
-    def again(self, clock: str, bars: Sequence[Bar], **changes: object) -> Desk:
+    def again(self, clock: str, bars: Sequence[Bar], **changes: Any) -> Desk:
         """The same desk after a crash."""
-        given = {"wanted": self.settings, "instrument": self.instrument, "journal": self.journal, **changes}
+        given: dict[str, Any] = {
+            "wanted": self.settings,
+            "instrument": self.instrument,
+            "journal": self.journal,
+            **changes,
+        }
         return Desk(self.day, clock, bars, **given)
 
     @property

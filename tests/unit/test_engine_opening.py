@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from tests.adversary import SBIN, SETTINGS
 from tests.mornings import DOWN, FRIDAY, MONDAY, STILL, THURSDAY, UP, Desk, Lines, holding, last_bar, settings
 
+from saudagar.engine.analysis import Analysis, Standing
 from saudagar.engine.settings import Hours
 from saudagar.market.ist import DAY, at
 from saudagar.market.sessions import Calendar, SpecialDay
@@ -22,6 +23,7 @@ from saudagar.model import (
     InstrumentKind,
     Segment,
     Source,
+    Tick,
     TradeSide,
     TradingState,
 )
@@ -259,6 +261,12 @@ def test_the_session_before_counts_whether_or_not_the_desk_ran(before, day, wait
         assert (desk.target > 0) is waits
 
 
+def test_before_the_first_year_that_is_known_nothing_is():
+    desk = Desk(date(2015, 1, 1), "09:00", [last_bar(date(2014, 12, 31))])
+    desk.tick("09:15:00")
+    assert (desk.target, desk.denials) == (0, {})
+
+
 def test_a_muhurat_session_is_a_session():
     calendar = Calendar(extra=[SpecialDay(day=MUHURAT, hours="18:00-19:00")])
     desk = Desk(MUHURAT, "17:30", [last_bar(date(2026, 11, 6))], calendar=calendar)
@@ -353,6 +361,14 @@ def test_a_strategy_that_raises_at_the_opening_is_stopped():
     assert "ZeroDivisionError" in alerts[0]
     for clock in ("09:16:00", "09:17:00"):
         assert not [event for event in desk.tick(clock) if isinstance(event, ev.Alerted)]
+
+
+def test_where_nobody_is_to_be_told_it_raises():
+    analysis = Analysis(settings(Fails()).plans, lambda _: SBIN, Calendar(), lambda _: Standing(0, 0, 0), SECOND)
+    analysis.warm(SBIN.id, MINUTE, [last_bar(THURSDAY)])
+    ts = at(FRIDAY, "09:15")
+    with pytest.raises(ZeroDivisionError):
+        analysis.on_tick(Tick(SBIN.id, ts, STILL, 1))
 
 
 def test_a_strategy_changed_overnight_decides_by_its_new_rules():

@@ -339,7 +339,7 @@ class Analysis:
         waiting, series.waiting = series.waiting, []
         closed = _last_close(self._calendar, series.instrument, ts)
         for run, bar, row in waiting:
-            if not bar.start < closed <= bar.end or run not in series.runs:
+            if not bar.start < closed <= bar.end:
                 continue  # it is of this session, or older than the last: somebody has dealt with it, or nobody will
             try:
                 intent = run.decide(bar.end, row, self._standing, bar)
