@@ -115,13 +115,8 @@ class Desk:
 
     def again(self, clock: str, bars: Sequence[Bar], **changes: Any) -> Desk:
         """The same desk after a crash."""
-        given: dict[str, Any] = {
-            "wanted": self.settings,
-            "instrument": self.instrument,
-            "journal": self.journal,
-            **changes,
-        }
-        return Desk(self.day, clock, bars, **given)
+        given: dict[str, Any] = {"wanted": self.settings, "instrument": self.instrument, "journal": self.journal}
+        return Desk(self.day, clock, bars, **given | changes)
 
     @property
     def target(self) -> int:
