@@ -49,6 +49,15 @@ def _cores() -> dict[int, set[int]]:
     return {int(thread): os.sched_getaffinity(int(thread)) for thread in os.listdir("/proc/self/task")}
 
 
+def _may_go_first() -> bool:
+    """A container's root may not."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        return False
+    return True
+
+
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core only, which nobody can have alone")
 def test_has_a_core_of_its_own_and_gives_it_back(tmp_path: Path) -> None:
     request = tmp_path / "cpu_dma_latency"
@@ -63,10 +72,13 @@ def test_has_a_core_of_its_own_and_gives_it_back(tmp_path: Path) -> None:
             awake.look_over_threads()
             cores = _cores()
             assert len(cores[me]) == 1
+            assert os.sched_getscheduler(0) == (os.SCHED_FIFO if _may_go_first() else os.SCHED_OTHER)
             for thread in (early, late):
                 assert thread.native_id is not None
                 assert cores[thread.native_id] == before - cores[me]
+                assert os.sched_getscheduler(thread.native_id) == os.SCHED_OTHER
         assert set(map(frozenset, _cores().values())) == {frozenset(before)}
+        assert os.sched_getscheduler(0) == os.SCHED_OTHER
     finally:
         done.set()
         early.join()

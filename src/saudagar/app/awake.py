@@ -6,8 +6,8 @@ of electricity:
 
 * Linux keeps all cores awake for as long as somebody holds a file open and has asked it for a wake-up time of zero
   (kernel.org, "PM Quality of Service").
-* The event loop has a core to itself and to the streams' children, which work while it waits for them. Everything
-  else, the broker's threads above all, moves to the others.
+* The event loop has a core for itself and the streams' children, which work while it waits for them, and goes before
+  whatever else runs there (real-time scheduling). The desk's other threads, the broker's above all, have the others.
 * What an order needs is kept in the caches by running it (`rehearsal`).
 """
 
@@ -52,13 +52,14 @@ class Awake(ExitStack):
         cores = os.sched_getaffinity(0)
         self._core = {min(cores)}
         self._others = cores - self._core
-        self.callback(_place, cores, cores)
-        self.look_over_threads()
+        if self._others:
+            self.callback(_place, cores, cores, first=False)
+            self.look_over_threads()
 
     def look_over_threads(self) -> None:
         """Keep the caller's core for the caller: a new thread, like a new process, begins where its maker is."""
         if self._others:
-            _place(self._core, self._others)
+            _place(self._core, self._others, first=True)
 
     async def rehearse(self) -> None:
         """Keep the caches warm until cancelled, where anything is kept awake at all."""
@@ -74,9 +75,14 @@ class Awake(ExitStack):
                 rehearsal.once()
 
 
-def _place(mine: set[int], others: set[int]) -> None:
-    """Run this thread on the cores `mine`, all others of this process on `others`."""
+def _place(mine: set[int], others: set[int], *, first: bool) -> None:
+    """Run this thread on the cores `mine`, before all else there if it is to be `first`; the other threads of the
+    process run on `others`, and as usual.
+    """
     me = threading.get_native_id()
     for thread in map(int, os.listdir(_THREADS)):
+        policy, priority = (os.SCHED_FIFO, 1) if first and thread == me else (os.SCHED_OTHER, 0)
         with suppress(ProcessLookupError):  # it has just ended
             os.sched_setaffinity(thread, mine if thread == me else others)
+            with suppress(PermissionError):  # it is quick enough without
+                os.sched_setscheduler(thread, policy, os.sched_param(priority))

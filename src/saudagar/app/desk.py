@@ -121,7 +121,7 @@ class Desk:
         with screen, Awake(self._config.desk.keep_awake) as awake:
             if awake.why_not:
                 self._said.append((now, f"keep_awake does nothing, {awake.why_not}"))
-            await self._run(runner, engine, now, [venue.instruments.get(i) for i in ids], screen)
+            await self._run(runner, engine, now, [venue.instruments.get(i) for i in ids], screen, awake)
         facts = RunFacts(
             title=self._title,
             command=self._command,
@@ -137,7 +137,13 @@ class Desk:
         return build(state, facts, charges, runner.submitted.samples)
 
     async def _run(
-        self, runner: Runner, engine: Engine, now: Nanos, instruments: Sequence[Instrument], screen: Screen
+        self,
+        runner: Runner,
+        engine: Engine,
+        now: Nanos,
+        instruments: Sequence[Instrument],
+        screen: Screen,
+        awake: Awake,
     ) -> None:
         loop = asyncio.get_running_loop()
         await self._venue.connect(runner, instruments)
@@ -145,6 +151,7 @@ class Desk:
         trading = asyncio.create_task(runner.run(engine.start(self._venue.day, now)), name="desk")
         market = asyncio.create_task(self._venue.trade(runner), name="market")
         view = asyncio.create_task(self._show(runner, engine, screen), name="view")
+        rehearsal = asyncio.create_task(self._rehearse(awake, engine), name="rehearsal")
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupt, market)
         try:
@@ -162,10 +169,17 @@ class Desk:
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
-            for task in (market, view, trading):
+            for task in (market, view, rehearsal, trading):
                 task.cancel()
-            await asyncio.gather(market, view, trading, return_exceptions=True)
+            await asyncio.gather(market, view, rehearsal, trading, return_exceptions=True)
             screen.show(lambda: self._snapshot(runner, engine), last=True)
+
+    async def _rehearse(self, awake: Awake, engine: Engine) -> None:
+        """Only speed is lost where it fails."""
+        try:
+            await awake.rehearse()
+        except Exception as error:
+            self._said.append((engine.now, f"keep_awake keeps no caches warm: {type(error).__name__}: {error}"))
 
     def _check_tokens(self) -> None:
         """Refuse to begin the day with a login that no broker takes."""
