@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saudagar.backtest.fills import BarBroker
+from saudagar.backtest.ranges import Ranges
 from saudagar.backtest.session import Session
 from saudagar.backtest.trail import Trail
 from saudagar.engine.guard import NEVER
@@ -22,10 +23,8 @@ from saudagar.market.ist import since_midnight
 from saudagar.model import DAY, IST_AHEAD, Instrument, Nanos, Paise, PositionId, Side
 from saudagar.portfolio import Position
 
+_BUY, _SELL = Side
 _NOWHERE = NEVER, 0, 0  # the corridor that no price lies in
-_NEAR = 24  # bars that are looked at one by one: a look at an array takes as long as 30 of them
-_FIRST_CHUNK = 128
-_LARGEST_CHUNK = 1 << 15
 
 
 class Calls:
@@ -59,7 +58,7 @@ class Calls:
     ) -> None:
         settings = session.settings
         self._bars = bars
-        self._lows, self._highs = bars.low.data, bars.high.data
+        self._ranges = Ranges(bars)
         self._instrument = instrument
         self._id = instrument.id
         self._session = session
@@ -116,7 +115,7 @@ class Calls:
         """The first level strictly between `price` and `end`, seen from `price`; 0 if there is none."""
         self._look()
         if self._levels is None:
-            self._levels = [*self._broker.levels(self._id)]
+            self._levels = self._broker.levels(self._id)
             for position in self._positions:
                 self._levels += (position.stop, position.target_price) if position.quantity else ()
         if price < end:
@@ -133,7 +132,7 @@ class Calls:
             known = session.state.positions
             self._positions = [known[plan] for plan in self._plans if plan in known]
         under_way = self._every_bar or self._broker.busy(self._id) or self._unsettled()
-        self._low, self._high, self._due = _NOWHERE if under_way else session.corridor(self._id)
+        self._low, self._high, self._due = _NOWHERE if under_way else session.engine.watch.corridor(self._id)
 
     def _unsettled(self) -> bool:
         for position in self._positions:
@@ -141,7 +140,7 @@ class Calls:
             if quantity != position.target or (quantity and self._day_limits):
                 return True
             if quantity and position.stop and self._rest_stop:
-                trigger = stop_trigger(self._instrument, Side.of(-quantity), position.stop)
+                trigger = stop_trigger(self._instrument, _SELL if quantity > 0 else _BUY, position.stop)
                 if trigger not in self._broker.levels(self._id):
                     return True
         return False
@@ -159,26 +158,8 @@ class Calls:
                 at = self._leaves_corridor(first, last)
                 if self._trail is None or at == last:
                     return at
-                return self._follow(self._trail, at, last, inside and at == first)
+                return self._trail.run(at, self._before_due(at, last), inside and at == first)
         return last
-
-    def _follow(self, trail: Trail, at: int, last: int, inside: bool) -> int:
-        """The first bar from `at` on that does more than move a stop."""
-        guard = trail.begin()
-        if guard is None:
-            return at
-        lows, highs, passes = self._lows, self._highs, trail.passes
-        last = self._before_due(at, last)
-        while at < last and passes(guard, at, inside):
-            inside, at = False, at + 1
-            low, high = guard.floor, guard.ceiling
-            near = at + _NEAR if at + _NEAR < last else last
-            while at < near and low < lows[at] and highs[at] < high:
-                at += 1
-            if at == near:
-                at = scan(self._bars, near, last, low, high)
-        trail.end(guard)
-        return at
 
     def _before_due(self, first: int, last: int) -> int:
         """The first bar of `[first, last)` in which something falls due; `last` if there is none."""
@@ -189,14 +170,7 @@ class Calls:
     def _leaves_corridor(self, first: int, last: int) -> int:
         """The first bar of `[first, last)` that does not lie within the corridor; `last` if they all do."""
         low, high, last = self._low, self._high, self._before_due(first, last)
-        if low <= 0 and high >= NEVER:
-            return last
-        lows, highs = self._lows, self._highs
-        near = first + _NEAR if first + _NEAR < last else last
-        for at in range(first, near):
-            if lows[at] <= low or highs[at] >= high:
-                return at
-        return scan(self._bars, near, last, low, high) if near < last else last
+        return last if low <= 0 and high >= NEVER else self._ranges.leaves(first, last, low, high)
 
 
 class _Pointer:
@@ -213,19 +187,6 @@ class _Pointer:
             k += 1
         self._next = k
         return numbers[k]
-
-
-def scan(bars: BarArrays, first: int, last: int, low: Paise, high: Paise) -> int:
-    """The first bar of `[first, last)` whose range reaches down to `low` or up to `high`; `last` if none does."""
-    size = _FIRST_CHUNK
-    while first < last:
-        end = min(first + size, last)
-        reached = (bars.low[first:end] <= low) | (bars.high[first:end] >= high)
-        place = int(reached.argmax())
-        if reached[place]:
-            return first + place
-        first, size = end, min(size * 4, _LARGEST_CHUNK)
-    return last
 
 
 def _around(bars: BarArrays, square_off: str) -> NDArray[Any]:

@@ -8,7 +8,7 @@ inside a bar fills at its trigger, and one that the open has jumped fills at the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import msgspec
@@ -36,6 +36,8 @@ from saudagar.model import (
 )
 from saudagar.model.errors import ConfigError
 
+_BUY = Side.BUY
+_FILLED, _ASLEEP = OrderStatus.FILLED, OrderStatus.TRIGGER_PENDING
 _AT_ANY_PRICE = frozenset({OrderType.MARKET, OrderType.SL_M})
 _TRIGGERED = frozenset(kind for kind in OrderType if kind.has_trigger)
 
@@ -98,9 +100,9 @@ class BarBroker:
         self._expired: set[ClientOrderId] = set()
         self._held: dict[tuple[InstrumentId, Product], int] = {}  # signed units
         self._works: dict[type, Callable[[Any], list[Answer]]] = {
-            SubmitOrder: lambda effect: [self._submit(effect.order)],
-            ModifyOrder: lambda effect: self._modify(effect.order_id, effect.terms),
-            CancelOrder: lambda effect: self._cancel(effect.order_id),
+            SubmitOrder: self._submit,
+            ModifyOrder: self._modify,
+            CancelOrder: self._cancel,
             FindOrder: lambda effect: [self._find(effect.order_id)],
             TakeSnapshot: lambda _: [self._snapshot()],
         }
@@ -116,17 +118,16 @@ class BarBroker:
         resting = self._resting.get(instrument)
         if not resting:
             return []
-        return [report for order in list(resting.values()) if (report := self._reached(order, price)) is not None]
+        return [report for order in [*resting.values()] if (report := self._reached(order, price)) is not None]
 
-    def levels(self, instrument: InstrumentId) -> Iterator[Paise]:
+    def levels(self, instrument: InstrumentId) -> list[Paise]:
         """The prices at which resting orders would trade or wake, paise."""
-        for order in self._resting.get(instrument, {}).values():
-            yield order.terms.trigger_price if order.asleep else order.terms.price
+        resting = self._resting.get(instrument, {}).values()
+        return [order.terms.trigger_price if order.asleep else order.terms.price for order in resting]
 
     def busy(self, instrument: InstrumentId) -> bool:
         """Whether an order rests that is no sleeping stop: it may need care at any bar."""
-        resting = self._resting.get(instrument)
-        return resting is not None and any(not order.asleep for order in resting.values())
+        return any(not order.asleep for order in self._resting.get(instrument, {}).values())
 
     def end_day(self) -> None:
         """Day orders do not see the next morning."""
@@ -139,17 +140,19 @@ class BarBroker:
         work = self._works.get(type(effect))
         return work(effect) if work is not None else []  # executions: every one was told by itself
 
-    def _cancel(self, order_id: ClientOrderId) -> list[Answer]:
+    def _cancel(self, effect: CancelOrder) -> list[Answer]:
+        order_id = effect.order_id
         order = self._take(order_id)
         return [self._gone(order_id, "cancel") if order is None else self._report(order.new, OrderStatus.CANCELLED)]
 
-    def _submit(self, new: NewOrder) -> OrderReport:
+    def _submit(self, effect: SubmitOrder) -> list[Answer]:
+        new = effect.order
         terms, price = new.terms, self._prices[new.instrument]
         asleep = terms.order_type in _TRIGGERED and not touched(new.side, price, terms.trigger_price)
         if not asleep and can_trade(new.side, price, terms):
-            return self._fill(new, terms.quantity, self._worse(new, terms, price))
+            return [self._fill(new, terms.quantity, self._worse(new, terms, price))]
         self._rest(new, terms, asleep=asleep)
-        return self._report(new, OrderStatus.TRIGGER_PENDING if asleep else OrderStatus.OPEN)
+        return [self._report(new, _ASLEEP if asleep else OrderStatus.OPEN)]
 
     def _rest(self, new: NewOrder, terms: OrderTerms, *, asleep: bool) -> Resting:
         order = Resting(new, terms, asleep)
@@ -157,18 +160,20 @@ class BarBroker:
         self._where[new.order_id] = new.instrument
         return order
 
-    def _modify(self, order_id: ClientOrderId, terms: OrderTerms) -> list[Answer]:
+    def _modify(self, effect: ModifyOrder) -> list[Answer]:
+        order_id, terms = effect.order_id, effect.terms
         instrument = self._where.get(order_id)
         if instrument is None:
             return [self._gone(order_id, "modify")]
         order, price = self._resting[instrument][order_id], self._prices[instrument]
+        new = order.new
         order.terms = terms
-        order.asleep = terms.order_type in _TRIGGERED and not touched(order.new.side, price, terms.trigger_price)
+        order.asleep = asleep = terms.order_type in _TRIGGERED and not touched(new.side, price, terms.trigger_price)
         accepted = ModifyAccepted(self._now, order_id)
-        if not order.asleep and can_trade(order.new.side, price, terms):
-            self._take(order_id)
-            return [accepted, self._fill(order.new, terms.quantity, self._worse(order.new, terms, price))]
-        return [accepted]
+        if asleep or not can_trade(new.side, price, terms):
+            return [accepted]
+        self._take(order_id)
+        return [accepted, self._fill(new, terms.quantity, self._worse(new, terms, price))]
 
     def _reached(self, order: Resting, price: Paise) -> OrderReport | None:
         side, terms, woken = order.new.side, order.terms, order.asleep
@@ -185,7 +190,7 @@ class BarBroker:
         instrument = self._where.get(order_id)
         if instrument is not None:
             order = self._resting[instrument][order_id]
-            return self._report(order.new, OrderStatus.TRIGGER_PENDING if order.asleep else OrderStatus.OPEN)
+            return self._report(order.new, _ASLEEP if order.asleep else OrderStatus.OPEN)
         if order_id not in self._expired:
             return LookUpMissed(self._now, order_id)
         return self._report_expired(order_id)
@@ -219,7 +224,7 @@ class BarBroker:
         self.book(new, quantity)
         return OrderReport(
             order_id=new.order_id,
-            status=OrderStatus.FILLED,
+            status=_FILLED,
             ts=self._now,
             filled=quantity,
             last_price=price,
@@ -240,11 +245,11 @@ class BarBroker:
 
 def touched(side: Side, price: Paise, trigger: Paise) -> bool:
     """Whether `price` wakes a stop at `trigger`."""
-    return price >= trigger if side is Side.BUY else price <= trigger
+    return price >= trigger if side is _BUY else price <= trigger
 
 
 def can_trade(side: Side, price: Paise, terms: OrderTerms) -> bool:
     """Whether an order of these terms may trade when the market stands at `price`."""
     if terms.order_type in _AT_ANY_PRICE:
         return True
-    return price <= terms.price if side is Side.BUY else price >= terms.price
+    return price <= terms.price if side is _BUY else price >= terms.price

@@ -232,6 +232,11 @@ class _BarReplay:
 
     def _visit_all(self) -> None:
         lines = self._lines
+        if len(lines) == 1 and self._volumes is None:
+            (line,) = lines
+            while line.at < line.end:
+                self._visit(line.starts[line.at], lines)
+            return
         heap = [(line.starts[line.at], line.number) for line in lines if line.at < len(line.bars)]
         heapq.heapify(heap)
         while heap:

@@ -80,10 +80,6 @@ class Session:
         known = self.state.positions.get(position)
         return Standing(known.quantity, known.average_price, known.target) if known else Standing(0, 0, 0)
 
-    def corridor(self, instrument: InstrumentId) -> tuple[Paise, Paise, Nanos]:
-        """See `engine.watch`."""
-        return self.engine.watch.corridor(instrument)
-
     def begin_day(
         self,
         day: date,
@@ -122,8 +118,8 @@ class Session:
     def _settle(self, step: Step) -> None:
         engine, carry_out, on_events = self.engine, self._broker.carry_out, self._on_events
         answers: deque[Sequence[Inbound]] = deque()
+        self.changes += 1
         while True:
-            self.changes += 1
             if on_events is not None and step.events:
                 on_events(step.events)
             for effect in step.effects:

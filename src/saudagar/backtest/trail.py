@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saudagar.backtest.fills import BarBroker
+from saudagar.backtest.ranges import Ranges
 from saudagar.backtest.session import Session
-from saudagar.engine.guard import Guard
 from saudagar.indicators import BarArrays
 from saudagar.market.screen import MOST_UNITS
-from saudagar.model import SECOND, InstrumentId, Nanos, Paise
+from saudagar.model import SECOND, InstrumentId
 
 
 class Trail:
@@ -23,58 +23,44 @@ class Trail:
 
     def __init__(self, name: InstrumentId, bars: BarArrays, session: Session, broker: BarBroker) -> None:
         self._name = name
-        self._opens, self._lows = bars.open.data, bars.low.data
-        self._highs, self._closes = bars.high.data, bars.close.data
+        self._opens, self._closes = bars.open.data, bars.close.data
         self._starts, self._ends = bars.start.data, bars.end.data
+        self._ranges = Ranges(bars)
         self._session = session
         self._broker = broker
-        self._left = self._moves = 0
-        self._until = self._ts = 0
-        self._price: Paise = 0
 
-    def begin(self) -> Guard | None:
-        """Take over from the desk the guard of the position, if a stop is all that can move."""
+    def run(self, at: int, last: int, inside: bool) -> int:
+        """The first bar of `[at, last)` that does more than move the stop; `last` if none does.
+
+        `inside`: of bar `at` the open has been seen. Of the bar that is told the stop may have followed the open all
+        the same: the desk, shown it again, finds nothing new in it.
+        """
         free = self._session.engine.follower(self._name)
         if free is None:
-            return None
-        guard, self._left, self._until = free
-        self._moves = 0
-        return guard
-
-    def passes(self, guard: Guard, at: int, inside: bool) -> bool:
-        """Whether bar `at` does no more than move the stop; `inside`: from its open on, which has been seen.
-
-        If not, the stop may have followed the open all the same: the desk, shown it again, finds nothing new in it.
-        """
-        start, end = self._starts[at], self._ends[at]
-        if end > self._until:
-            return False
-        first = self._opens[at]
-        if not (inside or guard.floor < first < guard.ceiling or self._follows(guard, start, first, first)):
-            return False
-        low, high = self._lows[at], self._highs[at]
-        worst, kindest = (low, high) if guard.sign > 0 else (high, low)
-        if not guard.floor < worst < guard.ceiling:
-            return False
-        if guard.floor < kindest < guard.ceiling:
-            return True
-        return self._follows(guard, start + (end - start) // 2, kindest, self._closes[at])
-
-    def _follows(self, guard: Guard, ts: Nanos, price: float, back: float) -> bool:
-        best = int(price)
-        stop = guard.following(best, int(back)) if self._moves < self._left else 0
-        if not stop:
-            return False
-        guard.follow(stop, best)
-        self._moves += 1
-        self._ts, self._price = ts, best
-        return True
-
-    def end(self, guard: Guard) -> None:
-        """Tell the desk."""
-        if self._moves:
-            self._broker.stand(self._name, self._ts, self._price)
-            self._session.followed(guard, self._ts, self._price, self._moves)
+            return at
+        guard, left, until = free
+        opens, closes, starts, ends = self._opens, self._closes, self._starts, self._ends
+        lows, highs, leaves = self._ranges.lows, self._ranges.highs, self._ranges.leaves
+        moves = ts = price = 0
+        while at < last and (end := ends[at]) <= until:
+            first, start = int(opens[at]), starts[at]
+            if not (inside or guard.floor < first < guard.ceiling):
+                if moves == left or not guard.follows(first, first):
+                    break
+                moves, ts, price = moves + 1, start, first
+            worst, kindest = (lows[at], highs[at]) if guard.sign > 0 else (highs[at], lows[at])
+            if not guard.floor < worst < guard.ceiling:
+                break
+            if not guard.floor < kindest < guard.ceiling:
+                best = int(kindest)
+                if moves == left or not guard.follows(best, int(closes[at])):
+                    break
+                moves, ts, price = moves + 1, start + (end - start) // 2, best
+            inside, at = False, leaves(at + 1, last, guard.floor, guard.ceiling)
+        if moves:
+            self._broker.stand(self._name, ts, price)
+            self._session.followed(guard, ts, price, moves)
+        return at
 
 
 def may_trail(bars: BarArrays, volumes: NDArray[np.int64], orders_per_second: int) -> bool:

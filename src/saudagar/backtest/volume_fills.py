@@ -10,7 +10,7 @@ import msgspec
 
 from saudagar.backtest.fill_rules import PPM, Fill, FillRules
 from saudagar.backtest.fills import Answer, BarBroker, Resting, Slippage, can_trade, touched
-from saudagar.execution.effects import Effect, FetchTrades
+from saudagar.execution.effects import Effect, FetchTrades, ModifyOrder, SubmitOrder
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
     ClientOrderId,
@@ -20,7 +20,6 @@ from saudagar.model import (
     NewOrder,
     OrderReport,
     OrderStatus,
-    OrderTerms,
     Paise,
     Purpose,
     Side,
@@ -112,7 +111,8 @@ class VolumeBroker(BarBroker):
         super().end_day()
         self._parts.clear()
 
-    def _submit(self, new: NewOrder) -> OrderReport:
+    def _submit(self, effect: SubmitOrder) -> list[Answer]:
+        new = effect.order
         terms, price = new.terms, self._prices[new.instrument]
         asleep = terms.order_type.has_trigger and not touched(new.side, price, terms.trigger_price)
         order = self._rest(new, terms, asleep=asleep)
@@ -120,10 +120,11 @@ class VolumeBroker(BarBroker):
         if not asleep and not self._joins_queue(new) and can_trade(new.side, price, terms):
             report = self._trade(order, self._worse(new, terms, price), _UNBOUNDED)
             if report is not None:
-                return report
-        return self._report(new, OrderStatus.TRIGGER_PENDING if asleep else OrderStatus.OPEN)
+                return [report]
+        return [self._report(new, OrderStatus.TRIGGER_PENDING if asleep else OrderStatus.OPEN)]
 
-    def _modify(self, order_id: ClientOrderId, terms: OrderTerms) -> list[Answer]:
+    def _modify(self, effect: ModifyOrder) -> list[Answer]:
+        order_id, terms = effect.order_id, effect.terms
         instrument = self._where.get(order_id)
         if instrument is None:
             return [self._gone(order_id, "modify")]

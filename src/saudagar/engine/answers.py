@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from saudagar.engine.orders import OrderDesk
     from saudagar.engine.watch import Watch
 
-_FILLED, _REJECTED, _UNKNOWN = OrderStatus.FILLED, OrderStatus.REJECTED, OrderStatus.UNKNOWN
+_FILLED, _CANCELLED = OrderStatus.FILLED, OrderStatus.CANCELLED
+_REJECTED, _UNKNOWN = OrderStatus.REJECTED, OrderStatus.UNKNOWN
 _STOP = Purpose.STOP
 
 
@@ -63,15 +64,16 @@ class Answers:
             else:
                 core.emit(event)
         status = order.status
-        if status in TERMINAL and before not in TERMINAL:
-            self._ended(order, by_others=status is OrderStatus.CANCELLED and not called_back)
+        over = status in TERMINAL
+        if over and before not in TERMINAL:
+            self._ended(order, by_others=status is _CANCELLED and not called_back)
         if report.filled > order.filled:
             self._look_ups.ask_later(order_id)  # its trades are not all in the book yet
-        elif status is not _UNKNOWN and order_id not in self._doubtful:
+        elif self._look_ups.open and status is not _UNKNOWN and order_id not in self._doubtful:
             self._look_ups.settled(order_id)
         if not events:
             return
-        if order.filled or status in TERMINAL:
+        if over or order.filled:
             core.touch(order.new.position)
         else:
             self._desk.taken(order)

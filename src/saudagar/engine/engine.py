@@ -178,7 +178,7 @@ class Engine:
         """The guard of the only position of `instrument`, how often its stop may move, and until when.
 
         None where a better price may do anything else. For a replay, which lets the guard follow many prices
-        (`Guard.follow`) and then tells the desk the last of them (`followed`).
+        (`Guard.follows`) and then tells the desk the last of them (`followed`).
         """
         core, guard = self._core, self.watch.alone(instrument)
         if guard is None:

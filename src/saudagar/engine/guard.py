@@ -29,6 +29,7 @@ class Guard:
         "entry",
         "floor",
         "hit_since",
+        "lead",
         "max_age",
         "opened",
         "position",
@@ -55,15 +56,18 @@ class Guard:
 
     def _arm(self, plan: Protection, tick: Paise) -> None:
         entry = self.entry
-        self.trail = _on_grid(plan.trail.of(entry), tick) if plan.trail else 0
-        self.trail_step = max(tick, self.trail // _STEPS_PER_TRAIL // tick * tick)
+        self.trail = trail = _on_grid(plan.trail.of(entry), tick) if plan.trail else 0
+        step = trail // _STEPS_PER_TRAIL // tick * tick
+        self.trail_step = step if step > tick else tick
+        self.lead = self.sign * (trail + self.trail_step)
         self.break_even = max(tick, plan.break_even.of(entry)) if plan.break_even else 0
         stop = _on_grid(plan.stop.of(entry), tick) if plan.stop else 0
         target = _on_grid(plan.target.of(entry), tick) if plan.target else 0
         self.stop, self.target = protection.first_levels(self.sign, entry, stop, target, self.trail)
         if self.stop <= 0 and (plan.stop or plan.trail):
             self.stop = tick  # wider than the price itself: the lowest price there is
-        self.target = max(0, self.target)
+        if self.target < 0:
+            self.target = 0
         if self.trailed:
             self.stop, self.best = self.position.stop, self.position.best
         self._draw_corridor()
@@ -73,7 +77,7 @@ class Guard:
         sign, stop = self.sign, self.stop
         kind = self.target or sign * NEVER
         if self.trail:
-            moves = stop + sign * (self.trail + self.trail_step)
+            moves = stop + self.lead
             kind = moves if sign * (kind - moves) > 0 else kind
         if self.break_even and (not stop or sign * (self.entry - stop) > 0):
             moves = self.entry + sign * self.break_even
@@ -86,18 +90,20 @@ class Guard:
     def on_price(self, price: Paise, now: Nanos) -> int:
         """The decision for this price; `stop` may have moved."""
         decision, stop, best = self._seen(price)
-        self.follow(stop, best)
+        self._follow(stop, best)
         if decision == protection.HOLD and protection.aged(now, self.opened, self.max_age):
             return protection.AGED
         return decision
 
-    def following(self, price: Paise, back: Paise) -> Paise:
-        """Where the stop follows `price` to, if that is all it does, then and on the way back to `back`; else 0."""
-        decision, stop, _ = self._seen(price)
-        return stop if decision == protection.HOLD and stop != self.stop and self.sign * (back - stop) > 0 else 0
+    def follows(self, price: Paise, back: Paise) -> bool:
+        """Have the stop follow `price` if that is all it does, then and on the way back to `back`; whether it did."""
+        decision, stop, best = self._seen(price)
+        if decision != protection.HOLD or stop == self.stop or self.sign * (back - stop) <= 0:
+            return False
+        self._follow(stop, best)
+        return True
 
-    def follow(self, stop: Paise, best: Paise) -> None:
-        """Have the levels moved there."""
+    def _follow(self, stop: Paise, best: Paise) -> None:
         self.best = best
         if stop != self.stop:
             self.stop, self.trailed = stop, True
@@ -127,4 +133,4 @@ class Guard:
 
 def _on_grid(distance: Paise, tick: Paise) -> Paise:
     """`distance` rounded up to whole ticks, at least one: a level never lies nearer than asked."""
-    return max(tick, -(-distance // tick) * tick)
+    return -(-distance // tick) * tick if distance > tick else tick

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,13 +35,14 @@ from saudagar.model import (
 )
 from saudagar.model import events as ev
 from saudagar.portfolio import Position
-from saudagar.risk import Denied, Proposal, Throttle, Verdict, pre_trade
+from saudagar.risk import APPROVED, Denied, Proposal, Throttle, Verdict, only_closes, pre_trade
 
 if TYPE_CHECKING:
     from saudagar.engine.watch import Watch
 
 _ENTRY, _EXIT, _HALTED = Purpose.ENTRY, Purpose.EXIT, TradingState.HALTED
 _TRIGGERED = frozenset(kind for kind in OrderType if kind.has_trigger)
+_NONE: Mapping[ClientOrderId, Order] = {}
 _ALERTS = 3  # of one kind for one position in a row; after that it is known
 _LONGEST_BACK_OFF = 60  # seconds
 _KEPT_FOR_EXITS = 2  # writes of each second that entries leave free
@@ -94,16 +95,16 @@ class OrderDesk:
         if core.now < self._books_by:
             return
         state = core.state
-        touched, core.touched = core.touched, {}
-        positions = [*map(state.position, touched)]
+        positions = [*map(state.position, core.touched)]
+        core.touched.clear()
         if len(positions) > 1:
             positions.sort(key=self._turn)
         for position in positions:
-            if position.instrument in core.strange:
+            if core.strange and position.instrument in core.strange:
                 continue
-            orders = state.working_orders(position.id)
-            if orders or position.quantity != position.target or (position.quantity and position.stop):
-                self._steer(position, orders)
+            working = state.working.get(position.id)
+            if working or position.quantity != position.target or (position.quantity and position.stop):
+                self._steer(position, [*working.values()] if working else [])
 
     def _turn(self, position: Position) -> tuple[bool, int]:
         return _opens(position), self._rank.get(position.id, len(self._rank))
@@ -149,8 +150,9 @@ class OrderDesk:
             terms = steering.stop_terms(
                 instrument, new.side, order.terms.quantity, position.stop, core.settings.tactics
             )
+            asked = ev.ModifyRequested(ts=core.now, order_id=new.order_id, terms=terms)
             for _ in range(moves - 1):
-                core.emit(ev.ModifyRequested(ts=core.now, order_id=new.order_id, terms=terms))
+                core.emit(asked)
             if self._make(position, position, Modify(order, terms)) is not None:
                 core.emit(ev.ModifyEnded(ts=core.now, order_id=new.order_id, terms=terms))
 
@@ -187,16 +189,20 @@ class OrderDesk:
         """
         core = self._core
         line, state, now = core.line(position.instrument), core.state, core.now
+        instrument, is_open = line.instrument, line.opens <= now < line.closes or core.is_open(line)
+        quiet = is_open and state.trading is not _HALTED
+        if purpose is not _ENTRY and quiet and only_closes(instrument, side, terms, held=held, working=working):
+            return APPROVED
         return self._rules.check(
             Proposal(
-                instrument=line.instrument,
+                instrument=instrument,
                 side=side,
                 purpose=purpose,
                 terms=terms,
                 now=now,
                 last=line.last,
                 last_ts=line.ts,
-                session_open=line.opens <= now < line.closes or core.is_open(line),
+                session_open=is_open,
                 trading=state.trading,
                 held=held,
                 working=working,
@@ -227,7 +233,7 @@ class OrderDesk:
     def _steer(self, position: Position, orders: Sequence[Order]) -> None:
         core, name = self._core, position.id
         self._placing.pop(name, None)
-        hold = self._hold.get(name)
+        hold = self._hold.get(name) if self._hold else None
         if hold is not None and hold.until > core.now and hold.target == position.target:
             return
         if core.blocked and "orders" in core.blocked:
@@ -301,7 +307,7 @@ class OrderDesk:
             whole = abs(_opening(view.quantity, view.target))
             kept = abs(view.quantity) if view.quantity * view.target > 0 else 0
         else:
-            for order in self._core.state.working.get(position.id, {}).values():
+            for order in self._core.state.working.get(position.id, _NONE).values():
                 if order is not own and order.new.side is side:
                     working += _claim(order)
         held = view.quantity
@@ -379,7 +385,7 @@ class OrderDesk:
 
     def _keep_awake(self, position: PositionId) -> None:
         """Look again each second while a marketable order works, so that it can be chased."""
-        for order in self._core.state.working.get(position, {}).values():
+        for order in self._core.state.working.get(position, _NONE).values():
             if order.filled or order.terms.order_type not in _TRIGGERED:
                 self._awake.add(position)
                 self._core.later(self._core.now + SECOND, partial(self._wake, position))
@@ -388,12 +394,14 @@ class OrderDesk:
     def _wake(self, position: PositionId) -> None:
         core = self._core
         self._awake.discard(position)
-        for order in core.state.working_orders(position):
-            triggered = order.terms.order_type in _TRIGGERED
-            if order.filled or not triggered:
-                core.touch(position)
+        for order in core.state.working.get(position, _NONE).values():
+            if order.terms.order_type in _TRIGGERED:
+                if order.filled:
+                    core.touch(position)
+                continue
+            core.touch(position)
             heard = max(order.last_change, self._asked.get(order.id, 0))
-            if not triggered and core.now - heard >= core.settings.tactics.chase:
+            if core.now - heard >= core.settings.tactics.chase:
                 self._asked[order.id] = core.now  # it should have traded: perhaps it has, and the message was lost
                 self.look_ups.ask(order.id)
 

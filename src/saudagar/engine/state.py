@@ -150,6 +150,9 @@ class State:
     def _move(self, order: Order, status: OrderStatus) -> None:
         if status not in TRANSITIONS[order.status]:
             raise InvariantError(f"order {order.id} cannot go from {order.status} to {status}.")
+        self._become(order, status)
+
+    def _become(self, order: Order, status: OrderStatus) -> None:
         order.status = status
         if status in TERMINAL:
             order.cancel_sent, order.modify_sent = 0, None
@@ -170,7 +173,7 @@ class State:
             whole = order.modify_sent.quantity  # it may already be in force
         wanted = _FILLED if filled >= whole else _PARTIALLY_FILLED
         if wanted in TRANSITIONS[order.status]:  # else the order ended before its last fills were told
-            self._move(order, wanted)
+            self._become(order, wanted)
         new = order.new
         trade = self._own(new.position).fill(new.order_id, new.side, quantity, price, event.ts)
         if trade is not None:
@@ -186,7 +189,7 @@ class State:
         order.modify_sent, order.last_change = None, event.ts
         if event.terms is not None:
             order.terms = event.terms
-        if order.status.working and order.filled >= order.terms.quantity:
+        if order.filled >= order.terms.quantity and order.status.working:
             self._move(order, OrderStatus.FILLED)
 
     def _cancel_requested(self, event: ev.CancelRequested) -> None:

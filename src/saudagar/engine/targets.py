@@ -14,6 +14,7 @@ from saudagar.model import (
     Protection,
     Purpose,
     Side,
+    SizeBy,
     TradeSide,
     position_id,
 )
@@ -24,7 +25,7 @@ from saudagar.risk import Denied, size
 
 _NO_PROTECTION = Protection()
 _side = Side.of
-_FLAT, _BOTH, _ENTRY = Direction.FLAT, TradeSide.BOTH, Purpose.ENTRY
+_FLAT, _BOTH, _ENTRY, _RISK = Direction.FLAT, TradeSide.BOTH, Purpose.ENTRY, SizeBy.RISK
 
 
 class Targets:
@@ -98,7 +99,8 @@ class Targets:
             side = _side(intent.direction)
             worst = entry_terms(instrument, side, instrument.lot_size, price, core.settings.tactics)
             most_value = most_value * price // max(price, worst.price)
-        units = size(plan.sizing, instrument, price, stop_distance(intent.protection, price), most_value)
+        distance = stop_distance(intent.protection, price) if plan.sizing.by is _RISK else 0
+        units = size(plan.sizing, instrument, price, distance, most_value)
         most = limits.max_order_quantity
         return instrument.whole_lots(min(units, most)) if most else units
 

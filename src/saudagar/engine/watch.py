@@ -120,11 +120,11 @@ class Watch:
             held.positions[position.id] = position
         else:
             held.positions.pop(position.id, None)
-        if held.guards or position.protection != _NO_PROTECTION or position.stop:
-            self._guard(held, position)
         if not held.positions:
             del self._held[name]
-        if self._limited or not held.positions:
+        elif held.guards or position.protection != _NO_PROTECTION or position.stop:
+            self._guard(held, position)
+        if self._limited or (held.profit and not held.positions):
             self._mark(held, core.last(name))
             self._check_day()
 
@@ -212,10 +212,11 @@ class Watch:
             if not (today or self._counts_cash):
                 continue
             charges = self._core.costs(trade) if trade.instrument not in self._core.strange else 0
-            self.earned += trade.gross - charges
+            gross = trade.gross
+            self.earned += gross - charges
             if today:
                 self.trades += 1
-                self.realised += trade.gross
+                self.realised += gross
                 self.charges += charges
         self._seen_trades = len(trades)
 

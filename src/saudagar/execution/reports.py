@@ -26,12 +26,17 @@ def absorb(order: Order, report: OrderReport, now: Nanos) -> list[Event] | None:
         told as one); ask for the trades and absorb the report again with them. Until then nothing of it is believed,
         so that no order looks finished with a fill missing.
     """
-    fills = _fills(order, report, now)
-    if fills is None:
-        return None
-    events: list[Event] = [*fills]
-    filled = fills[-1].cumulative if fills else order.filled
-    status = _news(order, report, filled) if filled >= report.filled else None
+    events: list[Event] = []
+    filled = order.filled
+    if report.filled > filled or report.trades is not None:
+        fills = _fills(order, report, now)
+        if fills is None:
+            return None
+        if fills:
+            events += fills
+            filled = fills[-1].cumulative
+    # where all is filled, the last fill itself has made it FILLED
+    status = _news(order, report, filled) if report.filled <= filled < order.terms.quantity else None
     if status is not None:
         events.append(
             OrderMoved(
@@ -46,13 +51,10 @@ def absorb(order: Order, report: OrderReport, now: Nanos) -> list[Event] | None:
 def _fills(order: Order, report: OrderReport, now: Nanos) -> list[OrderFilled] | None:
     if report.trades is not None:
         return _from_trades(order, report, now)
-    filled, price = report.filled, report.last_price
+    filled, price, average = report.filled, report.last_price, report.average_price
     quantity = filled - order.filled
-    if quantity <= 0:
-        return []
-    told, average = order.value + quantity * price, report.average_price
-    plain = price > 0 and average > 0 and filled <= _most(order, report)
-    if not plain or abs(told - average * filled) > ROUNDING * filled:
+    plain = price > 0 and average > 0 and (filled <= order.terms.quantity or filled <= _most(order, report))
+    if not plain or abs(order.value + quantity * price - average * filled) > ROUNDING * filled:
         return None
     return [_fill(order, quantity, price, filled, report.ts, now)]
 
@@ -86,8 +88,6 @@ def _fill(order: Order, quantity: int, price: int, cumulative: int, traded: Nano
 
 def _news(order: Order, report: OrderReport, filled: int) -> OrderStatus | None:
     """The status to move to after the fills are booked, if it is one."""
-    if filled >= order.terms.quantity:
-        return None  # the last fill itself has made it FILLED
     current, wanted = order.status, report.status
     if filled > order.filled and current.working:
         current = _PARTIALLY_FILLED

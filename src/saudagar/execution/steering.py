@@ -87,7 +87,8 @@ class Cancel(msgspec.Struct, frozen=True, gc=False):
 Request: TypeAlias = Submit | Modify | Cancel
 
 _KEPT_FOR_EXIT = 5  # modifications; a stop that may not follow its trail any more stays behind, the desk runs the trail
-_side, _BUY, _LIMIT = Side.of, Side.BUY, OrderType.LIMIT
+_side, _BUY = Side.of, Side.BUY
+_MARKET, _LIMIT, _SL, _SL_M = OrderType
 _ENTRY, _EXIT, _STOP = Purpose
 _TRIGGERED = frozenset(kind for kind in OrderType if kind.has_trigger)
 Band: TypeAlias = tuple[Paise, Paise]
@@ -174,10 +175,11 @@ def _leave(
                 requests.append(Modify(order, terms))
     if cancels:
         return cancels  # first: they make room for what remains
-    requests += [
-        Submit(_EXIT, side, _marketable(instrument, side, part, last, tactics, band))
-        for part in slices(left, instrument)
-    ]
+    if left:
+        requests += [
+            Submit(_EXIT, side, _marketable(instrument, side, part, last, tactics, band))
+            for part in slices(left, instrument)
+        ]
     return requests
 
 
@@ -214,12 +216,13 @@ def _enter(
             others.append(order)
     if others:
         return [Cancel(o, "left over") for o in others]
-    if late := [o for o in entries if now - o.submitted >= (tactics.entry_rest or tactics.chase)]:
-        return [Cancel(o, "entry not filled in time") for o in late]
-    if entries and entries[0].remaining > missing:
-        terms = msgspec.structs.replace(entries[0].terms, quantity=entries[0].filled + missing)
-        return [Modify(entries[0], terms)]
-    requests = _stops(position, stops, instrument, tactics, band)
+    if entries:
+        if late := [o for o in entries if now - o.submitted >= (tactics.entry_rest or tactics.chase)]:
+            return [Cancel(o, "entry not filled in time") for o in late]
+        if entries[0].remaining > missing:
+            terms = msgspec.structs.replace(entries[0].terms, quantity=entries[0].filled + missing)
+            return [Modify(entries[0], terms)]
+    requests = _stops(position, stops, instrument, tactics, band) if position.quantity else []
     if not entries and last:
         requests.append(Submit(_ENTRY, side, entry_terms(instrument, side, missing, last, tactics)))
     return requests
@@ -229,17 +232,19 @@ def _stops(
     position: Steered, stops: Sequence[Order], instrument: Instrument, tactics: Tactics, band: Band
 ) -> list[Request]:
     """Requests that make the resting stops cover the position at its stop level."""
-    side = _side(-position.quantity)
-    if not (position.quantity and position.stop and tactics.rest_stop):
+    whole = abs(position.quantity)
+    if not (whole and position.stop and tactics.rest_stop):
         return [Cancel(o, "no stop wanted") for o in stops]
-    if not band[0] <= stop_trigger(instrument, side, position.stop) <= band[1]:
+    side = _side(-position.quantity)
+    for_all = stop_terms(instrument, side, whole, position.stop, tactics, band)
+    if not band[0] <= for_all.trigger_price <= band[1]:
         return [Cancel(o, "the stop lies beyond the price band") for o in stops]
-    parts = slices(abs(position.quantity), instrument)
+    parts = slices(whole, instrument)
     if spare := stops[len(parts) :]:
         return [Cancel(o, "position is smaller") for o in spare]  # first: they make room for what remains
     requests: list[Request] = []
     for i, part in enumerate(parts):
-        terms = stop_terms(instrument, side, part, position.stop, tactics, band)
+        terms = for_all if part == whole else msgspec.structs.replace(for_all, quantity=part)
         if i >= len(stops):
             requests.append(Submit(_STOP, side, terms))
         elif terms != stops[i].terms:
@@ -283,7 +288,7 @@ def entry_terms(instrument: Instrument, side: Side, quantity: int, last: Paise, 
         reach = tactics.protection_ppm if tactics.entry_ppm < 0 else tactics.entry_ppm
         price = _reaching(instrument, side, last, reach)
         return OrderTerms(quantity=part, order_type=_LIMIT, price=price)
-    return OrderTerms(quantity=part, order_type=OrderType.MARKET)
+    return OrderTerms(quantity=part, order_type=_MARKET)
 
 
 def _is_stop(order: Order) -> bool:
@@ -307,15 +312,17 @@ def stop_terms(
 ) -> OrderTerms:
     """A stop order at `level`; `side` is that of the order."""
     trigger = stop_trigger(instrument, side, level)
-    if tactics.stop_type is OrderType.SL_M:
-        return OrderTerms(quantity=quantity, order_type=OrderType.SL_M, trigger_price=trigger)
+    if tactics.stop_type is _SL_M:
+        return OrderTerms(quantity=quantity, order_type=_SL_M, trigger_price=trigger)
     price = _within(band, _reaching(instrument, side, trigger, tactics.stop_band_ppm))
-    return OrderTerms(quantity=quantity, order_type=OrderType.SL, price=price, trigger_price=trigger)
+    return OrderTerms(quantity=quantity, order_type=_SL, price=price, trigger_price=trigger)
 
 
 def stop_trigger(instrument: Instrument, side: Side, level: Paise) -> Paise:
     """Where a stop order for `level` lies on the grid: never nearer than asked."""
-    return _reaching(instrument, side, level, 0)
+    tick = instrument.tick_size
+    trigger = -(-level // tick) * tick if side is _BUY else level // tick * tick
+    return trigger if trigger > tick else tick
 
 
 def _reaching(instrument: Instrument, side: Side, price: Paise, ppm: int) -> Paise:

@@ -48,16 +48,19 @@ class Right(StrEnum):
 
 
 class Side(StrEnum):
-    BUY = "BUY"
-    SELL = "SELL"
+    sign: int  # of the units it adds to a position
 
-    @property
-    def sign(self) -> int:
-        return _SIGN[self]
+    def __new__(cls, word: str, sign: int) -> Side:
+        side = str.__new__(cls, word)
+        side._value_, side.sign = word, sign
+        return side
+
+    BUY = "BUY", 1
+    SELL = "SELL", -1
 
     @property
     def opposite(self) -> Side:
-        return _OPPOSITE[self]
+        return _SELL if self is _BUY else _BUY
 
     @staticmethod
     def of(quantity: int) -> Side:
@@ -66,8 +69,6 @@ class Side(StrEnum):
 
 
 _BUY, _SELL = Side  # bound once: to look a member up in its class takes five times as long
-_SIGN = {_BUY: 1, _SELL: -1}
-_OPPOSITE = {_BUY: _SELL, _SELL: _BUY}
 
 
 class Product(StrEnum):

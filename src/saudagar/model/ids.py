@@ -23,6 +23,7 @@ BrokerOrderId = NewType("BrokerOrderId", str)
 """The id the broker gave; empty until it answers."""
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LAST = tuple(first + second for first in _DIGITS for second in _DIGITS)  # the two digits that change most
 
 
 def position_id(strategy: StrategyId, instrument: InstrumentId) -> PositionId:
@@ -44,8 +45,7 @@ def client_order_id(desk: str, day: date, sequence: int) -> ClientOrderId:
     """
     if not 0 < sequence < 36**5:
         raise ValueError(f"order sequence {sequence} is outside 1..{36**5 - 1}")
-    high, low = divmod(sequence, 36**2)
-    return ClientOrderId(f"{_order_prefix(desk, day, high)}{_DIGITS[low // 36]}{_DIGITS[low % 36]}")
+    return ClientOrderId(_order_prefix(desk, day, sequence // 36**2) + _LAST[sequence % 36**2])
 
 
 def order_sequence(desk: str, day: date, order_id: ClientOrderId) -> int:

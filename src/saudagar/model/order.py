@@ -114,7 +114,7 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
     @property
     def remaining(self) -> int:
         """Units that may still fill; 0 once the order has ended."""
-        return self.terms.quantity - self.filled if self.status.working else 0
+        return 0 if self.status in TERMINAL else self.terms.quantity - self.filled
 
 
 class TradeReport(msgspec.Struct, frozen=True, gc=False):

@@ -11,6 +11,7 @@ from saudagar.risk.rules import (
     Verdict,
     check,
     day_limit,
+    only_closes,
     pre_trade,
 )
 from saudagar.risk.sizing import size
@@ -26,6 +27,7 @@ __all__ = [
     "Verdict",
     "check",
     "day_limit",
+    "only_closes",
     "pre_trade",
     "size",
 ]

@@ -127,7 +127,10 @@ def _fresh(p: Proposal, limits: Limits) -> str:
 
 
 def _grid(p: Proposal, _: Limits) -> str:
-    terms, instrument = p.terms, p.instrument
+    return _off_grid(p.instrument, p.terms)
+
+
+def _off_grid(instrument: Instrument, terms: OrderTerms) -> str:
     if terms.quantity <= 0 or terms.quantity % instrument.lot_size:
         return f"quantity {terms.quantity} is not a positive multiple of the lot {instrument.lot_size}."
     if instrument.freeze_quantity and terms.quantity > instrument.freeze_quantity:
@@ -186,11 +189,14 @@ def _cash(p: Proposal, limits: Limits) -> str:
 
 
 def _reduces(p: Proposal, _: Limits) -> str:
+    return _opens(p.side, p.terms.quantity + p.working, p.held)
+
+
+def _opens(side: Side, total: int, held: int) -> str:
     """A close can never open."""
-    if p.held * p.side.sign >= 0:
-        return f"a {p.side} cannot reduce a position of {p.held}."
-    total = p.terms.quantity + p.working
-    return f"closing {total} of a position of {p.held} would open one." if total > abs(p.held) else ""
+    if held * side.sign >= 0:
+        return f"a {side} cannot reduce a position of {held}."
+    return f"closing {total} of a position of {held} would open one." if total > abs(held) else ""
 
 
 EXIT_RULES: tuple[tuple[str, Rule], ...] = (
@@ -199,6 +205,7 @@ EXIT_RULES: tuple[tuple[str, Rule], ...] = (
     ("session", _session),
     ("grid", _grid),
 )
+
 
 ENTRY_RULES: tuple[tuple[str, Rule], ...] = (
     ("halted", _halted),
@@ -276,6 +283,14 @@ pre_trade = lru_cache(maxsize=16)(PreTrade)
 def check(proposal: Proposal, limits: Limits) -> Verdict:
     """The verdict on one order."""
     return pre_trade(limits).check(proposal)
+
+
+def only_closes(instrument: Instrument, side: Side, terms: OrderTerms, *, held: int, working: int) -> bool:
+    """Whether an order passes `EXIT_RULES` while trading is not HALTED and the market is open; see `Proposal`.
+
+    Asked before `check`, which says why one does not: most orders that reduce need no more.
+    """
+    return not (_opens(side, terms.quantity + working, held) or _off_grid(instrument, terms))
 
 
 def day_limit(profit: Paise, limits: Limits) -> str:
