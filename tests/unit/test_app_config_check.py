@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from click.testing import Result
 from typer.testing import CliRunner
 
 from saudagar.app.config_check import app
@@ -21,6 +22,39 @@ def test_a_right_file(tmp_path: Path) -> None:
     assert settings["risk"]["day_loss"] == 20_000_00
     assert settings["strategies"]["ema"]["params"] == {"fast": 9, "slow": 21}
     assert settings["digest"] in shown.output
+
+
+def simulation(tmp_path: Path, instruments: str, more: str = "") -> Result:
+    file = tmp_path / "sim.toml"
+    file.write_text(
+        f"[desk]\nmode = 'simulation'\n[simulation]\nsymbols = 3\n{more}"
+        f"[strategies.ema]\nkind = 'ema_cross'\ninstruments = [{instruments}]\nsize = {{ quantity = 1 }}\n"
+    )
+    return run(app, ["check", str(file)])
+
+
+def test_the_symbols_of_a_simulation_are_looked_up(tmp_path: Path) -> None:
+    assert simulation(tmp_path, '"NSE:RELIANCE", "NSE:ICICIBANK"').exit_code == 0
+    shown = simulation(tmp_path, '"NSE:RELIANCE", "NSE:ICICIBNK", "NSE:SBIN", "NSE_INDEX:NIFTY"')
+    assert shown.exit_code == 2
+    assert shown.stdout == ""
+    assert "NSE:ICICIBNK" in shown.stderr
+    assert "NSE:SBIN" in shown.stderr  # listed, but not among the first three
+    assert "NSE_INDEX:NIFTY: an index is watched, not traded" in shown.stderr
+    assert "RELIANCE" not in shown.stderr
+    shown = simulation(tmp_path, '"NSE:RELIANCE"', '[risk]\nallowed = ["NSE:RELIANCE", "NSE:NOSUCH"]\n')
+    assert "NSE:NOSUCH" in shown.stderr
+
+
+def test_the_tick_files_of_a_simulation_are_read(tmp_path: Path) -> None:
+    rows = "\n".join(f"2026-11-20 09:15:{second:02d},2500.0,{second * 100}" for second in range(10))
+    (tmp_path / "INFY.csv").write_text(f"timestamp,ltp,volume\n{rows}\n")
+    assert simulation(tmp_path, '"NSE:INFY"', 'ticks = ["INFY.csv"]\n').exit_code == 0
+    assert "NSE:RELIANCE" in simulation(tmp_path, '"NSE:RELIANCE"', 'ticks = ["INFY.csv"]\n').stderr
+    (tmp_path / "TCS.csv").write_text("a,b\n1,2\n")
+    odd = simulation(tmp_path, '"NSE:TCS"', 'ticks = ["TCS.csv"]\n')
+    assert odd.exit_code == 3
+    assert "expected the columns timestamp, ltp, volume" in odd.stderr
 
 
 def test_a_wrong_file(tmp_path: Path) -> None:

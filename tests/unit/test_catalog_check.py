@@ -38,10 +38,10 @@ def minutes(day: date, first: str, last: str) -> list[Bar]:
     ]
 
 
-def found(bars: list[Bar]) -> list[str]:
+def found(bars: list[Bar], now: int | None = None) -> list[str]:
     return [
         f"{each.kind}: {ist(each.start):%d %H:%M}-{ist(each.end):%d %H:%M} {each.detail}"
-        for each in check_bars(bars, Segment.NSE_EQ, CALENDAR)
+        for each in check_bars(bars, Segment.NSE_EQ, CALENDAR, now)
     ]
 
 
@@ -49,6 +49,20 @@ def test_a_whole_week_is_right() -> None:
     days = [f"2026-11-{day}" for day in (16, 17, 18, 19, 20, 23)]
     assert found(daily(dict.fromkeys(days, 100.0))) == []
     assert found([]) == []
+
+
+def test_the_rest_of_a_session_that_goes_on_is_not_missed() -> None:
+    bars = minutes(MONDAY, "09:15", "10:00")
+    assert found(bars, at(MONDAY, "10:01")) == []
+    assert found(bars, at(MONDAY, "10:20")) == ["hole: 16 10:00-16 10:20 20 minutes of the session without a bar"]
+    assert (
+        found(bars, at(MONDAY, "16:00"))
+        == found(bars)
+        == ["hole: 16 10:00-16 15:15 315 minutes of the session without a bar"]
+    )
+    assert found(bars, at(MONDAY, "08:00")) == []  # a clock that is wrong hides what is to come, and no more
+    gap = [bar for bar in bars if not at(MONDAY, "09:20") <= bar.start < at(MONDAY, "09:50")]
+    assert found(gap, at(MONDAY, "10:01")) == ["hole: 16 09:20-16 09:50 30 minutes of the session without a bar"]
 
 
 def test_missing_sessions_are_told_together() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 
 
@@ -24,3 +25,14 @@ def aligned(titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
                 line = "  "
             line += (cell.rjust(width) if to_the_right else cell.ljust(width)) + "  "
         yield line.rstrip()
+
+
+def wrapped(title: str, text: str, room: int, *, indent: int) -> list[str]:
+    """`title` and `text` behind `indent` blanks, the text going on under itself; with a `room`, no line is longer."""
+    first = " " * indent + title
+    if not room:
+        return [f"{first}{text}"]
+    under = " " * min(len(first), room // 2)  # a long title must not push the text out
+    return textwrap.wrap(
+        text, room, initial_indent=first, subsequent_indent=under, break_long_words=False, break_on_hyphens=False
+    ) or [first.rstrip()]

@@ -65,7 +65,7 @@ def fetch(
         pieces = plan(catalog, instruments, length, span, source.now, again=again)
         troubles = asyncio.run(_fetch(source, catalog, pieces))
         rows = [
-            checked(catalog, instrument, length, span) | {"troubles": _of(troubles, instrument)}
+            checked(catalog, instrument, length, span, source.now) | {"troubles": _of(troubles, instrument)}
             for instrument in instruments
         ]
         catalog.close()
@@ -138,7 +138,7 @@ def check(
         if lacking := wanted - there.keys():
             raise DataError(f"the catalog does not hold {', '.join(sorted(lacking))}.")
         rows = [
-            checked(catalog, entry.instrument, entry.interval, (0, entry.last + 1))
+            checked(catalog, entry.instrument, entry.interval, (0, entry.last + 1), entry.covered[-1][1])
             for entry in entries
             if entry.instrument in wanted
         ]

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 _SHOWN = 20  # findings of a series
 
 
-def checked(catalog: Catalog, instrument: Instrument | str, interval: Nanos, span: Span) -> dict[str, Any]:
-    """One series and what looks wrong in it."""
+def checked(
+    catalog: Catalog, instrument: Instrument | str, interval: Nanos, span: Span, now: Nanos | None = None
+) -> dict[str, Any]:
+    """One series and what looks wrong in it; nothing after `now` (UTC ns), when it was asked for, is missed."""
     from saudagar.market.sessions import Calendar
     from saudagar.model import InstrumentId, segment_of
     from saudagar.storage.catalog import interval_name
@@ -36,7 +38,7 @@ def checked(catalog: Catalog, instrument: Instrument | str, interval: Nanos, spa
         "bars": len(bars),
         "from": _ist(bars[0].start) if bars else None,
         "to": _ist(bars[-1].start) if bars else None,
-        "findings": [_finding(found) for found in check_bars(bars, segment, Calendar())],
+        "findings": [_finding(found) for found in check_bars(bars, segment, Calendar(), now)],
     }
 
 

@@ -57,10 +57,14 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json_.dumps(rows, ensure_ascii=False))
         return
+    from saudagar.app.columns import terminal_room, wrapped
+
+    room = terminal_room()
     for row in rows:
-        typer.echo(f"{row['name']}\n  {row['about']}")
+        lines = [row["name"], *wrapped("", row["about"], room, indent=2)]
         for each in row["parameters"]:
-            typer.echo(f"    {each['name']} = {each['default']}  {each['about']}")
+            lines += wrapped(f"{each['name']} = {each['default']}  ", each["about"], room, indent=4)
+        typer.echo("\n".join(lines))
 
 
 @app.command()

@@ -46,23 +46,23 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-def check_bars(bars: Sequence[Bar], segment: Segment, calendar: Calendar) -> list[Finding]:
-    """What looks wrong in `bars`: one instrument and interval, oldest first."""
+def check_bars(bars: Sequence[Bar], segment: Segment, calendar: Calendar, now: Nanos | None = None) -> list[Finding]:
+    """What looks wrong in `bars`: one instrument and interval, oldest first; after `now` none is missed yet."""
     if not bars:
         return []
     days = {day: list(group) for day, group in groupby(bars, key=lambda bar: ist_day(bar.start))}
-    found = [*_gaps(days, segment, calendar), *_jumps(bars)]
+    found = [*_gaps(days, segment, calendar, now), *_jumps(bars)]
     return sorted(found, key=lambda finding: finding.start)
 
 
-def _gaps(days: dict[date, list[Bar]], segment: Segment, calendar: Calendar) -> Iterator[Finding]:
+def _gaps(days: dict[date, list[Bar]], segment: Segment, calendar: Calendar, now: Nanos | None) -> Iterator[Finding]:
     missing: list[date] = []
     unknown: dict[str, list[date]] = {}
     day, last = min(days), max(days)
     while day <= last:
         try:
             if day in days:
-                yield from _within(days[day], day, segment, calendar)
+                yield from _within(days[day], day, segment, calendar, now)
             elif calendar.is_session(segment, day):
                 missing.append(day)
         except CalendarError as error:
@@ -86,7 +86,7 @@ def _runs(days: list[date], segment: Segment, calendar: Calendar) -> list[list[d
     return runs
 
 
-def _within(bars: list[Bar], day: date, segment: Segment, calendar: Calendar) -> Iterator[Finding]:
+def _within(bars: list[Bar], day: date, segment: Segment, calendar: Calendar, now: Nanos | None) -> Iterator[Finding]:
     phases = calendar.phases(segment, day, closing_auction=True)
     if not phases:
         words = f"{len(bars)} bar{'s' if len(bars) > 1 else ''} on a day without a session"
@@ -101,7 +101,8 @@ def _within(bars: list[Bar], day: date, segment: Segment, calendar: Calendar) ->
     longest = max(_HOLE, 3 * bars[0].interval)
     for opened, closed in continuous(phases):
         inside = [bar for bar in bars if opened <= bar.start < closed]
-        edges = [opened, *(time for bar in inside for time in (bar.start, bar.end)), closed]
+        end = closed if now is None else min(closed, max(opened, now))
+        edges = [opened, *(time for bar in inside for time in (bar.start, bar.end)), end]
         for until, start in zip(edges[::2], edges[1::2], strict=True):
             if start - until >= longest:
                 words = f"{(start - until) // MINUTE} minutes of the session without a bar"
