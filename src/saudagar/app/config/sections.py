@@ -112,7 +112,7 @@ class DeskSection(Section):
     mode: Mode = Mode.PAPER
     capital: Rupees = Field(1_000_000_00, gt=0)
     directory: str = Field("var/desk", min_length=1, description="the folder of the journal and the reports")
-    keep_awake: bool = Field(False, description="no core sleeps between ticks: quicker orders for more electricity")
+    keep_awake: bool = Field(False, description="cores stay awake, caches warm: quicker orders for more electricity")
 
 
 class DataSection(Section):
