@@ -17,11 +17,16 @@ import saudagar as sd
 from saudagar.app import data, research_commands
 from saudagar.app.research_setup import Asked
 from saudagar.app.research_ticks import CATALOG, prepare_ticks
+from saudagar.backtest import tick_days
+from saudagar.backtest.result import Result
 from saudagar.backtest.tick_days import run_ticks
+from saudagar.backtest.ticks import replay_ticks
+from saudagar.engine.settings import Settings
 from saudagar.market.ist import at, ist
 from saudagar.market.master import Master
 from saudagar.model import Instrument, InstrumentKind, Segment, group_digits
 from saudagar.model.errors import ConfigError, DataError
+from saudagar.risk import Limits
 from saudagar.storage.catalog_ticks import TickCatalog
 from saudagar.storage.master import save
 
@@ -119,6 +124,23 @@ def test_the_same_trades_as_from_the_files(stocked: Desk, files: Path, strategy:
     of_files = traded(asked, [files])
     assert traded(asked, [CATALOG]) == of_files
     assert of_files[-1] > 5
+
+
+def test_what_a_day_has_earned_is_there_the_next(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Limits] = []
+    parts: list[Result] = []
+
+    def replayed(settings: Settings, *arguments: Any, **more: Any) -> Result:
+        given.append(settings.limits)
+        parts.append(replay_ticks(settings, *arguments, **more))
+        return parts[-1]
+
+    monkeypatch.setattr(tick_days, "replay_ticks", replayed)
+    asked = Asked(strategy="ema_cross", capital=50_000, leverage=1.0, value="50000", **STRATEGIES["ema_cross"])
+    traded(asked, [files])
+    assert [limits.capital for limits in given] == [50_000_00, 50_000_00 + parts[0].net]
+    assert parts[0].net != 0
+    assert sum(part.denials["cash"] for part in parts) > 0
 
 
 @pytest.mark.unmeasured

@@ -10,10 +10,19 @@ from typing import Any
 import numpy as np
 
 from saudagar.backtest import slots as at
-from saudagar.backtest.compiled import compiled
+from saudagar.backtest.compiled import apart, compiled
 from saudagar.backtest.levels import on_grid, reaching
 
 _PPM = 1_000_000
+
+
+@apart
+def affordable(c: Any, s: Any, g: Any, kept: int, value: int) -> bool:
+    """Whether the cash reaches for so much more; counts where it does not."""
+    money = c[at.CAPITAL] + g[at.EARNED] + g[at.REALISED] - g[at.CHARGES]
+    reaches = g[at.TIED] + kept * s[at.AVERAGE] + value <= money * c[at.LEVERAGE] // 100
+    g[at.REFUSED] += not reaches
+    return bool(reaches)
 
 
 @compiled
@@ -33,13 +42,7 @@ def allowed(c: Any, s: Any, g: Any, sign: int, units: int, kept: int, price: int
     reverses = s[at.QUANTITY] * sign < 0  # which completes a round trip before it opens the next
     if c[at.MOST_TRADES] and g[at.TODAY] + reverses >= c[at.MOST_TRADES]:
         return False
-    if c[at.LEVERAGE] == 0:
-        return True
-    money = c[at.CAPITAL] + g[at.EARNED] + g[at.REALISED] - g[at.CHARGES]
-    if g[at.TIED] + kept * s[at.AVERAGE] + units * max(limit, price) <= money * c[at.LEVERAGE] // 100:
-        return True
-    g[at.REFUSED] += 1
-    return False
+    return bool(c[at.LEVERAGE] == 0 or affordable(c, s, g, kept, units * max(limit, price)))
 
 
 @compiled
