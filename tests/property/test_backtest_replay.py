@@ -80,6 +80,8 @@ LIMITS = st.builds(
     max_trades=st.sampled_from([0, 0, 5]),
     day_loss=st.sampled_from([0, 0, 20_000]),
     day_profit=st.sampled_from([0, 0, 30_000]),
+    capital=st.sampled_from([1_000_000, 2_500_000]),
+    leverage_percent=st.sampled_from([0, 0, 100, 150]),
 )
 HOURS = st.sampled_from(
     [Hours(), Hours(square_off="15:10"), Hours(no_entry_before="09:30", no_entry_after="14:30", square_off="15:05:30")]
