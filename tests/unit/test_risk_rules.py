@@ -26,7 +26,7 @@ from saudagar.model import (
     TradingState,
 )
 from saudagar.portfolio import Position
-from saudagar.risk import APPROVED, Denied, Limits, Proposal, Throttle, check, day_limit, size
+from saudagar.risk import APPROVED, Denied, Limits, Proposal, Throttle, check, day_limit, only_closes, size
 from saudagar.risk.rules import ENTRY_RULES, EXIT_RULES
 
 SBIN = Instrument(
@@ -129,6 +129,26 @@ def test_an_exit_is_not_held_up_by_what_only_entries_must_pass():
     blocked |= {"tied": 10**15}
     assert check(replace(EXIT, **blocked), LIMITS) is APPROVED
     assert {name for name, _ in EXIT_RULES} - {name for name, _ in ENTRY_RULES} == {"reduce-only"}
+
+
+@given(
+    side=st.sampled_from(Side),
+    purpose=st.sampled_from([Purpose.EXIT, Purpose.STOP]),
+    quantity=st.sampled_from([-5, 0, 3, 5, 95, 100, 500, 505]),
+    kind=st.sampled_from(OrderType),
+    price=st.sampled_from([-5, 0, 3, 79_000, 79_001]),
+    trigger=st.sampled_from([-5, 0, 3, 79_500, 79_501]),
+    held=st.sampled_from([-600, -100, -5, 0, 5, 100, 600]),
+    working=st.sampled_from([0, 5, 100]),
+    trading=st.sampled_from([TradingState.ACTIVE, TradingState.REDUCING]),
+)
+def test_the_quick_word_on_an_exit_is_the_verdict_of_its_rules(
+    side, purpose, quantity, kind, price, trigger, held, working, trading
+):
+    asked = OrderTerms(quantity=quantity, order_type=kind, price=price, trigger_price=trigger)
+    exit_ = replace(EXIT, side=side, purpose=purpose, terms=asked, held=held, working=working, trading=trading)
+    said = only_closes(SBIN, side, asked, held=held, working=working)
+    assert said == (check(exit_, LIMITS) is APPROVED)
 
 
 def test_no_limits_allow_no_instrument_and_bound_nothing_else():

@@ -58,16 +58,12 @@ class Bands:
         """Something of `position` has traded: its orders are taken again."""
         self._refused.discard(position)
 
-    def band(self, line: Line) -> Band:
-        """What to keep to; a band that the market has left has been moved."""
+    def rules(self, position: PositionId, line: Line) -> tuple[Tactics, Band]:
+        """How the orders of `position` are written, and the band to keep to; one that the market has left has moved."""
         band = line.band
         if band is not NO_BAND and not band[0] <= line.last <= band[1]:
             band = line.band = NO_BAND
-        return band
-
-    def tactics(self, position: PositionId) -> Tactics:
-        """How the orders of `position` are written."""
-        return self._careful if position in self._refused else self._tactics
+        return self._careful if position in self._refused else self._tactics, band
 
     def _ask(self, instrument: InstrumentId) -> None:
         if instrument not in self._asked:

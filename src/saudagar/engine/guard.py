@@ -78,7 +78,8 @@ class Guard:
         kind = self.target or sign * NEVER
         if self.trail:
             moves = stop + self.lead
-            kind = moves if sign * (kind - moves) > 0 else kind
+            if sign * (kind - moves) > 0:
+                kind = moves
         if self.break_even and (not stop or sign * (self.entry - stop) > 0):
             moves = self.entry + sign * self.break_even
             kind = moves if sign * (kind - moves) > 0 else kind

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -13,6 +12,7 @@ from saudagar.engine.core import Core
 from saudagar.engine.entry_time import objection
 from saudagar.engine.guard import NEVER
 from saudagar.engine.lookups import LookUps
+from saudagar.engine.vigil import Vigil
 from saudagar.execution import steering
 from saudagar.execution.effects import CancelOrder, ModifyOrder, SubmitOrder
 from saudagar.execution.steering import IN_FLIGHT, Cancel, Modify, Request, Steered, Submit, steer
@@ -79,10 +79,9 @@ class OrderDesk:
         self._hold: dict[PositionId, _Hold] = {}
         self._refusals: dict[PositionId, int] = {}
         self.look_ups = LookUps(core)
+        self._vigil = Vigil(core, self.look_ups)
         self.bands = Bands(core)
-        self._awake: set[PositionId] = set()
         self._placing: dict[PositionId, ClientOrderId] = {}  # stops that were all that a steering asked for
-        self._asked: dict[ClientOrderId, Nanos] = {}  # when a silent order was last asked about
         self._books_by: Nanos = 0  # until then nothing is sent
 
     def steer_touched(self) -> None:
@@ -135,12 +134,14 @@ class OrderDesk:
     def free_moves(self, position: Position) -> int:
         """How often the stop of `position` may move, each time with no other consequence; 0 where there may be one."""
         core, tactics = self._core, self._core.settings.tactics
-        orders = core.state.working_orders(position.id)
+        orders = core.state.working.get(position.id, _NONE)
         if core.touched or core.blocked or core.broker_holds or position.id in self._hold or core.now < self._books_by:
             return 0
         if core.state.trading is _HALTED or len(orders) != int(tactics.rest_stop):
             return 0
-        return steering.free_moves(orders[0], position, tactics) if orders else NEVER
+        for order in orders.values():
+            return steering.free_moves(order, position, tactics)
+        return NEVER
 
     def move_stop(self, position: Position, moves: int) -> None:
         """Have the stop rest at its level after `moves`, of which the last is sent; `free_moves` was asked before."""
@@ -247,7 +248,7 @@ class OrderDesk:
             ]
         else:
             line = core.line(position.instrument)
-            tactics, band = self.bands.tactics(name), self.bands.band(line)
+            tactics, band = self.bands.rules(name, line)
             requests = steer(view, orders, line.instrument, line.last, tactics, core.now, band)
         for request in requests:
             order_id = self._make(position, view, request)
@@ -255,8 +256,8 @@ class OrderDesk:
                 break
             if len(requests) == 1 and not isinstance(request, Cancel) and request.terms.order_type in _TRIGGERED:
                 self._placing[name] = order_id
-        if name not in self._awake:
-            self._keep_awake(name)
+        if name not in self._vigil.awake:
+            self._vigil.keep(name)
 
     def _confirmed(self, position: Position) -> Steered:
         """`position`, or what is left of it where the broker holds less: what is not there cannot be closed."""
@@ -278,17 +279,18 @@ class OrderDesk:
 
     def _make(self, position: Position, view: Steered, request: Request) -> ClientOrderId | None:
         """Carry out one request; the order it is about, or None if the rest must wait."""
-        purpose = _EXIT
+        now, spare = self._core.now, 0
         if not isinstance(request, Cancel):
             verdict, purpose = self._judge(position, view, request)
             if purpose is _ENTRY:
-                decided = position.decided if isinstance(request, Submit) else self._core.now
+                spare = _KEPT_FOR_EXITS
+                decided = position.decided if isinstance(request, Submit) else now
                 verdict = objection(self._core, decided) or verdict  # it may have had to wait
             if isinstance(verdict, Denied):
                 self._denied(position, purpose, verdict)
                 return None
-        if not self._throttle.take(self._core.now, spare=_KEPT_FOR_EXITS if purpose is _ENTRY else 0):
-            self.wait(position, (self._core.now // SECOND + 1) * SECOND)
+        if not self._throttle.take(now, spare=spare):
+            self.wait(position, (now // SECOND + 1) * SECOND)
             return None
         return self._send(position, request)
 
@@ -382,28 +384,6 @@ class OrderDesk:
             until = max(until, hold.until)
         self._hold[position.id] = _Hold(until, position.target)
         self._core.later(until, lambda: self._core.touch(position.id))
-
-    def _keep_awake(self, position: PositionId) -> None:
-        """Look again each second while a marketable order works, so that it can be chased."""
-        for order in self._core.state.working.get(position, _NONE).values():
-            if order.filled or order.terms.order_type not in _TRIGGERED:
-                self._awake.add(position)
-                self._core.later(self._core.now + SECOND, partial(self._wake, position))
-                return
-
-    def _wake(self, position: PositionId) -> None:
-        core = self._core
-        self._awake.discard(position)
-        for order in core.state.working.get(position, _NONE).values():
-            if order.terms.order_type in _TRIGGERED:
-                if order.filled:
-                    core.touch(position)
-                continue
-            core.touch(position)
-            heard = max(order.last_change, self._asked.get(order.id, 0))
-            if core.now - heard >= core.settings.tactics.chase:
-                self._asked[order.id] = core.now  # it should have traded: perhaps it has, and the message was lost
-                self.look_ups.ask(order.id)
 
 
 def _opens(position: Position) -> bool:

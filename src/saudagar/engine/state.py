@@ -113,7 +113,8 @@ class State:
 
     def _target_set(self, event: ev.TargetSet) -> None:
         position, quantity = self._own(event.position), event.quantity
-        if abs(quantity) > abs(position.quantity) or quantity * position.quantity < 0:
+        held = position.quantity
+        if abs(quantity) > abs(held) or quantity * held < 0:
             position.protection, position.reference, position.decided = event.protection, event.reference, event.ts
         position.reason = event.reason
         position.target = quantity

@@ -198,9 +198,10 @@ class Calendar:
     def _make(self, segment: Segment, closing_auction: bool, option: bool, day: date) -> Iterable[Phase]:
         if not self.is_session(segment, day):
             return
+        begin = midnight(day)
         for kind, hours in self._timetable(segment, closing_auction or not segment.tradable, day):
             if not (option and (kind.opening_auction or kind is PhaseKind.BUFFER)):
-                start, end = (midnight(day) + since_midnight(_clock(part, day)) for part in hours.split("-"))
+                start, end = (begin + since_midnight(_clock(part, day)) for part in hours.split("-"))
                 yield Phase(kind, start, end)
 
     def _timetable(self, segment: Segment, closing_auction: bool, day: date) -> Timetable:

@@ -144,12 +144,13 @@ class Position(msgspec.Struct, kw_only=True):
         return trade
 
     def _book(self, order_id: ClientOrderId, side: Side, quantity: int, price: Paise) -> None:
+        value = quantity * price
         for leg in self.legs:
             if leg.order_id == order_id:
                 leg.quantity += quantity
-                leg.value += quantity * price
+                leg.value += value
                 return
-        self.legs.append(Leg(order_id, side, quantity, quantity * price))
+        self.legs.append(Leg(order_id, side, quantity, value))
 
     def _close(self, side: Side, ts: Nanos) -> Trade:
         trade = Trade(

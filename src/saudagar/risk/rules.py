@@ -131,15 +131,16 @@ def _grid(p: Proposal, _: Limits) -> str:
 
 
 def _off_grid(instrument: Instrument, terms: OrderTerms) -> str:
-    if terms.quantity <= 0 or terms.quantity % instrument.lot_size:
-        return f"quantity {terms.quantity} is not a positive multiple of the lot {instrument.lot_size}."
-    if instrument.freeze_quantity and terms.quantity > instrument.freeze_quantity:
-        return f"quantity {terms.quantity} is above the freeze quantity {instrument.freeze_quantity}."
-    if terms.order_type in _PRICED and not instrument.on_tick(terms.price):
-        return f"price {inr(terms.price)} is not a positive multiple of the tick {inr(instrument.tick_size)}."
-    if terms.order_type in _TRIGGERED and not instrument.on_tick(terms.trigger_price):
-        trigger, tick = inr(terms.trigger_price), inr(instrument.tick_size)
-        return f"trigger price {trigger} is not a positive multiple of the tick {tick}."
+    quantity, kind = terms.quantity, terms.order_type
+    if quantity <= 0 or quantity % instrument.lot_size:
+        return f"quantity {quantity} is not a positive multiple of the lot {instrument.lot_size}."
+    if instrument.freeze_quantity and quantity > instrument.freeze_quantity:
+        return f"quantity {quantity} is above the freeze quantity {instrument.freeze_quantity}."
+    tick, price, trigger = instrument.tick_size, terms.price, terms.trigger_price
+    if kind in _PRICED and (price <= 0 or price % tick):
+        return f"price {inr(price)} is not a positive multiple of the tick {inr(tick)}."
+    if kind in _TRIGGERED and (trigger <= 0 or trigger % tick):
+        return f"trigger price {inr(trigger)} is not a positive multiple of the tick {inr(tick)}."
     return ""
 
 

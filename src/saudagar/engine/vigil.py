@@ -1,0 +1,54 @@
+"""A look each second at every position of which an order should be trading, so that it is chased, or asked about.
+
+Kept by `orders`. A stop that rests needs none: it waits for its price.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from saudagar.engine.core import Core
+from saudagar.engine.lookups import LookUps
+from saudagar.model import SECOND, ClientOrderId, Nanos, OrderType, PositionId
+
+_TRIGGERED = frozenset(kind for kind in OrderType if kind.has_trigger)
+
+
+class Vigil:
+    """The positions that are looked at again.
+
+    Attributes
+    ----------
+    awake
+        Those of which a look is due within a second.
+    """
+
+    def __init__(self, core: Core, look_ups: LookUps) -> None:
+        self._core = core
+        self._look_ups = look_ups
+        self.awake: set[PositionId] = set()
+        self._asked: dict[ClientOrderId, Nanos] = {}  # when a silent order was last asked about
+
+    def keep(self, position: PositionId) -> None:
+        """Look again in a second if a marketable order of `position` works."""
+        orders = self._core.state.working.get(position)
+        for order in orders.values() if orders else ():
+            if order.filled or order.terms.order_type not in _TRIGGERED:
+                self.awake.add(position)
+                self._core.later(self._core.now + SECOND, partial(self._look, position))
+                return
+
+    def _look(self, position: PositionId) -> None:
+        core = self._core
+        self.awake.discard(position)
+        orders = core.state.working.get(position)
+        for order in orders.values() if orders else ():
+            if order.terms.order_type in _TRIGGERED:
+                if order.filled:
+                    core.touch(position)
+                continue
+            core.touch(position)
+            heard = max(order.last_change, self._asked.get(order.id, 0))
+            if core.now - heard >= core.settings.tactics.chase:
+                self._asked[order.id] = core.now  # it should have traded: perhaps it has, and the message was lost
+                self._look_ups.ask(order.id)
