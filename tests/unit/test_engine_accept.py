@@ -13,7 +13,7 @@ from tests.unit.test_engine_orders import alerts, effects, held
 from saudagar.engine.reconciliation import allotted
 from saudagar.engine.state import State
 from saudagar.execution.effects import SubmitOrder
-from saudagar.model import MINUTE, AcceptBook, Direction, OrderStatus, StrategyId
+from saudagar.model import MINUTE, AcceptBook, Direction, OrderStatus, Side, StrategyId
 from saudagar.portfolio import Position
 
 HAND = "hand@NSE_EQ:SBIN"
@@ -113,6 +113,48 @@ def test_nothing_is_booked_while_an_order_is_unknown():
     accept(world, 50, 30, (-20, 79_000))
     assert world.engine.state.positions[A].quantity == 50
     assert "is UNKNOWN" in alerts(world, "warning")[-1]
+
+
+def test_what_was_on_its_way_out_still_is():
+    world = World(SETTINGS)
+    held(world)
+    world.foreign[SBIN.id] = -20
+    found_out(world)
+    ask(world, Direction.FLAT)
+    accept(world, 50, 30, (-20, 79_000))
+    position = world.engine.state.positions[A]
+    assert (position.quantity, position.target) == (30, 0)
+    world.trade()
+    assert position.quantity == 0
+    assert State.replay(world.events).digest() == world.engine.state.digest()
+
+
+def test_a_fill_that_waits_for_its_price_is_not_booked_twice():
+    world = World(SETTINGS)
+    stop = held(world)
+    world.fill_at(stop, 20, 79_000)
+    world.lose(0)
+    for _ in range(2):
+        world.compare()  # the book tells the fill, and the trade that would price it does not come
+        world.pending.clear()
+        world.wait(12)
+    assert world.engine.differences == {SBIN.id: 30}
+    accept(world, 50, 30, (-20, 79_000))
+    assert world.engine.state.positions[A].quantity == 50
+    assert "not accepted" in alerts(world, "warning")[-1]
+
+
+def test_what_is_bought_and_sold_by_hand_are_two_legs():
+    world = World(SETTINGS)
+    for theirs, trade in ((20, (20, 80_000)), (0, (-20, 80_100))):
+        world.foreign[SBIN.id] = theirs
+        found_out(world)
+        accept(world, 20 - theirs, theirs, trade)
+    (trade,) = world.engine.state.trades
+    assert [(leg.side, leg.quantity, leg.value) for leg in trade.legs] == [
+        (Side.BUY, 20, 20 * 80_000),
+        (Side.SELL, 20, 20 * 80_100),
+    ]
 
 
 @given(

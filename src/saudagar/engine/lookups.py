@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from saudagar.engine.core import Core
 from saudagar.execution.effects import FindOrder
-from saudagar.model import SECOND, ClientOrderId, InstrumentId, Nanos, OrderStatus
+from saudagar.model import SECOND, ClientOrderId, InstrumentId, Nanos, Order, OrderStatus
 
 _DELAYS = (1, 2, 4, 8, 15)  # seconds between two questions; the last one repeats
 _MISSES_BEFORE_GIVING_UP = 3
@@ -51,6 +51,11 @@ class LookUps:
             return False
         since = max(question.since, self._core.state.orders[order_id].last_change)
         return self._core.now - since >= patience
+
+    def open_on(self, instrument: InstrumentId) -> Order | None:
+        """An order on `instrument` of which something is not known: its fate, a change of it, or what it has traded."""
+        orders = map(self._core.state.orders.__getitem__, self.open)
+        return next((order for order in orders if order.new.instrument == instrument), None)
 
     def unknown_on(self, instrument: InstrumentId) -> ClientOrderId | None:
         """An order on `instrument` of which nobody knows whether the broker has it."""

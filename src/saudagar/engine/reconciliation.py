@@ -2,8 +2,9 @@
 
 The broker is right about what exists; the journal is right about what we asked for. Orders are brought up to date by
 the same reports that a stream would have sent. A position that disagrees twice running freezes its instrument, or,
-where the user wants it so, what somebody traded by hand becomes a position of its own. A person may also accept the
-broker's book of an instrument; then what was traded there without the desk is booked. Funds below zero stop entries.
+where the user wants it so, what somebody traded by hand becomes a position of its own. For delivery the broker's shares
+of earlier days count too, and it may hold more than the desk (`execution.held`). A person may also accept the broker's
+book of an instrument; then what was traded there without the desk is booked. Funds below zero stop entries.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from saudagar.engine.answers import Answers
 from saudagar.engine.core import Core
 from saudagar.engine.orders import OrderDesk
 from saudagar.engine.watch import Watch
+from saudagar.execution.held import Held, agree
 from saudagar.model import (
     SECOND,
     AcceptBook,
@@ -63,9 +65,10 @@ class Reconciliation:
         for order in list(core.state.orders.values()):
             if order.working and order.id not in told and order.status is not OrderStatus.SUBMITTED:
                 self._orders.look_ups.ask(order.id)
-        self._compare_positions(snapshot)
+        if snapshot.holdings is not None:
+            self._compare_positions(Held(core.settings.product, snapshot.positions, snapshot.holdings))
+            self._settling = _QUIET
         self._look_at(snapshot.funds)
-        self._settling = _QUIET
         self._orders.book_came()
 
     def foreign(self, report: OrderReport) -> None:
@@ -90,9 +93,11 @@ class Reconciliation:
         core, name = self._core, asked.instrument
         ours = sum(position.quantity for position in core.state.positions.values() if position.instrument == name)
         theirs, change = core.broker_holds.get(name), sum(quantity for quantity, _ in asked.trades)
-        unknown = self._orders.look_ups.unknown_on(name)
-        if unknown or (ours, theirs, ours + change) != (asked.ours, asked.theirs, theirs):
-            why = f"order {unknown} is UNKNOWN" if unknown else f"{ours} here now, and {theirs} found at the broker"
+        order = self._orders.look_ups.open_on(name)
+        if order is not None or (ours, theirs, ours + change) != (asked.ours, asked.theirs, theirs):
+            why = f"{ours} here now, and {theirs} found at the broker"
+            if order is not None:  # its fills may be what makes the difference
+                why = f"order {order.id} is {order.status} and is being looked up"
             core.alert("warning", f"{name}: the broker's book was not accepted, {why}.")
             return
         quantities = [quantity for quantity, _ in asked.trades]
@@ -119,22 +124,18 @@ class Reconciliation:
             core.blocked[_FUNDS] = f"the account is short of {inr(-funds.available)} of margin"
             core.alert("critical", f"{core.blocked[_FUNDS]}. No entries until that is paid.")
 
-    def _compare_positions(self, snapshot: AccountSnapshot) -> None:
+    def _compare_positions(self, books: Held) -> None:
         core = self._core
         ours: dict[InstrumentId, int] = {}
         for position in core.state.positions.values():
             ours[position.instrument] = ours.get(position.instrument, 0) + position.quantity
-        theirs: dict[InstrumentId, int] = {}
-        for entry in snapshot.positions:
-            if entry.product is core.settings.product:
-                theirs[entry.instrument] = theirs.get(entry.instrument, 0) + entry.quantity
-        for instrument in sorted({*ours, *(i for i, q in theirs.items() if q)}):
-            self._compare(instrument, ours.get(instrument, 0), theirs.get(instrument, 0))
+        for instrument in sorted({*ours, *core.broker_holds, *(i for i, q in books.today.items() if q)}):
+            self._compare(instrument, ours.get(instrument, 0), books.of(instrument, core.isin(instrument)))
 
     def _compare(self, instrument: InstrumentId, ours: int, theirs: int) -> None:
         core = self._core
         frozen = core.state.frozen.get(instrument, "")
-        if ours == theirs:
+        if agree(core.settings.product, ours, theirs):
             self._suspects.pop(instrument, None)
             core.broker_holds.pop(instrument, None)
             if frozen.startswith(_MARK):

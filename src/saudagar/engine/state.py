@@ -221,10 +221,14 @@ class State:
 
     def _position_adopted(self, event: ev.PositionAdopted) -> None:
         position = self._own(event.position)
+        held, target, reason = position.quantity, position.target, position.reason
         side = Side.of(event.quantity)
         position.reason = event.reason
         trade = position.fill(ClientOrderId(""), side, abs(event.quantity), event.price, event.ts)
-        position.target = position.quantity
+        position.target = left = position.quantity
+        if held * left > 0 and side.sign * held < 0 and (target * held <= 0 or abs(target) < abs(held)):
+            keeps = abs(target) if target * held > 0 else 0  # it was on its way out, and what is left still is
+            position.target, position.reason = min(keeps, abs(left)) * -side.sign, reason
         if trade is not None:
             self.trades.append(trade)
 

@@ -146,7 +146,7 @@ class Position(msgspec.Struct, kw_only=True):
     def _book(self, order_id: ClientOrderId, side: Side, quantity: int, price: Paise) -> None:
         value = quantity * price
         for leg in self.legs:
-            if leg.order_id == order_id:
+            if leg.order_id == order_id and leg.side is side:  # what no order made has no id, on either side
                 leg.quantity += quantity
                 leg.value += value
                 return
