@@ -67,7 +67,7 @@ def test_an_order_on_arrival(broker: BarBroker, new: NewOrder, status: OrderStat
     assert isinstance(report, OrderReport)
     assert (report.status, report.last_price) == (status, price)
     assert broker.fills == (status is OrderStatus.FILLED)
-    assert broker.busy(NAME) == (status is OrderStatus.OPEN)
+    assert (broker.asleep(NAME) is None) == (status is OrderStatus.OPEN)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_stop_jumped_beyond_its_limit_rests_as_a_limit(broker: BarBroker) -> N
     broker.carry_out(SubmitOrder(order(SL, Side.SELL, price=9_850, trigger=9_900)))
     (woken,) = broker.on_price(NAME, 2, 9_700)
     assert woken.status is OrderStatus.OPEN
-    assert broker.busy(NAME)
+    assert broker.asleep(NAME) is None
     (filled,) = broker.on_price(NAME, 3, 9_860)
     assert filled.last_price == 9_850
 

@@ -97,7 +97,7 @@ def test_a_touched_limit_fills_with_what_is_beyond_the_queue(
     reports = [report for price in (high, max(low, 10_000), low, high) for report in made.on_price(NAME, 2, price)]
     assert made.fills == (filled > 0)
     assert [told(report)[1:] for report in reports] == ([(filled, 10_000)] if filled else [])
-    assert made.busy(NAME) == (filled < 200)
+    assert (made.asleep(NAME) is None) == (filled < 200)
 
 
 def test_an_offer_waits_at_the_high_and_a_queue_moves_once_a_bar() -> None:
@@ -119,7 +119,7 @@ def test_what_has_waited_long_enough_is_withdrawn_with_what_has_traded() -> None
     assert made.on_price(NAME, 3, 10_020) == []
     made.begin_bar(NAME, 9_900, 10_050, 600)
     assert [told(report)[:2] for report in made.on_price(NAME, 4, 10_050)] == [("EXPIRED", 50)]
-    assert not made.busy(NAME)
+    assert made.asleep(NAME) == []
 
 
 def test_exits_do_not_queue() -> None:

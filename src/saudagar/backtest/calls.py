@@ -131,17 +131,20 @@ class Calls:
         if len(self._positions) < len(self._plans):
             known = session.state.positions
             self._positions = [known[plan] for plan in self._plans if plan in known]
-        under_way = self._every_bar or self._broker.busy(self._id) or self._unsettled()
+        under_way = self._every_bar or self._unsettled()
         self._low, self._high, self._due = _NOWHERE if under_way else session.engine.watch.corridor(self._id)
 
     def _unsettled(self) -> bool:
+        asleep = self._broker.asleep(self._id)
+        if asleep is None:
+            return True
         for position in self._positions:
             quantity = position.quantity
             if quantity != position.target or (quantity and self._day_limits):
                 return True
             if quantity and position.stop and self._rest_stop:
                 trigger = stop_trigger(self._instrument, _SELL if quantity > 0 else _BUY, position.stop)
-                if trigger not in self._broker.levels(self._id):
+                if trigger not in asleep:
                     return True
         return False
 

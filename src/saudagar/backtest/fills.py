@@ -8,7 +8,7 @@ inside a bar fills at its trigger, and one that the open has jumped fills at the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -80,6 +80,9 @@ class Resting:
         self.asleep = asleep
 
 
+_NONE: Mapping[ClientOrderId, Resting] = {}
+
+
 class BarBroker:
     """Carries out the engine's effects against one price per instrument.
 
@@ -122,12 +125,17 @@ class BarBroker:
 
     def levels(self, instrument: InstrumentId) -> list[Paise]:
         """The prices at which resting orders would trade or wake, paise."""
-        resting = self._resting.get(instrument, {}).values()
+        resting = self._resting.get(instrument, _NONE).values()
         return [order.terms.trigger_price if order.asleep else order.terms.price for order in resting]
 
-    def busy(self, instrument: InstrumentId) -> bool:
-        """Whether an order rests that is no sleeping stop: it may need care at any bar."""
-        return any(not order.asleep for order in self._resting.get(instrument, {}).values())
+    def asleep(self, instrument: InstrumentId) -> list[Paise] | None:
+        """The triggers of the stops that sleep; None if another order rests, which may need care at any bar."""
+        triggers = []
+        for order in self._resting.get(instrument, _NONE).values():
+            if not order.asleep:
+                return None
+            triggers.append(order.terms.trigger_price)
+        return triggers
 
     def end_day(self) -> None:
         """Day orders do not see the next morning."""

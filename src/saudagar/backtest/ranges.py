@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from saudagar.indicators import BarArrays
 from saudagar.model import Paise
 
@@ -10,12 +13,20 @@ _FIRST_CHUNK = 128
 _LARGEST_CHUNK = 1 << 15
 
 
+def paise(column: NDArray[np.float64]) -> memoryview:
+    """A column of whole paise as plain integers.
+
+    A view gives one number four times as fast as an array, and integers are compared faster than a float with one.
+    """
+    return column.astype(np.int64).data
+
+
 class Ranges:
-    """Low and high of each bar."""
+    """Low and high of each bar, paise."""
 
     def __init__(self, bars: BarArrays) -> None:
         self._low, self._high = bars.low, bars.high
-        self.lows, self.highs = bars.low.data, bars.high.data
+        self.lows, self.highs = paise(bars.low), paise(bars.high)
 
     def leaves(self, first: int, last: int, low: Paise, high: Paise) -> int:
         """The first bar of `[first, last)` whose range reaches down to `low` or up to `high`; `last` if none does."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saudagar.backtest.fills import BarBroker
-from saudagar.backtest.ranges import Ranges
+from saudagar.backtest.ranges import Ranges, paise
 from saudagar.backtest.session import Session
 from saudagar.indicators import BarArrays
 from saudagar.market.screen import MOST_UNITS
@@ -23,7 +23,7 @@ class Trail:
 
     def __init__(self, name: InstrumentId, bars: BarArrays, session: Session, broker: BarBroker) -> None:
         self._name = name
-        self._opens, self._closes = bars.open.data, bars.close.data
+        self._opens, self._closes = paise(bars.open), paise(bars.close)
         self._starts, self._ends = bars.start.data, bars.end.data
         self._ranges = Ranges(bars)
         self._session = session
@@ -43,7 +43,7 @@ class Trail:
         lows, highs, leaves = self._ranges.lows, self._ranges.highs, self._ranges.leaves
         moves = ts = price = 0
         while at < last and (end := ends[at]) <= until:
-            first, start = int(opens[at]), starts[at]
+            first, start = opens[at], starts[at]
             if not (inside or guard.floor < first < guard.ceiling):
                 if moves == left or not guard.follows(first, first):
                     break
@@ -52,10 +52,9 @@ class Trail:
             if not guard.floor < worst < guard.ceiling:
                 break
             if not guard.floor < kindest < guard.ceiling:
-                best = int(kindest)
-                if moves == left or not guard.follows(best, int(closes[at])):
+                if moves == left or not guard.follows(kindest, closes[at]):
                     break
-                moves, ts, price = moves + 1, start + (end - start) // 2, best
+                moves, ts, price = moves + 1, start + (end - start) // 2, kindest
             inside, at = False, leaves(at + 1, last, guard.floor, guard.ceiling)
         if moves:
             self._broker.stand(self._name, ts, price)
