@@ -208,9 +208,9 @@ def _by_kernel(asked: Backtest, backtest: Backtest, say: Say) -> BacktestResult 
         return _compiled(asked, backtest, job_of(backtest), say)
     from saudagar.backtest.means import never_short
 
-    counted, job = isinstance(backtest.costs, FlatCosts), job_of(backtest)
+    counted, job = isinstance(backtest.costs, FlatCosts), job_of(_unbound(backtest))
     if not (counted and job.together):  # fastest without the rule, and most often it changes nothing
-        told = _compiled(asked, backtest, job_of(_unbound(backtest)), say)
+        told = _compiled(asked, backtest, job, say)
         if not backtest.settings.limits.max_trades and never_short(backtest, told):
             return told
     if counted and not (backtest.fills.at_close and len(job.plans) > 1):
