@@ -106,6 +106,9 @@ def test_holdings_are_sold_and_authorised(scripted_market: Any) -> None:
     buy(kite, 10, product="CNC", transaction_type="SELL")
     [holding] = kite.holdings()
     assert (holding["quantity"], holding["used_quantity"], holding["opening_quantity"]) == (15, 10, 25)
+    buy(kite, 5, product="CNC")
+    buy(kite, 5, product="CNC", transaction_type="SELL")  # bought today: never was a holding
+    assert kite.holdings() == [holding]
     assert holding["authorised_quantity"] == 0
     assert kite.get_auction_instruments() == []
     url = f"{kite.root}/portfolio/holdings/authorise"

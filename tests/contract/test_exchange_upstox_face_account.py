@@ -52,6 +52,7 @@ def test_holdings_and_what_is_left_of_them(scripted_market: Any, api: Any) -> No
     client = api(scripted_market(account=Account(holdings={"NSE_EQ:RELIANCE": 100})))
     [row] = upstox_client.PortfolioApi(client).get_holdings("2.0").data
     assert (row.quantity, row.isin, row.average_price, row.pnl) == (100, "INE002A01018", 1290.0, 1000.0)
+    assert row.cnc_used_quantity == 0
 
 
 def test_margin_and_charges(scripted_market: Any, api: Any) -> None:

@@ -188,7 +188,7 @@ def test_the_recorded_answers():
     assert report.terms == OrderTerms(quantity=20, order_type=OrderType.LIMIT, price=36)
     (holding,) = (parse.holding(row, LOOKUP) for row in fixture("models__holdings__0.json"))
     assert (holding.instrument, holding.quantity, holding.sellable, holding.t1_quantity) == (ETF.id, 2, 2, 1)
-    assert holding.average_price == 25_205
+    assert (holding.average_price, holding.isin) == (25_205, "INF204KB14I2")
     assert parse.funds(fixture("models__funds__0.json")).available == 11_564
     traded = parse.trades(fixture("models__trade_history__0.json"), LOOKUP)
     assert all(trade.quantity > 0 and trade.price > 0 and trade.ts > 0 for trade in traded)

@@ -254,7 +254,10 @@ def test_positions_holdings_and_margins():
         parse.position(row(product="XX"), LOOKUP)
 
     shares = parse.holding(row(realised_quantity=12, used_quantity=2, t1_quantity=3, average_price=800.05), LOOKUP)
-    assert (shares.quantity, shares.sellable, shares.t1_quantity, shares.average_price) == (13, 10, 3, 80_005)
+    assert (shares.quantity, shares.sellable, shares.t1_quantity, shares.average_price) == (15, 10, 3, 80_005)
+    sold = row(quantity=0, opening_quantity=3, realised_quantity=0, used_quantity=3, t1_quantity=0, isin="INE1")
+    shares = parse.holding(sold, LOOKUP)  # what was coming, if its sale took it from there
+    assert (shares.quantity, shares.sellable, shares.isin) == (3, 0, "INE1")
 
     segment = {"net": 100.5, "available": {"opening_balance": 150}, "utilised": {"debits": 49.5}}
     both = parse.funds({"equity": segment, "commodity": segment})
@@ -285,4 +288,5 @@ def test_recorded_answers():
     assert (lead.quantity, lead.buy_value) == (1_000, 16_105_000)
     assert guinea.quantity == 0
     assert [parse.holding(each, LOOKUP).sellable for each in recorded("holdings")] == [1, 16]
+    assert [parse.holding(each, LOOKUP).quantity for each in recorded("holdings")] == [1, 16]
     assert parse.funds(recorded("margins")).opening == 24_543_160 + 10_066_170

@@ -149,8 +149,10 @@ def test_shares_bought_for_delivery_by_an_earlier_run_may_be_sold():
     with pytest.raises(RejectedByBroker, match="only 0 shares"):
         desk.do(desk.broker.submit(delivery(2, Side.SELL)))
     desk.broker.restore([bought])
+    assert desk.do(desk.broker.positions()) == []
     desk.do(desk.broker.submit(delivery(3, Side.SELL)))
-    assert sum(p.quantity for p in desk.do(desk.broker.positions())) == 0
+    assert sum(p.quantity for p in desk.do(desk.broker.positions())) == -100
+    assert [(h.quantity, h.sellable) for h in desk.do(desk.broker.holdings())] == [(100, 0)]
     with pytest.raises(RejectedByBroker, match="only 0 shares"):
         desk.do(desk.broker.submit(delivery(4, Side.SELL)))
 

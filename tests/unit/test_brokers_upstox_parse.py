@@ -189,8 +189,8 @@ def test_what_is_no_time_is_zero(text):
 
 def test_holdings_and_funds():
     row = {"instrument_token": SHARE.upstox_id, "quantity": 10, "cnc_used_quantity": 3, "collateral_quantity": 2}
-    got = parse.holding(row | {"average_price": 1.5, "t1_quantity": 1}, Lookup())
-    assert (got.quantity, got.sellable, got.average_price, got.t1_quantity) == (10, 5, 150, 1)
+    got = parse.holding(row | {"average_price": 1.5, "t1_quantity": 1, "isin": "INE1"}, Lookup())
+    assert (got.quantity, got.sellable, got.average_price, got.t1_quantity, got.isin) == (11, 5, 150, 1, "INE1")
     cash = {"cash": {"opening_balance": 100.0}, "margin_used": {"total": 25.5}}
     funds = parse.funds({"available_to_trade": {"total": 74.5, "cash_available_to_trade": cash}})
     assert (funds.available, funds.used, funds.opening) == (7_450, 2_550, 10_000)

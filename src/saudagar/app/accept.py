@@ -15,8 +15,9 @@ from saudagar.brokers.router import Router
 from saudagar.engine.engine import Engine
 from saudagar.engine.reconciliation import allotted
 from saudagar.engine.runner import Runner
+from saudagar.execution.held import Held, agree
 from saudagar.execution.ports import ExecutionClient
-from saudagar.model import AcceptBook, AccountTrade, InstrumentId, Paise, PositionId
+from saudagar.model import AcceptBook, AccountTrade, InstrumentId, Paise, PositionId, Product
 from saudagar.model.errors import BrokerError, SaudagarError, UnknownInstrument
 
 TRADE_BOOK, NAMED, LAST = "the broker's trade book", "the price named", "the last price"
@@ -58,9 +59,10 @@ class Accepting:
         """
         engine, instrument = self._runner.engine, self._named(name)
         theirs, ours = await self._theirs(instrument), _ours(engine, instrument)
-        if ours == theirs:
+        if agree(engine.product, ours, theirs):
+            more = "" if ours == theirs else f" (the other {theirs - ours} at the broker are not the desk's)"
             raise SaudagarError(
-                f"{instrument}: the desk and the broker agree on {ours:+d}; there is nothing to accept."
+                f"{instrument}: the desk and the broker agree on {ours:+d}{more}; there is nothing to accept."
             )
         if engine.differences.get(instrument) != theirs:
             raise SaudagarError(
@@ -105,9 +107,9 @@ class Accepting:
             raise
 
     async def _theirs(self, instrument: InstrumentId) -> int:
-        product = self._runner.engine.product
-        rows = await self._broker.positions()
-        return sum(row.quantity for row in rows if row.instrument == instrument and row.product is product)
+        engine = self._runner.engine
+        holdings = await self._broker.holdings() if engine.product is Product.DELIVERY else ()
+        return engine.held(instrument, Held(engine.product, await self._broker.positions(), holdings))
 
     async def _trades(self, instrument: InstrumentId, change: int, price: Paise) -> list[_Part]:
         """The trades that make up `change`."""

@@ -14,6 +14,7 @@ from saudagar.execution.steering import NO_BAND, Band
 from saudagar.market.sessions import Calendar
 from saudagar.model import Instrument, InstrumentId, Nanos, Paise, PositionId, Source
 from saudagar.model import events as ev
+from saudagar.model.errors import UnknownInstrument
 from saudagar.portfolio import Position, Trade
 
 
@@ -85,6 +86,13 @@ class Core:
     def instrument(self, instrument: InstrumentId) -> Instrument:
         """Raises `UnknownInstrument`."""
         return self.line(instrument).instrument
+
+    def isin(self, instrument: InstrumentId) -> str:
+        """Empty where it has none, or is not in today's master."""
+        try:
+            return self.instrument(instrument).isin
+        except UnknownInstrument:
+            return ""
 
     def last(self, instrument: InstrumentId) -> Paise:
         """The latest price, paise; 0 if there was none."""

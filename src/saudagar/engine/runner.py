@@ -32,6 +32,7 @@ from saudagar.execution.ports import ExecutionClient, LinkState, LinkStatus
 from saudagar.model import (
     AccountSnapshot,
     ClientOrderId,
+    Holding,
     InstrumentId,
     LinkReported,
     LookUpMissed,
@@ -40,6 +41,7 @@ from saudagar.model import (
     OrderReport,
     Paise,
     PriceBandTold,
+    Product,
     RequestFailed,
     TickFrame,
 )
@@ -317,10 +319,25 @@ class Runner:
         except Exception as error:
             self._odd("reconciliation", error)
             return
+        holdings = await self._holdings()
         funds = None
         with suppress(Exception):  # the books matter more than the money
             funds = await self._broker.funds()
-        self.put(AccountSnapshot(ts=self.engine.now, reports=tuple(orders), positions=tuple(positions), funds=funds))
+        told = AccountSnapshot(
+            ts=self.engine.now, reports=tuple(orders), positions=tuple(positions), holdings=holdings, funds=funds
+        )
+        self.put(told)
+
+    async def _holdings(self) -> tuple[Holding, ...] | None:
+        """Shares of the days before, where the desk trades for delivery; None where nobody can say."""
+        if self.engine.product is not Product.DELIVERY:
+            return ()
+        try:
+            return tuple(await self._broker.holdings())
+        except Exception as error:
+            why = error.message if isinstance(error, BrokerError) else f"{type(error).__name__}: {error}"
+            self.on_link(LinkStatus(LinkState.DOWN, "holdings", f"{why} Positions are not compared until it answers."))
+            return None
 
     def _odd(self, read: str, error: Exception) -> None:
         """An answer that made somebody's code stumble is told, and must not end a desk that holds positions."""

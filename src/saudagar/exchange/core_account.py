@@ -7,7 +7,7 @@ nothing. Charges and daily settlement are left to the desk.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -185,3 +185,15 @@ class Account:
             line.wanted += quantity
         else:
             line.offered += quantity
+
+
+def shares_sold(positions: Iterable[tuple[Instrument, Product, int, Paise, int, Paise]]) -> dict[InstrumentId, int]:
+    """Units that today's delivery sales took from each holding, out of `MatchingCore.positions`.
+
+    What was bought today and sold again never was a holding.
+    """
+    return {
+        instrument.id: sold - bought
+        for instrument, product, bought, _, sold, _ in positions
+        if product is Product.DELIVERY and sold > bought
+    }

@@ -27,13 +27,18 @@ class BrokerPosition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
-    """Shares in the demat account."""
+    """Shares that were there before today, delivered or still on their way.
 
-    instrument: InstrumentId
-    quantity: int
+    Today's trades change `sellable` only: they are in the positions (`BrokerPosition`), a sale as a negative one. So
+    both together are what the account has now, at every broker (see `execution.held`).
+    """
+
+    instrument: InstrumentId  # on one of the exchanges that list the share, as the broker names it
+    quantity: int  # this morning, units
     sellable: int  # authorised or free to sell today
     average_price: Paise
-    t1_quantity: int = 0
+    t1_quantity: int = 0  # of them not yet delivered
+    isin: str = ""
 
 
 class Funds(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from saudagar.model.account import BrokerPosition, Funds
+from saudagar.model.account import BrokerPosition, Funds, Holding
 from saudagar.model.data import Nanos
 from saudagar.model.enums import Source, TradingState
 from saudagar.model.ids import ClientOrderId, InstrumentId
@@ -87,6 +87,7 @@ class AccountSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     ts: Nanos
     reports: tuple[OrderReport, ...]
     positions: tuple[BrokerPosition, ...]
+    holdings: tuple[Holding, ...] | None = ()  # shares of the days before; None where they could not be read
     funds: Funds | None = None  # None where money is without end, as in a backtest
 
 

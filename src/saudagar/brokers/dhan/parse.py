@@ -172,15 +172,19 @@ def position(row: Row, lookup: InstrumentLookup) -> BrokerPosition:
 
 
 def holding(row: Row, lookup: InstrumentLookup) -> Holding:
-    """One row of the holdings. Dhan names the exchange ``ALL``; NSE's instrument is taken where there is one."""
+    """One row of the holdings. Dhan names the exchange ``ALL``; NSE's instrument is taken where there is one.
+
+    It counts what earlier sessions left (documented); a sale of today lowers what is available only.
+    """
     security = str(row.get("securityId"))
     known = lookup.by_dhan("NSE_EQ", security) or lookup.by_dhan("BSE_EQ", security)
     return Holding(
         instrument=known.id if known else InstrumentId(f"NSE_EQ:{row.get('tradingSymbol')}"),
-        quantity=count(row, "totalQty"),
+        quantity=max(count(row, "totalQty"), count(row, "dpQty") + count(row, "t1Qty")),
         sellable=count(row, "availableQty"),
         average_price=paise(row.get("avgCostPrice")),
         t1_quantity=count(row, "t1Qty"),
+        isin=text(row.get("isin")),
     )
 
 

@@ -124,21 +124,25 @@ def position(row: Row, lookup: KiteLookup) -> BrokerPosition:
 
 
 def holding(row: Row, lookup: KiteLookup) -> Holding:
-    """One row of the holdings: what lies in the demat account, less what was sold today, plus what is coming.
+    """One row of the holdings.
+
+    ``quantity`` falls with every sale of today, which is a negative position as well: it is of no use here. What lies
+    in the demat account, what is coming and ``opening_quantity`` are as of this morning; whether the last of them
+    counts what is coming is documented nowhere.
 
     Raises
     ------
     DataError
         If it is none.
     """
-    sellable = count(row, "realised_quantity") - count(row, "used_quantity")
-    coming = count(row, "t1_quantity")
+    delivered, coming = count(row, "realised_quantity"), count(row, "t1_quantity")
     return Holding(
         instrument=instrument_of(row, lookup)[1],
-        quantity=sellable + coming,
-        sellable=sellable,
+        quantity=max(delivered + coming, count(row, "opening_quantity")),
+        sellable=max(0, delivered - count(row, "used_quantity")),
         average_price=paise(row.get("average_price")),
         t1_quantity=coming,
+        isin=text(row.get("isin")),
     )
 
 

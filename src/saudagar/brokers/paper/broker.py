@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from saudagar.brokers.paper.account import PaperAccount
 from saudagar.exchange.core import MatchingCore
+from saudagar.exchange.core_account import shares_sold
 from saudagar.exchange.core_orders import ExchangeOrder, Refusal, Update
 from saudagar.execution.ports import Capabilities, LinkState, LinkStatus
 from saudagar.model import (
@@ -77,9 +78,8 @@ class PaperBroker:
                 product=order.new.product,
             )
         shares = self._core.account("").holdings
-        for (instrument, product), quantity in self._carried.items():
-            if product is Product.DELIVERY and quantity > 0:
-                shares[instrument] = shares.get(instrument, 0) + quantity
+        for key in [key for key, quantity in self._carried.items() if key[1] is Product.DELIVERY and quantity > 0]:
+            shares[key[0]] = shares.get(key[0], 0) + self._carried.pop(key)
 
     async def open(self) -> None:
         """Always open."""
@@ -167,7 +167,12 @@ class PaperBroker:
         ]
 
     async def holdings(self) -> list[Holding]:
-        return []
+        """What earlier runs bought for delivery, those of today too. Paper does not know what it was paid for."""
+        sold = shares_sold(self._core.positions())
+        return [
+            Holding(instrument=name, quantity=quantity, sellable=quantity - sold.get(name, 0), average_price=0)
+            for name, quantity in self._core.account("").holdings.items()
+        ]
 
     async def funds(self) -> Funds:
         return self._core.funds()

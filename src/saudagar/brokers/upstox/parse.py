@@ -146,14 +146,19 @@ def position(row: Row, lookup: InstrumentLookup) -> BrokerPosition:
 
 
 def holding(row: Row, lookup: InstrumentLookup) -> Holding:
-    """One row of the long-term holdings."""
-    quantity, sold = count(row, "quantity"), count(row, "cnc_used_quantity")
+    """One row of the long-term holdings.
+
+    ``quantity`` is what was delivered; what is coming is told beside it (as Upstox's own pages add them up). Orders of
+    today, waiting or done, are in ``cnc_used_quantity`` and take nothing from it.
+    """
+    delivered, coming = count(row, "quantity"), count(row, "t1_quantity")
     return Holding(
         instrument=instrument_of(row, lookup)[1],
-        quantity=quantity,
-        sellable=max(0, quantity - sold - count(row, "collateral_quantity")),
+        quantity=delivered + coming,
+        sellable=max(0, delivered - count(row, "cnc_used_quantity") - count(row, "collateral_quantity")),
         average_price=paise(row.get("average_price")),
-        t1_quantity=count(row, "t1_quantity"),
+        t1_quantity=coming,
+        isin=text(row.get("isin")),
     )
 
 

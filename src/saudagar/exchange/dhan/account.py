@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from saudagar.exchange.core_account import shares_sold
 from saudagar.exchange.core_orders import Refusal
 from saudagar.exchange.dhan import errors, shapes
 from saudagar.exchange.dhan.requests import BadInput, paise, product_of, read_body, side_of
@@ -151,7 +152,7 @@ class DhanAccount:
         site = self._site
         if not site.holdings:
             return errors.error("DH-1111", "No holdings available")
-        sold = {row[0].id: row[4] for row in site.core.positions() if row[1] is Product.DELIVERY}
+        sold = shares_sold(site.core.positions())
         lines = site.tape.lines
         return json_response(
             [shapes.holding_row(lines[each], own, own - sold.get(each, 0)) for each, own in site.holdings.items()]

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from saudagar.exchange.core import MatchingCore
+from saudagar.exchange.core_account import shares_sold
 from saudagar.exchange.core_orders import Refusal
 from saudagar.exchange.kite.errors import KiteError, bad_input, refused
 from saudagar.exchange.kite.requests import LARGEST, PRODUCTS, SIDES, Form
@@ -126,11 +127,7 @@ class Portfolio:
 
     def holdings(self) -> list[dict[str, Any]]:
         """`GET /portfolio/holdings`; bought at yesterday's close, all of it before today."""
-        sold = {
-            instrument.id: quantity
-            for instrument, product, _, _, quantity, _ in self._core.positions()
-            if product is Product.DELIVERY
-        }
+        sold = shares_sold(self._core.positions())
         return [self._holding(self._tape.lines[each], held, sold.get(each, 0)) for each, held in self._holdings.items()]
 
     def _holding(self, line: Line, held: int, sold: int) -> dict[str, Any]:
@@ -143,8 +140,8 @@ class Portfolio:
             "isin": instrument.isin,
             "product": "CNC",
             "price": 0,
-            "quantity": max(held - sold, 0),
-            "used_quantity": min(sold, held),
+            "quantity": held - sold,
+            "used_quantity": sold,
             "t1_quantity": 0,
             "realised_quantity": held,
             "authorised_quantity": held if instrument.id in self._authorised else 0,

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from saudagar.exchange.core_account import shares_sold
 from saudagar.exchange.core_orders import Refusal
 from saudagar.exchange.face import Route
 from saudagar.exchange.upstox.errors import Refused
@@ -102,7 +103,7 @@ class UpstoxAccount:
         return success({"status": "complete"})
 
     async def _holdings(self, request: web.Request) -> web.Response:
-        sold = {row[0].id: row[4] for row in self._site.core.positions() if row[1] is Product.DELIVERY}
+        sold = shares_sold(self._site.core.positions())
         lines = self._site.tape.lines
         return success(
             [holding_row(lines[each], quantity, sold.get(each, 0)) for each, quantity in self._site.holdings.items()]
