@@ -18,11 +18,12 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from saudagar.backtest.choice import COMPILE, sooner
 from saudagar.backtest.costs import FlatCosts
 from saudagar.backtest.fill_rules import FillRules
 from saudagar.backtest.fills import Slippage
 from saudagar.backtest.kernel import load
-from saudagar.backtest.run import Backtest
+from saudagar.backtest.run import Backtest, Driver
 from saudagar.engine.settings import Hours
 from saudagar.indicators import BarArrays, BarFields, Expr, evaluate
 from saudagar.model import Direction, InstrumentId, OrderType, Protection, SizeBy
@@ -98,8 +99,10 @@ def run_lanes(backtest: Backtest, sets: Sequence[Params], workers: int = 0) -> I
             yield place, outcome
         else:
             short.append(place)
-    with ThreadPoolExecutor(count) as pool:
-        yield from zip(short, pool.map(lambda place: run_one(backtest, sets[place], "auto"), short), strict=True)
+    if short:
+        driver: Driver = "engine" if sooner(backtest, COMPILE / len(short)) else "kernel"
+        with ThreadPoolExecutor(count) as pool:
+            yield from zip(short, pool.map(lambda place: run_one(backtest, sets[place], driver), short), strict=True)
 
 
 def _in_blocks(
