@@ -51,7 +51,7 @@ class Answers:
         before, called_back = order.status, order.cancel_sent
         if before is _REJECTED and report.status.working and not order.broker_id:
             self.stray(order, report)
-        if order_id in self._doubtful:
+        if self._doubtful and order_id in self._doubtful:
             self._settle_doubt(order, report)
         events = absorb(order, report, core.now)
         if events is None:

@@ -147,7 +147,7 @@ class OrderDesk:
         """Have the stop rest at its level after `moves`, of which the last is sent; `free_moves` was asked before."""
         core = self._core
         for order in core.state.working_orders(position.id):
-            instrument, new = core.instrument(position.instrument), order.new
+            instrument, new = core.line(position.instrument).instrument, order.new
             terms = steering.stop_terms(
                 instrument, new.side, order.terms.quantity, position.stop, core.settings.tactics
             )
@@ -211,6 +211,7 @@ class OrderDesk:
                 trades=self._watch.trades,
                 frozen=self._why_frozen(position) if core.blocked or self.look_ups.open or state.frozen else "",
                 whole=whole,
+                kept=kept,
                 tied=self._tied(position, kept) if self._limits.leverage_percent and purpose is _ENTRY else 0,
                 earned=self._watch.earned,
             )

@@ -83,6 +83,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     trades: int  # round trips so far today
     frozen: str = ""  # why the instrument is frozen; empty if it is not
     whole: int = 0  # units of the whole entry of which this order is a slice; 0 if it is no slice
+    kept: int = 0  # units held on its side that stay beside the whole entry
     tied: Paise = 0  # what the desk holds, at its cost, and is opening; without what this order opens or closes
     earned: Paise = 0  # by all round trips since the capital was stated, after charges
 
@@ -183,6 +184,8 @@ def _trades(p: Proposal, limits: Limits) -> str:
 
 def _cash(p: Proposal, limits: Limits) -> str:
     """What is lent is refused beyond, not made smaller: so does a broker. A reversal frees what it closes."""
+    if p.held * p.side.sign >= (p.whole or p.terms.quantity) + p.kept:
+        return ""  # it was on its way out and is to stay: nothing is bought
     value, most = _worth(p), (limits.capital + p.earned) * limits.leverage_percent // 100
     if p.tied + value <= most:
         return ""
@@ -314,8 +317,9 @@ class Throttle:
     def take(self, now: Nanos, *, spare: int = 0) -> bool:
         """Use one slot of the second of `now` if more than `spare` are left (kept for cancels and exits)."""
         second, most = now // SECOND, self.per_second
-        if second != self._second:
-            self._second, self._used = second, 0
+        if second != self._second:  # the first write of a second always may be made
+            self._second, self._used = second, 1
+            return True
         if most and self._used + (spare if spare < most else most - 1) >= most:
             return False
         self._used += 1
