@@ -61,7 +61,7 @@ def settings_of(config: DeskConfig, resolve: Resolve, day: date, calendar: Calen
         hours=Hours(
             no_entry_before=_clock(session.no_entry_before),
             no_entry_after=_clock(session.no_entry_after),
-            square_off=_square_off(_clock(session.square_off), traded, day, calendar),
+            square_off=_square_off(session.square_off, traded, day, calendar),
         ),
         adopt=orders.hand_made == "adopt",
         digest=config.digest(),
@@ -98,7 +98,10 @@ def resolve_all(names: Iterable[str], resolve: Resolve) -> dict[str, Instrument]
     return found
 
 
-def _square_off(clock: str, traded: Iterable[Instrument], day: date, calendar: Calendar) -> str:
+def _square_off(moment: time | None, traded: Iterable[Instrument], day: date, calendar: Calendar) -> str:
+    if moment is None:
+        return ""
+    clock = _clock(moment)
     last = max(calendar.open_close(each.segment, day, each.closing_auction)[1] for each in traded)
     return clock if at(day, clock) < last else f"{ist(last - _LEAVING):%H:%M:%S}"
 

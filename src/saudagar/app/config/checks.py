@@ -47,7 +47,14 @@ def _session(draft: Draft, mistakes: Mistakes) -> None:
         mistakes.add(
             ("session", "no_entry_after"), f"expected a time after no_entry_before ({session.no_entry_before:%H:%M})"
         )
-    if session.square_off <= session.no_entry_after:
+    if session.square_off is None:
+        if draft.sections["orders"].product is Product.INTRADAY:
+            mistakes.add(
+                ("session", "square_off"),
+                'the broker closes what is open, so product = "INTRADAY" needs a time before it does',
+                'Write a time, or product = "DELIVERY".',
+            )
+    elif session.square_off <= session.no_entry_after:
         mistakes.add(
             ("session", "square_off"), f"expected a time after no_entry_after ({session.no_entry_after:%H:%M})"
         )

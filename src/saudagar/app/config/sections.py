@@ -207,11 +207,11 @@ class RiskSection(Section):
 
 
 class SessionSection(Section):
-    """When the desk may enter and must be flat (IST)."""
+    """When the desk may enter and must be flat (IST). Without a square-off it keeps its positions over night."""
 
     no_entry_before: Clock = dt.time(9, 16)
     no_entry_after: Clock = dt.time(15, 0)
-    square_off: Clock = dt.time(15, 10)
+    square_off: ClockOrNone = dt.time(15, 10)
 
 
 class ChargesSection(Section):
