@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.backtests import CALENDAR, INSTRUMENTS, MASTER, bars, lines, plan
-from tests.unit.test_backtest_replay import DOWN, STOCK, UP, columns, flat, trade
+from tests.unit.test_backtest_replay import DOWN, STOCK, UP, Levels, columns, flat, trade
 
 from saudagar.backtest import run as runs
 from saudagar.backtest.costs import FlatCosts, StatutoryCosts
@@ -22,7 +22,7 @@ from saudagar.backtest.run import Backtest, run
 from saudagar.engine.settings import Hours, Settings
 from saudagar.execution.steering import Tactics
 from saudagar.market.master import Master
-from saudagar.model import OrderType, Product, SizeBy, Sizing, TradeSide
+from saudagar.model import MINUTE, OrderType, Product, SizeBy, Sizing, TradeSide
 from saudagar.research import sweep_lanes
 from saudagar.research.sweep_cash import ample_cash
 from saudagar.research.sweep_grid import Params
@@ -132,6 +132,31 @@ def test_the_proof_is_on_the_safe_side() -> None:
                 assert not run(backtest, "engine").denials
                 break
     assert passed == 12
+
+
+def test_to_stay_in_needs_no_cash() -> None:
+    """Time is up at the very open at which the same is wanted again, for more than it has cost."""
+    wait = [flat(10_000)] * 4
+    bars = columns([flat(10_000), UP, *wait, UP, flat(10_060), flat(10_070), flat(10_070)])
+    known = Market({STOCK.id: bars}, Master(MASTER.day, (STOCK,)), CALENDAR)
+    one = msgspec.structs.replace(
+        plan(Random(1), 0),
+        strategy=Levels(),
+        instruments=(STOCK.id,),
+        sizing=Sizing(SizeBy.QUANTITY, 10),
+        exits=Exits(max_minutes=5),
+        side=TradeSide.BUY,
+    )
+    limits = Limits(allowed=frozenset({STOCK.id}), capital=100_000, leverage_percent=100)
+    backtest = Backtest(
+        settings=Settings(desk="BT", plans=(one,), limits=limits, tactics=Tactics(entry_type=OrderType.MARKET)),
+        market=known,
+        costs=FlatCosts(0),
+    )
+    kernel, engine = run(backtest), run(backtest, "engine")
+    assert kernel.denials == engine.denials == {}
+    assert lines(kernel) == lines(engine)
+    assert (engine.exit_ts - engine.entry_ts > 5 * MINUTE).all()
 
 
 def test_entries_that_are_cut_into_slices_are_left_to_the_engine() -> None:

@@ -77,6 +77,16 @@ def test_a_loss_is_gone_and_its_charges_too() -> None:
     assert (target(world), denied(world)) == (50, {})
 
 
+def test_to_stay_in_needs_no_cash() -> None:
+    """Wanted again while it is on its way out, at a price at which it could not be bought again."""
+    world = desk(ENTRY)
+    buy(world)
+    world.at(SBIN, 82_000)
+    ask(world, FLAT)
+    ask(world, LONG, protection=Protection())
+    assert (target(world), denied(world)) == (50, {})
+
+
 def test_a_reversal_frees_what_it_closes() -> None:
     world = desk(ENTRY + 50 * 400)
     buy(world)

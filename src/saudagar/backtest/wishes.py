@@ -42,7 +42,9 @@ def allowed(c: Any, s: Any, g: Any, sign: int, units: int, kept: int, price: int
     reverses = s[at.QUANTITY] * sign < 0  # which completes a round trip before it opens the next
     if c[at.MOST_TRADES] and g[at.TODAY] + reverses >= c[at.MOST_TRADES]:
         return False
-    return bool(c[at.LEVERAGE] == 0 or affordable(c, s, g, kept, units * max(limit, price)))
+    if c[at.LEVERAGE] == 0 or s[at.QUANTITY] * sign >= units + kept:  # nobody counts, or nothing is bought
+        return True
+    return bool(affordable(c, s, g, kept, units * max(limit, price)))
 
 
 @compiled
