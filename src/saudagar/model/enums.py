@@ -50,13 +50,13 @@ class Right(StrEnum):
 class Side(StrEnum):
     sign: int  # of the units it adds to a position
 
-    def __new__(cls, word: str, sign: int) -> Side:
+    def __new__(cls, word: str) -> Side:
         side = str.__new__(cls, word)
-        side._value_, side.sign = word, sign
+        side._value_, side.sign = word, 1 if word == "BUY" else -1
         return side
 
-    BUY = "BUY", 1
-    SELL = "SELL", -1
+    BUY = "BUY"
+    SELL = "SELL"
 
     @property
     def opposite(self) -> Side:
