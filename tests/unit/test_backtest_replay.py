@@ -231,3 +231,17 @@ def test_flat_costs_round_to_the_paisa() -> None:
     assert flat_costs(300)(only) == 60
     assert flat_costs(0)(only) == 0
     assert flat_costs(3)(only) == 1
+
+
+def test_detail_in_parts_of_a_paisa_is_refused() -> None:
+    rows = [(10_000, 10_010, 9_990, 10_000)] * 4
+    settings = Settings(desk="BT", plans=(), limits=Limits())
+    with pytest.raises(DataError, match="whole numbers"):
+        replay_bars(
+            settings,
+            {STOCK.id: columns(rows)},
+            MASTER,
+            Calendar(),
+            flat_costs(0),
+            detail={STOCK.id: columns(rows, scale=1.00001)},
+        )
