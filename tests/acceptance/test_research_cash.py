@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.acceptance.typed import Run, Said, typed
 
-BUYS = ("ema_cross", "--synthetic", "7", "-i", "5m", "--product", "delivery", "--side", "buy")
+BUYS = ("ema_cross", "--synthetic", "7", "-i", "5m", "--product", "delivery", "--side", "buy", "--value", "1000000")
 
 
 @pytest.fixture

@@ -299,3 +299,18 @@ def test_every_segment_opens_when_the_calendar_says() -> None:
     for segment in Segment:
         opens, _ = Calendar().open_close(segment, day)
         assert session_open(InstrumentId(f"{segment}:X")) == opens - midnight(day)
+
+
+@pytest.mark.parametrize(
+    ("product", "leverage", "size"),
+    [("delivery", None, "₹80,000.00"), ("intraday", None, "₹1,00,000.00"), ("intraday", 1, "₹80,000.00")],
+)
+def test_the_size_of_the_whole_capital_leaves_room_where_nothing_is_lent(
+    product: Any, leverage: float | None, size: str
+) -> None:
+    data = frame(WALK, "2024-01-02 09:15", timedelta(minutes=1))
+    done = sd.backtest(
+        Flips(), data, interval="1m", product=product, side="buy", capital=100_000, leverage=leverage, flat_cost=0.5
+    )
+    assert done.record.facts.assumptions["size"].startswith(size)
+    assert done.record.facts.refused_for_cash == 0, "half a percent of each is soon more than nothing to spare"

@@ -45,7 +45,10 @@ _Leverage = Annotated[
     typer.Option(help="What positions may be worth, times the money there is; 0: no bound. By product: 5, 1, 10."),
 ]
 _Risk = Annotated[str | None, typer.Option(help="Rupees lost if the stop is hit.")]
-_Value = Annotated[str | None, typer.Option(help="Rupees of each entry; default: the capital in equal parts.")]
+_Value = Annotated[
+    str | None,
+    typer.Option(help="Rupees of each entry; default: the capital in equal parts, a fifth kept back for delivery."),
+]
 _Quantity = Annotated[int | None, typer.Option(min=1, help="Units of each entry.")]
 _Lots = Annotated[int | None, typer.Option(min=1, help="Lots of each entry.")]
 _Stop = Annotated[str | None, typer.Option(help="Where to leave at a loss: 1%, rupees like 2.50, or 2atr.")]

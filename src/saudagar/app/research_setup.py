@@ -57,6 +57,8 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 FLAT = 0.03  # percent of the turnover on each side, where nobody says otherwise
 _MOST_FLAT = 5.0
+_UNLENT = 100  # percent: a position may be worth what there is
+_PART = 80  # percent: entries of all there is would be refused from the first loss on
 _MOST_LEVERAGE = 100
 _PPM_PERCENT = 10_000
 _OWN_CUTS = 3 * CUTS  # where a user's own NumPy is in the graph: nothing else in it can see ahead
@@ -263,13 +265,14 @@ def _detail(asked: Asked, length: Nanos) -> Nanos:
 
 
 def _sizing(asked: Asked, exits: Exits, count: int) -> Sizing:
-    """As it was asked; else the capital in equal parts."""
+    """As it was asked; else the capital in equal parts, of which some is kept back where nothing may be borrowed."""
     given = {name: getattr(asked, name) for name in ("risk", "value", "quantity", "lots")}
     given = {name: value for name, value in given.items() if value is not None}
     if asked.capital <= 0:
         raise ConfigError(f"--capital is rupees above 0, got {asked.capital}.")
     if not given:
-        return Sizing(SizeBy.VALUE, asked.capital * 100 // count)
+        part = 100 if _leverage(asked) != _UNLENT else _PART
+        return Sizing(SizeBy.VALUE, asked.capital * part // count)
     if "risk" in given and exits.stop is None:
         raise ConfigError("--risk is what the stop may lose, and there is no stop.", hint="Give --stop, like 1%.")
     return _valid(Size, given, "the size").sizing()
