@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from tests.acceptance.typed import Run, Said, typed
 
-BUYS = ("ema_cross", "--synthetic", "7", "-i", "5m", "--product", "delivery", "--side", "buy", "--value", "1000000")
+BUYS = ("ema_cross", "--synthetic", "7", "-i", "5m", "--product", "delivery", "--side", "buy")
+ALL = ("--value", "1000000")  # nothing to spare
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def told(said: Said) -> dict[str, Any]:
 
 def test_entries_beyond_the_money_are_refused_and_counted(saudagar: Run) -> None:
     counted, free, lent = (
-        told(saudagar("backtest", *BUYS, "--instruments", "RELIANCE", "--driver", "engine", *more, "--json", "-"))
+        told(saudagar("backtest", *BUYS, *ALL, "--instruments", "RELIANCE", "--driver", "engine", *more, "--json", "-"))
         for more in ((), ("--leverage", "0"), ("--leverage", "2.5"))
     )
     refused = counted["facts"]["refused_for_cash"]
