@@ -143,6 +143,18 @@ def test_a_broker_that_does_not_tell_its_trades_leaves_the_last_price(
     at_a_desk(tmp_path, play)
 
 
+def test_what_makes_an_adapter_stumble_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(desk: Desk, command: Command) -> None:
+        async def positions() -> list[Any]:
+            raise ValueError("an odd row")
+
+        monkeypatch.setattr(desk.stage.client, "positions", positions)
+        told = await command("NSE:RELIANCE")
+        assert "ValueError: an odd row" in str(told.exception)
+
+    at_a_desk(tmp_path, play)
+
+
 def trade(quantity: int, price: int) -> AccountTrade:
     return AccountTrade(
         trade_id="1",

@@ -146,10 +146,10 @@ def test_a_fill_that_waits_for_its_price_is_not_booked_twice():
 
 def test_what_is_bought_and_sold_by_hand_are_two_legs():
     world = World(SETTINGS)
-    for theirs, trade in ((20, (20, 80_000)), (0, (-20, 80_100))):
+    for theirs, made in ((20, (20, 80_000)), (0, (-20, 80_100))):
         world.foreign[SBIN.id] = theirs
         found_out(world)
-        accept(world, 20 - theirs, theirs, trade)
+        accept(world, 20 - theirs, theirs, made)
     (trade,) = world.engine.state.trades
     assert [(leg.side, leg.quantity, leg.value) for leg in trade.legs] == [
         (Side.BUY, 20, 20 * 80_000),

@@ -76,9 +76,10 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             line = await asyncio.wait_for(reader.readline(), _TIMEOUT)
-            answer = await self._answer(line)
         except (TimeoutError, ValueError):
-            answer = {"error": "expected one line of JSON."}
+            answer: Answer = {"error": "expected one line of JSON."}
+        else:
+            answer = await self._answer(line)
         writer.write(msgspec.json.encode(answer) + b"\n")
         with contextlib.suppress(ConnectionError):
             await writer.drain()
@@ -95,6 +96,8 @@ class ControlServer:
             return {"error": str(error)}
         except SaudagarError as error:
             return {"error": error.message, "hint": error.hint}
+        except Exception as error:  # a broker's rows may make somebody's code stumble
+            return {"error": f"{type(error).__name__}: {error}"}
         await self._runner.taken()
         return status(self._runner.engine)
 
