@@ -19,6 +19,7 @@ from saudagar.model import (
     Direction,
     Intent,
     OrderReport,
+    Product,
     Protection,
     StrategyId,
     TickFrame,
@@ -58,12 +59,14 @@ class Heard(list[OrderReport]):
 class Desk:
     """An engine and its runner on a stage."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(
+        self, stage: Stage, *, product: Product = Product.INTRADAY, journal: Sequence[ev.Event] = (), desk: str = "T"
+    ) -> None:
         limits = Limits(allowed=frozenset({RELIANCE.id}), price_band_ppm=200_000)
-        settings = Settings(desk="T", plans=(), limits=limits, reconcile=0)  # compared when a test says so
+        settings = Settings(desk=desk, plans=(), limits=limits, product=product, reconcile=0)  # compared when asked
         self.stage, self.journal = stage, Journal()
-        lookup = Lookup()
-        self.engine = Engine(settings, lookup, Calendar(), State(), lambda _: 0, watched=[RELIANCE.id])
+        self.journal.append(journal)
+        self.engine = Engine(settings, Lookup(), Calendar(), State.replay(journal), lambda _: 0, watched=[RELIANCE.id])
         self.runner = Runner(self.engine, self.journal, stage.client, price_band=self._band)
         stage.reports = Heard(self.runner)
 
