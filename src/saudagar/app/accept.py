@@ -109,7 +109,8 @@ class Accepting:
     async def _theirs(self, instrument: InstrumentId) -> int:
         engine = self._runner.engine
         holdings = await self._broker.holdings() if engine.product is Product.DELIVERY else ()
-        return engine.held(instrument, Held(engine.product, await self._broker.positions(), holdings))
+        books = Held(engine.product, await self._broker.positions(), holdings)
+        return books.of(instrument, engine.isin(instrument))
 
     async def _trades(self, instrument: InstrumentId, change: int, price: Paise) -> list[_Part]:
         """The trades that make up `change`."""

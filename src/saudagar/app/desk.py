@@ -24,6 +24,7 @@ from saudagar.app.control import ControlServer
 from saudagar.app.narrate import narrate
 from saudagar.app.recording import recording
 from saudagar.app.report import DayReport, RunFacts, build
+from saudagar.app.sale_leave import reminder
 from saudagar.app.venues import Venue
 from saudagar.app.view import EVENTS, DeskView, PositionRow, Screen
 from saudagar.app.wording import long_date
@@ -152,6 +153,7 @@ class Desk:
         market = asyncio.create_task(self._venue.trade(runner), name="market")
         view = asyncio.create_task(self._show(runner, engine, screen), name="view")
         rehearsal = asyncio.create_task(self._rehearse(awake, engine), name="rehearsal")
+        leave = asyncio.create_task(self._remind(engine), name="leave to sell")
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupt, market)
         try:
@@ -169,9 +171,10 @@ class Desk:
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
-            for task in (market, view, rehearsal, trading):
+            others = (market, view, rehearsal, leave, trading)
+            for task in others:
                 task.cancel()
-            await asyncio.gather(market, view, rehearsal, trading, return_exceptions=True)
+            await asyncio.gather(*others, return_exceptions=True)
             screen.show(lambda: self._snapshot(runner, engine), last=True)
 
     async def _rehearse(self, awake: Awake, engine: Engine) -> None:
@@ -180,6 +183,10 @@ class Desk:
             await awake.rehearse()
         except Exception as error:
             self._said.append((engine.now, f"keep_awake keeps no caches warm: {type(error).__name__}: {error}"))
+
+    async def _remind(self, engine: Engine) -> None:
+        if text := await reminder(engine, self._venue.broker):
+            self._said.append((engine.now, text))
 
     def _check_tokens(self) -> None:
         """Refuse to begin the day with a login that no broker takes."""

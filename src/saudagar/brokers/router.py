@@ -91,14 +91,14 @@ class Router:
             self.on_update_count(self.updates_received)
 
     async def submit(self, order: NewOrder) -> OrderReport:
-        client = self._sent[order.order_id] = self._client(order.position)
+        client = self._sent[order.order_id] = self.client_of(order.position)
         return await client.submit(order)
 
     async def modify(self, order: Order, terms: OrderTerms) -> None:
-        await self._client(order.new.position).modify(order, terms)
+        await self.client_of(order.new.position).modify(order, terms)
 
     async def cancel(self, order: Order) -> None:
-        await self._client(order.new.position).cancel(order)
+        await self.client_of(order.new.position).cancel(order)
 
     async def find(self, order_id: ClientOrderId) -> OrderReport | None:
         client = self._sent.get(order_id)
@@ -106,11 +106,11 @@ class Router:
             position = self.position_of(order_id)
             if position is None:
                 raise BrokerError(f"nobody knows which account order {order_id} went to.")
-            client = self._client(position)
+            client = self.client_of(position)
         return await client.find(order_id)
 
     async def trades_of(self, order: Order) -> tuple[TradeReport, ...]:
-        return await self._client(order.new.position).trades_of(order)
+        return await self.client_of(order.new.position).trades_of(order)
 
     async def orders(self) -> list[OrderReport]:
         return [row for client in self.accounts.values() for row in await client.orders()]
@@ -137,7 +137,8 @@ class Router:
     async def stop(self) -> None:
         await asyncio.gather(*(client.stop() for client in self.accounts.values()))
 
-    def _client(self, position: PositionId) -> ExecutionClient:
+    def client_of(self, position: PositionId) -> ExecutionClient:
+        """The account that `position` is in."""
         strategy = StrategyId(position.partition("@")[0])
         return self.accounts[self._account_of.get(strategy, self._default)]
 

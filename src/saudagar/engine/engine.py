@@ -28,7 +28,6 @@ from saudagar.engine.state import State
 from saudagar.engine.targets import Targets
 from saudagar.engine.watch import Watch
 from saudagar.execution.effects import Effect, TakeSnapshot
-from saudagar.execution.held import Held
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.market.ist import DAY, at, midnight
 from saudagar.market.screen import TickScreen
@@ -166,9 +165,9 @@ class Engine:
         """Signed units that the broker holds, where its book has been found to differ from ours."""
         return self._core.broker_holds
 
-    def held(self, instrument: InstrumentId, books: Held) -> int:
-        """Signed units of `instrument` that the broker holds by its `books`."""
-        return books.of(instrument, self._core.isin(instrument))
+    def isin(self, instrument: InstrumentId) -> str:
+        """Of a share, by today's master; else empty."""
+        return self._core.isin(instrument)
 
     def quote(self, instrument: InstrumentId, price: Paise) -> None:
         """Know a price before its tick comes, so that orders which a report calls for go by it. Nothing acts on it.

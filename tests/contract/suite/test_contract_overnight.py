@@ -17,6 +17,9 @@ from tests.contract.suite.market import DAY, PRICE, RELIANCE
 from tests.contract.suite.stage import ALL, PaperStage, Stage, stage_of
 
 from saudagar.app.accept import TRADE_BOOK, Accepting
+from saudagar.app.sale_leave import reminder
+from saudagar.brokers.paper import PaperBroker
+from saudagar.brokers.router import Router
 from saudagar.engine.state import State
 from saudagar.execution.held import Held
 from saudagar.execution.ports import LinkState, LinkStatus
@@ -240,6 +243,36 @@ def test_holdings_that_nobody_can_read_are_not_none(stage: Stage, monkeypatch: p
         assert not morning.state.frozen
 
     morning.run(main)
+
+
+def test_leave_to_sell_is_asked_for_where_the_broker_needs_it(stage: Stage) -> None:
+    morning = Morning(stage)
+    stranger = Desk(stage)  # an intraday desk asks for none
+
+    async def main() -> None:
+        told = await reminder(morning.desk.engine, stage.client)
+        assert told.startswith("" if stage.name == "paper" else f"{stage.name} sells {OURS} RELIANCE of earlier days")
+        assert ("sale-form" in told) == (stage.name == "dhan")
+        assert not await reminder(stranger.engine, stage.client)
+        router = Router({"x": stage.client, "y": PaperBroker(stage.core)}, {StrategyId("a"): "x"}, "y")
+        assert await reminder(morning.desk.engine, router) == told
+        if stage.client.capabilities.e_dis:
+            await stage.client.account.sale_form(RELIANCE, OURS - 1)
+            assert await reminder(morning.desk.engine, stage.client) == told
+            await stage.client.account.sale_form(RELIANCE, OURS)  # at the simulated depository it is signed at once
+            assert not await reminder(morning.desk.engine, stage.client)
+
+    stage.run(main())
+
+
+def test_leave_is_asked_for_where_nobody_tells(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*_: object) -> list[object]:
+        raise BrokerError("it does not answer.")
+
+    monkeypatch.setattr(stage.client, "holdings", fails)
+    monkeypatch.setattr(stage.client.account, "sale_authorities", fails)
+    told = stage.run(reminder(Morning(stage).desk.engine, stage.client))
+    assert (f"{OURS} RELIANCE" in told) == (stage.name != "paper")
 
 
 async def by_hand(stage: Stage, quantity: int) -> int:
