@@ -24,9 +24,9 @@ size = { quantity = 10 }
 """
 
 
-def square_off(tmp_path: Path, day: str) -> str:
+def square_off(tmp_path: Path, day: str, more: str = "") -> str:
     file = tmp_path / "desk.toml"
-    file.write_text(DESK)
+    file.write_text(DESK + more)
     settings = settings_of(load(file, {}), found, date.fromisoformat(day), Calendar())
     return settings.hours.square_off
 
@@ -46,6 +46,11 @@ def found(name: str) -> Instrument:
 )
 def test_a_session_that_ends_early_brings_the_square_off_forward(tmp_path: Path, day: str, leaves: str) -> None:
     assert square_off(tmp_path, day) == leaves
+
+
+def test_a_desk_for_delivery_may_keep_what_it_holds(tmp_path: Path) -> None:
+    never = 'side = "BUY"\n[orders]\nproduct = "DELIVERY"\n[session]\nsquare_off = ""\n'
+    assert square_off(tmp_path, "2026-11-20", never) == ""
 
 
 def test_a_session_of_unknown_hours_is_refused(tmp_path: Path) -> None:

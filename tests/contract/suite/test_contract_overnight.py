@@ -146,6 +146,8 @@ def test_an_exit_is_one_sale(stage: Stage, how: str) -> None:
         assert not morning.state.frozen
         assert morning.sales == [OURS]
         assert await morning.held() == there - OURS  # what is yours is still there
+        (share,) = await stage.client.holdings()
+        assert (share.quantity, share.sellable) == (SHARES, there - OURS)  # nothing was bought today
 
     morning.run(main)
 
