@@ -13,7 +13,18 @@ from tests.unit.test_engine_orders import alerts, effects, held
 from saudagar.engine.reconciliation import allotted
 from saudagar.engine.state import State
 from saudagar.execution.effects import SubmitOrder
-from saudagar.model import MINUTE, AcceptBook, Direction, OrderStatus, Side, StrategyId
+from saudagar.model import (
+    MINUTE,
+    AcceptBook,
+    AccountSnapshot,
+    BrokerPosition,
+    Direction,
+    OrderStatus,
+    Product,
+    RequestFailed,
+    Side,
+    StrategyId,
+)
 from saudagar.portfolio import Position
 
 HAND = "hand@NSE_EQ:SBIN"
@@ -155,6 +166,41 @@ def test_what_is_bought_and_sold_by_hand_are_two_legs():
         (Side.BUY, 20, 20 * 80_000),
         (Side.SELL, 20, 20 * 80_100),
     ]
+
+
+def test_what_may_be_our_own_trade_is_not_adopted():
+    """An order whose answer was lost has traded: the book shows it before anybody knows what became of the order."""
+    world = World(replace(SETTINGS, adopt=True))
+    world.compare()
+    ask(world, Direction.LONG)
+    world.pending = effects(world, SubmitOrder)
+    world.carry("lost answer")
+    (order,) = world.book.values()
+    world.fill_at(order, 50, 80_000)
+    world.wire = [told for told in world.wire if isinstance(told, RequestFailed)]  # the stream says nothing
+    world.hear(0)
+    for _ in range(3):
+        world.say(AccountSnapshot(ts=world.now, reports=(), positions=(bought(50),)))
+        world.pending.clear()  # nor does the broker find it by its id
+        world.wait(12)
+    assert HAND not in world.engine.state.positions
+    world.settle()
+    assert world.engine.state.positions[A].quantity == 50
+
+
+def bought(quantity: int) -> BrokerPosition:
+    return BrokerPosition(instrument=SBIN.id, product=Product.INTRADAY, quantity=quantity)
+
+
+def test_what_was_never_ours_and_is_gone_after_a_restart_freezes_nothing():
+    world = World(SETTINGS)
+    world.foreign[SBIN.id] = 30
+    found_out(world)
+    assert SBIN.id in world.engine.state.frozen
+    world.foreign[SBIN.id] = 0
+    world.kill()
+    world.compare()
+    assert not world.engine.state.frozen
 
 
 @given(

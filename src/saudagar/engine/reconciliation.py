@@ -129,7 +129,8 @@ class Reconciliation:
         ours: dict[InstrumentId, int] = {}
         for position in core.state.positions.values():
             ours[position.instrument] = ours.get(position.instrument, 0) + position.quantity
-        for instrument in sorted({*ours, *core.broker_holds, *(i for i, q in books.today.items() if q)}):
+        frozen = core.state.frozen  # by a desk before a restart, perhaps, over what was never ours and is gone
+        for instrument in sorted({*ours, *core.broker_holds, *frozen, *(i for i, q in books.today.items() if q)}):
             self._compare(instrument, ours.get(instrument, 0), books.of(instrument, core.isin(instrument)))
 
     def _compare(self, instrument: InstrumentId, ours: int, theirs: int) -> None:
@@ -146,7 +147,8 @@ class Reconciliation:
             suspect = self._suspects[instrument] = (ours, theirs, core.now)
         if core.now - suspect[2] < _QUIET and not self._quiet(instrument):
             return  # may be a fill under way, however often the book is read meanwhile
-        if core.settings.adopt and self._adopt(instrument, ours, theirs):
+        may_be_ours = self._orders.look_ups.open_on(instrument) is not None
+        if core.settings.adopt and not may_be_ours and self._adopt(instrument, ours, theirs):
             return
         core.broker_holds[instrument] = theirs
         if not frozen:
