@@ -96,6 +96,23 @@ def test_a_stop_beyond_the_band_does_not_rest_and_the_desk_watches_it():
     assert (target(world), world.refusals) == (50, 1)
 
 
+def test_a_question_for_the_band_that_nobody_answers_is_asked_again():
+    world = World(QUIET)
+    world.bands[SBIN.id] = (LOW, 90_000)
+    ask(world, LONG, protection=Protection(stop=Offset(ppm=10_000)))
+    world.trade()
+    world.wait(3)
+    world.talk()
+    world.bands[SBIN.id] = (70_000, 90_000)
+    while not effects(world, FetchPriceBand):
+        world.wait(1)
+    world.pending.clear()  # its answer is lost
+    for _ in range(120):
+        world.wait(1)
+        world.talk()
+    assert [order[0] for order in resting(world)] == [OrderType.SL]
+
+
 def test_a_stop_beyond_the_band_is_left_at_by_the_desk():
     world = World(QUIET)
     world.bands[SBIN.id] = (LOW, 90_000)

@@ -14,7 +14,7 @@ import msgspec
 from saudagar.engine.core import Core, Line
 from saudagar.execution.effects import FetchPriceBand
 from saudagar.execution.steering import NO_BAND, Band, Tactics
-from saudagar.model import MINUTE, InstrumentId, PositionId, PriceBandTold, inr
+from saudagar.model import MINUTE, InstrumentId, Nanos, PositionId, PriceBandTold, inr
 from saudagar.portfolio import Position
 
 
@@ -26,7 +26,7 @@ class Bands:
         self._tactics = core.settings.tactics
         self._careful = msgspec.structs.replace(self._tactics, protection_ppm=0, stop_band_ppm=0)
         self._refused: set[PositionId] = set()
-        self._asked: set[InstrumentId] = set()
+        self._asked: dict[InstrumentId, Nanos] = {}  # when; no answer is waited for longer than a minute
         self._followed: set[InstrumentId] = set()
 
     def refused(self, position: Position) -> None:
@@ -37,7 +37,7 @@ class Bands:
     def told(self, answer: PriceBandTold) -> None:
         """What a broker says of an instrument's band. One that does not hold the last price is none."""
         core, name = self._core, answer.instrument
-        self._asked.discard(name)
+        self._asked.pop(name, None)
         line = core.line(name)
         tick = line.instrument.tick_size
         low, high = -(-answer.low // tick) * tick, answer.high // tick * tick
@@ -66,15 +66,17 @@ class Bands:
         return self._careful if position in self._refused else self._tactics, band
 
     def _ask(self, instrument: InstrumentId) -> None:
-        if instrument not in self._asked:
-            self._asked.add(instrument)
+        now = self._core.now
+        if now - self._asked.get(instrument, now - MINUTE) >= MINUTE:
+            self._asked[instrument] = now
             self._core.effects.append(FetchPriceBand(instrument))
 
     def _follow(self, line: Line) -> None:
         """A minute later: the band may have been moved."""
-        name = line.instrument.id
-        self._followed.discard(name)
-        if any(p.quantity and p.instrument == name for p in self._core.state.positions.values()):
+        core, name = self._core, line.instrument.id
+        if any(p.quantity and p.instrument == name for p in core.state.positions.values()):
             self._ask(name)
+            core.later(core.now + MINUTE, lambda: self._follow(line))
         else:
+            self._followed.discard(name)
             line.band = NO_BAND
