@@ -163,7 +163,7 @@ ONE_MISTAKE = [
     ('[risk]\nallowed = ["NSE:TCS"]', 4, 'instruments[0] = "NSE:RELIANCE": risk.allowed does not hold it'),
     ('[session]\nsquare_off = "3pm"', 7, 'a time of day in India, "HH:MM" or "HH:MM:SS", such as "15:10"'),
     ('[session]\nsquare_off = "24:00"', 7, "a time of day"),
-    ('[session]\nsquare_off = ""', 7, 'product = "INTRADAY" needs a time before it does'),
+    ('[session]\nsquare_off = ""', 7, 'product = "INTRADAY" needs a time: only "DELIVERY" and "MARGIN" are kept'),
     ('[session]\nsquare_off = "14:59"', 7, "expected a time after no_entry_after (15:00)"),
     ('[session]\nno_entry_after = "09:15"', 7, "expected a time after no_entry_before (09:16)"),
     ("[simulation]\ndate = 2026-11-21" + SIMULATED, 7, "simulation.date = 2026-11-21: NSE does not trade on that day"),

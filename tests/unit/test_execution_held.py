@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,9 +21,15 @@ from saudagar.market.sessions import Calendar
 from saudagar.model import (
     AccountSnapshot,
     BrokerPosition,
+    ClientOrderId,
     Holding,
     InstrumentId,
+    NewOrder,
+    OrderTerms,
+    OrderType,
     Product,
+    Purpose,
+    Side,
     StrategyId,
     Tick,
     TickFrame,
@@ -77,12 +85,21 @@ def test_only_delivery_may_have_more_and_nothing_may_have_less(product: Product,
 class Desk:
     """Ten shares of yesterday, at ten o'clock."""
 
-    def __init__(self, *, held: int = 10, adopt: bool = False, known: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        held: int = 10,
+        adopt: bool = False,
+        known: bool = True,
+        product: Product = DELIVERY,
+        more: Sequence[ev.Event] = (),
+    ) -> None:
         limits = Limits(allowed=frozenset({STOCK.id}))
-        settings = Settings(desk="T", plans=(), limits=limits, product=DELIVERY, adopt=adopt, reconcile=0)
+        settings = Settings(desk="T", plans=(), limits=limits, product=product, adopt=adopt, reconcile=0)
         day = ist_day(TEN)
         journal: list[Any] = [ev.DayOpened(ts=1, day=ist_day(1), desk="T", config="")]
         journal += [ev.PositionAdopted(ts=2, position=A, quantity=held, price=140_000)] if held else []
+        journal += more
         master = Master(day, tuple(universe(2)) if known else (universe(2)[0],))
         self.engine = Engine(settings, master, Calendar(), State.replay(journal), lambda _: 0, [STOCK.id] * known)
         self.engine.start(day, TEN)
@@ -129,6 +146,33 @@ def test_a_desk_without_the_share_minds_no_holding_but_a_sale_of_what_is_not_the
     assert not desk.told([today(-10)], [share(10)])
     assert desk.told([today(-11)], [share(10)]) == "positions disagree: 0 here, -1 at the broker"
     assert not desk.told([], [share(10)])  # the broker tells of no position any more
+
+
+@pytest.mark.parametrize("product", [DELIVERY, Product.INTRADAY])
+@pytest.mark.parametrize("seen", [False, True], ids=["stopped early", "saw the end"])
+def test_an_order_whose_end_nobody_saw_is_told_of(product: Product, seen: bool) -> None:
+    yesterday = ist_day(TEN) - timedelta(days=1)
+    terms = OrderTerms(quantity=10, order_type=OrderType.SL, price=138_000, trigger_price=138_600)
+    order = NewOrder(
+        order_id=ClientOrderId("T1"),
+        instrument=STOCK.id,
+        side=Side.SELL,
+        terms=terms,
+        product=product,
+        purpose=Purpose.STOP,
+        position=A,
+    )
+    desk = Desk(
+        product=product,
+        more=[
+            ev.OrderSubmitted(ts=at(yesterday, "14:00"), order=order),
+            *([ev.DayClosed(ts=at(yesterday, "15:31"), day=yesterday)] if seen else []),
+        ],
+    )
+    told = [alert.message for alert in desk.engine.state.alerts if alert.level == "critical"]
+    said = f"order T1, SELL 10 {STOCK.id}, was at the broker on {yesterday} when the desk stopped."
+    assert any(text.startswith(said) for text in told) == (product is DELIVERY and not seen)
+    assert not desk.engine.state.orders[ClientOrderId("T1")].working
 
 
 def test_a_share_that_todays_master_does_not_know_is_found_by_its_name() -> None:

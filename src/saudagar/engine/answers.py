@@ -18,6 +18,7 @@ from saudagar.model import (
     OrderReport,
     OrderStatus,
     OrderTerms,
+    Product,
     Purpose,
     RequestFailed,
     Source,
@@ -253,6 +254,7 @@ class Answers:
                     ev.OrderMoved(ts=core.now, order_id=order.id, status=OrderStatus.EXPIRED, reason="its day is over")
                 )
                 self._ended(order)
+                self._tell_unseen(order)
                 continue
             if order.cancel_sent:
                 core.emit(ev.CancelRefused(ts=core.now, order_id=order.id, reason="restart: outcome unknown"))
@@ -263,6 +265,17 @@ class Answers:
                 self._doubtful.add(order.id)
             self._look_ups.ask(order.id)
         core.touch_all()
+
+    def _tell_unseen(self, order: Order) -> None:
+        """No broker tells of an order of an earlier day, and shares beside the desk's would hide what it did."""
+        core, day = self._core, ist_day(order.submitted)
+        if core.settings.product is Product.DELIVERY and (core.state.closed is None or core.state.closed < day):
+            left, side, name = order.terms.quantity - order.filled, order.new.side, order.new.instrument
+            core.alert(
+                "critical",
+                f"order {order.id}, {side} {left} {name}, was at the broker on {day} when the desk stopped. If it traded "
+                "after that, the desk does not know: look at the broker's trades of that day.",
+            )
 
 
 def _may_be_asked_for(order: Order, fill: ev.OrderFilled) -> bool:

@@ -39,6 +39,7 @@ class State:
 
     def __init__(self) -> None:
         self.day: date | None = None
+        self.closed: date | None = None  # the last day whose end the desk has seen
         self.desk = ""
         self.sequence = 0  # of the last order id: orders ever submitted under this journal, or a higher one seen in use
         self.trading = TradingState.ACTIVE
@@ -91,6 +92,7 @@ class State:
         """The whole state as plain values, for people and for comparison."""
         return {
             "day": self.day,
+            "closed": self.closed,
             "desk": self.desk,
             "trading": self.trading,
             "trading_reason": self.trading_reason,
@@ -236,7 +238,7 @@ class State:
         self.alerts.append(event)
 
     def _day_closed(self, event: ev.DayClosed) -> None:
-        pass
+        self.closed = event.day
 
 
 APPLY: dict[type, Callable[[State, Any], None]] = {

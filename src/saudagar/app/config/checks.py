@@ -41,6 +41,10 @@ _CREDENTIALS: dict[str, tuple[str, ...]] = {
 }
 
 
+_KEPT = frozenset({Product.DELIVERY, Product.MARGIN})
+"""Over night. INTRADAY the broker closes; where each broker keeps MTF on the next day, the desk does not read."""
+
+
 def _session(draft: Draft, mistakes: Mistakes) -> None:
     session: SessionSection = draft.sections["session"]
     if session.no_entry_after <= session.no_entry_before:
@@ -48,10 +52,10 @@ def _session(draft: Draft, mistakes: Mistakes) -> None:
             ("session", "no_entry_after"), f"expected a time after no_entry_before ({session.no_entry_before:%H:%M})"
         )
     if session.square_off is None:
-        if draft.sections["orders"].product is Product.INTRADAY:
+        if (product := draft.sections["orders"].product) not in _KEPT:
             mistakes.add(
                 ("session", "square_off"),
-                'the broker closes what is open, so product = "INTRADAY" needs a time before it does',
+                f'product = "{product}" needs a time: only "DELIVERY" and "MARGIN" are kept over night',
                 'Write a time, or product = "DELIVERY".',
             )
     elif session.square_off <= session.no_entry_after:
