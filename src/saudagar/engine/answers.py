@@ -273,8 +273,8 @@ class Answers:
             left, side, name = order.terms.quantity - order.filled, order.new.side, order.new.instrument
             core.alert(
                 "critical",
-                f"order {order.id}, {side} {left} {name}, was at the broker on {day} when the desk stopped. If it traded "
-                "after that, the desk does not know: look at the broker's trades of that day.",
+                f"order {order.id}, {side} {left} {name}, was at the broker on {day} when the desk stopped. If it "
+                "traded after that, the desk does not know: look at the broker's trades of that day.",
             )
 
 
