@@ -16,10 +16,19 @@ from tests.contract.suite.stage import PaperStage
 from typer.testing import CliRunner
 
 from saudagar.app import desk_commands
-from saudagar.app.accept import TRADE_BOOK, explained
+from saudagar.app.accept import TRADE_BOOK, Accepting, explained
 from saudagar.app.control import ControlServer
 from saudagar.brokers.router import Router
-from saudagar.model import AccountTrade, BrokerOrderId, OrderType, Product, Protection, Side
+from saudagar.model import (
+    AccountTrade,
+    BrokerOrderId,
+    BrokerPosition,
+    OrderType,
+    Product,
+    Protection,
+    Side,
+    StrategyId,
+)
 from saudagar.model import events as ev
 from saudagar.model.errors import BrokerError, DataError, SaudagarError, UnknownInstrument
 
@@ -139,6 +148,62 @@ def test_a_broker_that_does_not_tell_its_trades_leaves_the_last_price(
         monkeypatch.setattr(desk.stage.client.account, "trades", trades)
         shown = await command("NSE:RELIANCE")
         assert "+2 at ₹1,300.00 (the last price)" in shown.output
+
+    at_a_desk(tmp_path, play)
+
+
+class Other:
+    """A second account, which holds `units` and has seen no trade."""
+
+    def __init__(self, stage: Any, units: int) -> None:
+        self.capabilities, self.account, self._units = stage.client.capabilities, self, units
+
+    async def positions(self) -> list[BrokerPosition]:
+        return [BrokerPosition(instrument=RELIANCE.id, product=Product.INTRADAY, quantity=self._units)]
+
+    async def trades(self) -> list[AccountTrade]:
+        return []
+
+
+@pytest.mark.parametrize(
+    ("held", "told"), [(5, [("ema", -7)]), (4, "differ in 2 accounts"), (-2, "differ in 2 accounts")]
+)
+def test_an_account_answers_for_its_own_strategies(tmp_path: Path, held: int, told: Any) -> None:
+    """Strategy b trades in another account, where nobody has sold anything."""
+
+    async def play(desk: Desk, command: Command) -> None:
+        desk.long("ema", 7, Protection())
+        for _ in range(2):
+            await desk.step(PRICE)
+        state, core = desk.engine.state, desk.engine._core
+        state.apply(ev.PositionAdopted(ts=desk.engine.now, position=f"b@{RELIANCE.id}", quantity=5, price=PRICE))
+        await desk.stage.place(desk.stage.order(OrderType.MARKET, side=Side.SELL, quantity=7))
+        core.broker_holds[RELIANCE.id] = held
+        accounts: Any = {"one": desk.stage.client, "two": Other(desk.stage, held)}
+        router: Any = Router(accounts, {StrategyId("b"): "two"}, "one")
+        accepting = Accepting(desk.runner, router, resolve)
+        if isinstance(told, str):
+            with pytest.raises(SaudagarError, match=told):
+                await accepting.accept("NSE:RELIANCE", 0, yes=True)
+            return
+        shown = await accepting.accept("NSE:RELIANCE", 0, yes=False)
+        assert shown.bookings == (await accepting.accept("NSE:RELIANCE", 0, yes=True)).bookings
+        assert [(row.strategy, row.quantity) for row in shown.bookings] == told
+        assert [position.quantity for position in state.positions.values()] == [0, 5]
+
+    at_a_desk(tmp_path, play)
+
+
+def test_what_was_traded_in_an_account_without_the_strategy_is_not_its_own(tmp_path: Path) -> None:
+    async def play(desk: Desk, command: Command) -> None:
+        desk.long("ema", 7, Protection())
+        for _ in range(2):
+            await desk.step(PRICE)
+        desk.engine._core.broker_holds[RELIANCE.id] = 4
+        accounts: Any = {"one": desk.stage.client, "two": Other(desk.stage, -3)}
+        router: Any = Router(accounts, {}, "one")
+        with pytest.raises(SaudagarError, match="more was traded in an account by hand"):
+            await Accepting(desk.runner, router, resolve).accept("NSE:RELIANCE", 0, yes=True)
 
     at_a_desk(tmp_path, play)
 

@@ -19,6 +19,7 @@ from saudagar.execution.held import Held, agree
 from saudagar.execution.ports import ExecutionClient
 from saudagar.model import AcceptBook, AccountTrade, InstrumentId, Paise, PositionId, Product
 from saudagar.model.errors import BrokerError, SaudagarError, UnknownInstrument
+from saudagar.portfolio import Position
 
 TRADE_BOOK, NAMED, LAST = "the broker's trade book", "the price named", "the last price"
 
@@ -58,7 +59,7 @@ class Accepting:
             There is nothing to accept, or nobody knows a price; nothing was booked.
         """
         engine, instrument = self._runner.engine, self._named(name)
-        theirs, ours = await self._theirs(instrument), _ours(engine, instrument)
+        theirs, ours = await self._theirs(instrument, self._broker), _ours(engine, instrument)
         if agree(engine.product, ours, theirs):
             more = "" if ours == theirs else f" (the other {theirs - ours} at the broker are not the desk's)"
             raise SaudagarError(
@@ -70,13 +71,43 @@ class Accepting:
                 "differ: a fill may be under way.",
                 hint="The books are compared every minute; ask again then.",
             )
-        trades = await self._trades(instrument, theirs - ours, price)
-        found = Acceptance(
-            instrument=instrument, ours=ours, theirs=theirs, bookings=_bookings(engine, instrument, trades)
-        )
-        return await self._book(found, trades) if yes else found
+        account = await self._account(instrument)
+        trades = await self._trades(instrument, theirs - ours, price, account)
+        bearers = self._in(account, instrument)
+        parts = allotted(bearers, instrument, [part.quantity for part in trades])
+        if isinstance(self._broker, Router) and any(self._broker.client_of(part[0]) is not account for part in parts):
+            raise SaudagarError(
+                f"{instrument}: more was traded in an account by hand than its strategies hold, and it is not the one "
+                "that the desk uses for what is made by hand.",
+                hint="Undo it at the broker.",
+            )
+        found = Acceptance(instrument=instrument, ours=ours, theirs=theirs, bookings=_bookings(engine, parts, trades))
+        return await self._book(found, trades, tuple(each.id for each in bearers)) if yes else found
 
-    async def _book(self, found: Acceptance, trades: list[_Part]) -> Acceptance:
+    async def _account(self, instrument: InstrumentId) -> ExecutionClient:
+        """The account in which the books differ: a strategy answers for nothing that was traded in another."""
+        broker, engine = self._broker, self._runner.engine
+        if not isinstance(broker, Router):
+            return broker
+        apart = []
+        for client in broker.accounts.values():
+            ours = sum(each.quantity for each in self._in(client, instrument))
+            if not agree(engine.product, ours, await self._theirs(instrument, client)):
+                apart.append(client)
+        if len(apart) != 1:
+            raise SaudagarError(
+                f"{instrument}: the books differ in {len(apart)} accounts, and one at a time can be accepted.",
+                hint="Set the others right at their brokers first.",
+            )
+        return apart[0]
+
+    def _in(self, account: ExecutionClient, instrument: InstrumentId) -> list[Position]:
+        """The positions of `instrument` in `account`."""
+        broker, positions = self._broker, self._runner.engine.state.positions.values()
+        found = [each for each in positions if each.instrument == instrument]
+        return [each for each in found if not isinstance(broker, Router) or broker.client_of(each.id) is account]
+
+    async def _book(self, found: Acceptance, trades: list[_Part], among: tuple[PositionId, ...]) -> Acceptance:
         engine, name = self._runner.engine, found.instrument
         sources = " and ".join(dict.fromkeys(part.source for part in trades))
         self._runner.put(
@@ -86,6 +117,7 @@ class Accepting:
                 ours=found.ours,
                 theirs=found.theirs,
                 trades=tuple((part.quantity, part.price) for part in trades),
+                among=among,
                 reason=f"traded without the desk, at {sources}",
             )
         )
@@ -106,15 +138,17 @@ class Accepting:
                     return each.instrument
             raise
 
-    async def _theirs(self, instrument: InstrumentId) -> int:
+    async def _theirs(self, instrument: InstrumentId, account: ExecutionClient) -> int:
         engine = self._runner.engine
-        holdings = await self._broker.holdings() if engine.product is Product.DELIVERY else ()
-        books = Held(engine.product, await self._broker.positions(), holdings)
+        holdings = await account.holdings() if engine.product is Product.DELIVERY else ()
+        books = Held(engine.product, await account.positions(), holdings)
         return books.of(instrument, engine.isin(instrument))
 
-    async def _trades(self, instrument: InstrumentId, change: int, price: Paise) -> list[_Part]:
+    async def _trades(
+        self, instrument: InstrumentId, change: int, price: Paise, account: ExecutionClient
+    ) -> list[_Part]:
         """The trades that make up `change`."""
-        parts = [] if price else explained(await self._foreign(instrument), change)
+        parts = [] if price else explained(await self._foreign(instrument, account), change)
         left = change - sum(part.quantity for part in parts)
         if left:
             price, source = (price, NAMED) if price else (self._runner.engine.price(instrument), LAST)
@@ -123,13 +157,12 @@ class Accepting:
             parts.append(_Part(left, price, source))
         return parts
 
-    async def _foreign(self, instrument: InstrumentId) -> list[AccountTrade]:
+    async def _foreign(self, instrument: InstrumentId, account: ExecutionClient) -> list[AccountTrade]:
         """Today's trades in `instrument` that no order of the desk made, oldest first; none where nobody tells them."""
         state, product = self._runner.engine.state, self._runner.engine.product
         ours = {order.broker_id for order in state.orders.values()}
-        clients = self._broker.accounts.values() if isinstance(self._broker, Router) else (self._broker,)
         try:
-            rows = [row for client in clients for row in await client.account.trades()]
+            rows = await account.account.trades()
         except BrokerError:
             return []
         rows = [row for row in rows if row.instrument == instrument and row.product is product]
@@ -162,11 +195,11 @@ def _ours(engine: Engine, instrument: InstrumentId) -> int:
     return sum(each.quantity for each in engine.state.positions.values() if each.instrument == instrument)
 
 
-def _bookings(engine: Engine, instrument: InstrumentId, trades: list[_Part]) -> tuple[Booking, ...]:
-    """`trades` as they fall to the positions; one line for what is the same but for the units."""
+def _bookings(engine: Engine, parts: Iterable[tuple[PositionId, int, int]], trades: list[_Part]) -> tuple[Booking, ...]:
+    """`trades` as they fall to the positions (see `allotted`); one line for what is the same but for the units."""
     state = engine.state
     sums: dict[tuple[PositionId, Paise, str], int] = {}
-    for name, quantity, place in allotted(state.positions.values(), instrument, [part.quantity for part in trades]):
+    for name, quantity, place in parts:
         key = (name, trades[place].price, trades[place].source)
         sums[key] = sums.get(key, 0) + quantity
     return tuple(

@@ -101,7 +101,8 @@ class Reconciliation:
             core.alert("warning", f"{name}: the broker's book was not accepted, {why}.")
             return
         quantities = [quantity for quantity, _ in asked.trades]
-        for position, quantity, place in allotted(core.state.positions.values(), name, quantities):
+        bearers = [p for p in core.state.positions.values() if asked.among is None or p.id in asked.among]
+        for position, quantity, place in allotted(bearers, name, quantities):
             price = asked.trades[place][1]
             core.emit(
                 ev.PositionAdopted(ts=core.now, position=position, quantity=quantity, price=price, reason=asked.reason)

@@ -9,7 +9,7 @@ import msgspec
 from saudagar.model.account import BrokerPosition, Funds, Holding
 from saudagar.model.data import Nanos
 from saudagar.model.enums import Source, TradingState
-from saudagar.model.ids import ClientOrderId, InstrumentId
+from saudagar.model.ids import ClientOrderId, InstrumentId, PositionId
 from saudagar.model.money import Paise
 from saudagar.model.order import OrderReport
 
@@ -102,6 +102,7 @@ class AcceptBook(msgspec.Struct, frozen=True, kw_only=True):
     ours: int  # signed units
     theirs: int
     trades: tuple[tuple[int, Paise], ...]  # signed units and price, oldest first; together `theirs` - `ours`
+    among: tuple[PositionId, ...] | None = None  # whose trades they may be, where strategies have several accounts
     reason: str
 
 
