@@ -77,6 +77,18 @@ def test_a_loss_is_gone_and_its_charges_too() -> None:
     assert (target(world), denied(world)) == (50, {})
 
 
+def test_what_is_being_opened_counts_after_a_restart_before_it_has_a_price_again() -> None:
+    need = 65 * 2_412_000  # at the limit of a market at 24 000 rupees
+    world = desk(need + 50 * 80_000 - 1)
+    ask(world, LONG)
+    world._begin()
+    world.compare()
+    world.now += 10**9
+    world.say(TickFrame(world.now, [Tick(FUTURE.id, world.now, 2_400_000, 10)]))
+    world.want("b", FUTURE, LONG, 1)
+    assert denied(world) == {"cash": 1}
+
+
 def test_to_stay_in_needs_no_cash() -> None:
     """Wanted again while it is on its way out, at a price at which it could not be bought again."""
     world = desk(ENTRY)

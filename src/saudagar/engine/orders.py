@@ -219,7 +219,7 @@ class OrderDesk:
 
     def _tied(self, position: Position, kept: int) -> Paise:
         others = (p for p in self._core.state.positions.values() if (p.quantity or p.target) and p is not position)
-        return kept * position.average_price + sum(p.tied(self._core.last(p.instrument)) for p in others)
+        return kept * position.average_price + sum(p.tied(self._core.last(p.instrument) or p.reference) for p in others)
 
     def _others_open(self, position: Position) -> int:
         return sum(1 for p in self._core.state.positions.values() if (p.quantity or p.target) and p is not position)
