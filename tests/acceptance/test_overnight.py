@@ -38,7 +38,7 @@ def test_what_was_bought_yesterday_is_sold_today(trading_day: Callable[..., Any]
     rows = day.books().rows
     day.exchange.stop()
 
-    day.exchange = exchange("2026-11-20", "09:26", held)
+    day.exchange = exchange("2026-11-20", "09:24", held)
     day.open()
     day.desk(forge.start).finish()
     books = day.books()
