@@ -303,7 +303,13 @@ def test_every_segment_opens_when_the_calendar_says() -> None:
 
 @pytest.mark.parametrize(
     ("product", "leverage", "size"),
-    [("delivery", None, "₹80,000.00"), ("intraday", None, "₹1,00,000.00"), ("intraday", 1, "₹80,000.00")],
+    [
+        ("delivery", None, "₹80,000.00"),
+        ("intraday", None, "₹1,00,000.00"),
+        ("intraday", 1, "₹80,000.00"),
+        ("intraday", 0.5, "₹40,000.00"),
+        ("delivery", 0, "₹1,00,000.00"),
+    ],
 )
 def test_the_size_of_the_whole_capital_leaves_room_where_nothing_is_lent(
     product: Any, leverage: float | None, size: str

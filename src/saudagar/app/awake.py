@@ -6,8 +6,9 @@ of electricity:
 
 * Linux keeps all cores awake for as long as somebody holds a file open and has asked it for a wake-up time of zero
   (kernel.org, "PM Quality of Service").
-* The event loop has a core for itself and the streams' children, which work while it waits for them, and goes before
-  whatever else runs there (real-time scheduling). The desk's other threads, the broker's above all, have the others.
+* The event loop has a core for itself and the streams' children, which work while it waits for them, and they go
+  before whatever else runs there (real-time scheduling). The desk's other threads, the broker's above all, have the
+  others.
 * What an order needs is kept in the caches by running it (`rehearsal`).
 """
 

@@ -57,7 +57,6 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 FLAT = 0.03  # percent of the turnover on each side, where nobody says otherwise
 _MOST_FLAT = 5.0
-_UNLENT = 100  # percent: a position may be worth what there is
 _PART = 80  # percent: entries of all there is would be refused from the first loss on
 _MOST_LEVERAGE = 100
 _PPM_PERCENT = 10_000
@@ -271,8 +270,8 @@ def _sizing(asked: Asked, exits: Exits, count: int) -> Sizing:
     if asked.capital <= 0:
         raise ConfigError(f"--capital is rupees above 0, got {asked.capital}.")
     if not given:
-        part = 100 if _leverage(asked) != _UNLENT else _PART
-        return Sizing(SizeBy.VALUE, asked.capital * part // count)
+        may = _leverage(asked)
+        return Sizing(SizeBy.VALUE, asked.capital * (may * _PART // 100 if 0 < may <= 100 else 100) // count)
     if "risk" in given and exits.stop is None:
         raise ConfigError("--risk is what the stop may lose, and there is no stop.", hint="Give --stop, like 1%.")
     return _valid(Size, given, "the size").sizing()

@@ -105,7 +105,7 @@ def backtest(
         product has it: 5, for delivery 1, for margin 10. 0: no entry is refused for want of cash.
     risk, value, quantity, lots
         The size of each entry, one of them: rupees lost at the stop, rupees, units, lots. Default: the capital in
-        equal parts; four fifths of it where the leverage is 1.
+        equal parts; four fifths of it where nothing may be borrowed.
     stop, target, trail
         Where to leave: ``"1%"``, ``"2.50"`` rupees, ``"2atr"``.
     side
