@@ -58,7 +58,7 @@ class Calls:
     ) -> None:
         settings = session.settings
         self._bars = bars
-        self._ranges = Ranges(bars)
+        self._ranges = Ranges(bars) if trail is None else trail.ranges
         self._instrument = instrument
         self._id = instrument.id
         self._session = session

@@ -134,14 +134,9 @@ class _Line:
         self.at = self.following = calls.first()
         self.end = len(bars)
         self.starts, self.ends, self.heard = bars.start.data, bars.end.data, heard.data
-        self._opens, self._closes = paise(bars.open), paise(bars.close)
-        self._prices = [self._opens, paise(bars.low), paise(bars.high), self._closes]
+        self.opens, self._closes = paise(bars.open), paise(bars.close)
+        self._prices = [self.opens, paise(bars.low), paise(bars.high), self._closes]
         self.volumes = volumes
-
-    @property
-    def open(self) -> Paise:
-        price: Paise = self._opens[self.at]
-        return price
 
     @property
     def close(self) -> Paise:
@@ -265,7 +260,7 @@ class _BarReplay:
     def _visit(self, ts: Nanos, lines: list[_Line]) -> None:
         """The bars that begin at `ts`: their opens, then the way to their closes where it matters. Moves on."""
         self._session.visited += len(lines)
-        opens = [(line, line.open) for line in lines]
+        opens = [(line, line.opens[line.at]) for line in lines]
         if ts >= self._day_end:
             self._begin_day(ts, opens)
         if self._volumes is not None:
@@ -338,7 +333,8 @@ class _BarReplay:
         reports: list[OrderReport] = []
         ticks: list[Tick] = []
         for line, price in prices:
-            reports += on_price(line.name, ts, price)
+            if told := on_price(line.name, ts, price):
+                reports += told
             ticks.append(Tick(line.name, ts, price, line.volumes[line.at]))
         if reports:
             session.changes += 1

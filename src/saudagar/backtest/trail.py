@@ -25,7 +25,7 @@ class Trail:
         self._name = name
         self._opens, self._closes = paise(bars.open), paise(bars.close)
         self._starts, self._ends = bars.start.data, bars.end.data
-        self._ranges = Ranges(bars)
+        self.ranges = Ranges(bars)
         self._session = session
         self._broker = broker
 
@@ -39,23 +39,26 @@ class Trail:
         if free is None:
             return at
         guard, left, until = free
-        opens, closes, starts, ends = self._opens, self._closes, self._starts, self._ends
-        lows, highs, leaves = self._ranges.lows, self._ranges.highs, self._ranges.leaves
+        opens, starts, ends, leaves = self._opens, self._starts, self._ends, self.ranges.leaves
+        worst, kindest = self.ranges.lows, self.ranges.highs
+        if guard.sign < 0:
+            worst, kindest = kindest, worst
+        floor, ceiling = guard.floor, guard.ceiling
         moves = ts = price = 0
         while at < last and (end := ends[at]) <= until:
-            first, start = opens[at], starts[at]
-            if not (inside or guard.floor < first < guard.ceiling):
+            if not (inside or floor < (first := opens[at]) < ceiling):
                 if moves == left or not guard.follows(first, first):
                     break
-                moves, ts, price = moves + 1, start, first
-            worst, kindest = (lows[at], highs[at]) if guard.sign > 0 else (highs[at], lows[at])
-            if not guard.floor < worst < guard.ceiling:
+                moves, ts, price = moves + 1, starts[at], first
+                floor, ceiling = guard.floor, guard.ceiling
+            if not floor < worst[at] < ceiling:
                 break
-            if not guard.floor < kindest < guard.ceiling:
-                if moves == left or not guard.follows(kindest, closes[at]):
+            if not floor < (best := kindest[at]) < ceiling:
+                if moves == left or not guard.follows(best, self._closes[at]):
                     break
-                moves, ts, price = moves + 1, start + (end - start) // 2, kindest
-            inside, at = False, leaves(at + 1, last, guard.floor, guard.ceiling)
+                moves, ts, price = moves + 1, starts[at] + (end - starts[at]) // 2, best
+                floor, ceiling = guard.floor, guard.ceiling
+            inside, at = False, leaves(at + 1, last, floor, ceiling)
         if moves:
             self._broker.stand(self._name, ts, price)
             self._session.followed(guard, ts, price, moves)

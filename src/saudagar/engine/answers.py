@@ -18,6 +18,7 @@ from saudagar.model import (
     OrderReport,
     OrderStatus,
     OrderTerms,
+    OrderType,
     Product,
     Purpose,
     RequestFailed,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 _FILLED, _CANCELLED = OrderStatus.FILLED, OrderStatus.CANCELLED
 _REJECTED, _UNKNOWN = OrderStatus.REJECTED, OrderStatus.UNKNOWN
-_STOP = Purpose.STOP
+_STOP, _TRIGGERED = Purpose.STOP, frozenset(kind for kind in OrderType if kind.has_trigger)
 
 
 class Answers:
@@ -81,7 +82,7 @@ class Answers:
 
     def _fill(self, order: Order, event: ev.OrderFilled) -> None:
         core, new = self._core, order.new
-        if new.purpose is _STOP and order.terms.order_type.has_trigger and not _may_be_asked_for(order, event):
+        if new.purpose is _STOP and order.terms.order_type in _TRIGGERED and not _may_be_asked_for(order, event):
             position = core.state.position(new.position)
             if position.target * position.quantity > 0:
                 core.set_target(position, 0, self._watch.stop_reason(position), Source.PROTECTION)
@@ -89,7 +90,7 @@ class Answers:
         if new.instrument in core.broker_holds:
             core.broker_holds[new.instrument] += new.side.sign * event.quantity
         self._desk.forgive(new.position)
-        self._watch.filled(core.state.position(new.position))
+        self._watch.filled(core.state.positions[new.position])
 
     def _settle_doubt(self, order: Order, report: OrderReport) -> None:
         """The broker's terms tell what a modification of unknown outcome has come to."""
@@ -150,8 +151,10 @@ class Answers:
         by_others
             It was cancelled, and not by us: whoever did it may do so to the next one too.
         """
-        self._look_ups.settled(order.id)
-        self._doubtful.discard(order.id)
+        order_id = order.new.order_id
+        if self._look_ups.open:
+            self._look_ups.settled(order_id)
+        self._doubtful.discard(order_id)
         if order.status is _FILLED:
             return
         core = self._core

@@ -7,7 +7,7 @@ Made from the position when it opens (and again after a restart), dropped when i
 from __future__ import annotations
 
 from saudagar.execution import protection
-from saudagar.model import Nanos, Paise, Protection
+from saudagar.model import Nanos, Offset, Paise, Protection
 from saudagar.portfolio import Position
 
 _STEPS_PER_TRAIL = 10
@@ -56,13 +56,13 @@ class Guard:
 
     def _arm(self, plan: Protection, tick: Paise) -> None:
         entry = self.entry
-        self.trail = trail = _on_grid(plan.trail.of(entry), tick) if plan.trail else 0
+        self.trail = trail = _distance(plan.trail, entry, tick) if plan.trail else 0
         step = trail // _STEPS_PER_TRAIL // tick * tick
         self.trail_step = step if step > tick else tick
         self.lead = self.sign * (trail + self.trail_step)
         self.break_even = max(tick, plan.break_even.of(entry)) if plan.break_even else 0
-        stop = _on_grid(plan.stop.of(entry), tick) if plan.stop else 0
-        target = _on_grid(plan.target.of(entry), tick) if plan.target else 0
+        stop = _distance(plan.stop, entry, tick) if plan.stop else 0
+        target = _distance(plan.target, entry, tick) if plan.target else 0
         self.stop, self.target = protection.first_levels(self.sign, entry, stop, target, self.trail)
         if self.stop <= 0 and (plan.stop or plan.trail):
             self.stop = tick  # wider than the price itself: the lowest price there is
@@ -99,7 +99,7 @@ class Guard:
     def follows(self, price: Paise, back: Paise) -> bool:
         """Have the stop follow `price` if that is all it does, then and on the way back to `back`; whether it did."""
         decision, stop, best = self._seen(price)
-        if decision != protection.HOLD or stop == self.stop or self.sign * (back - stop) <= 0:
+        if decision or stop == self.stop or self.sign * (back - stop) <= 0:
             return False
         self._follow(stop, best)
         return True
@@ -132,6 +132,7 @@ class Guard:
         return "break-even" if self.break_even and self.stop == self.entry else "trailing stop"
 
 
-def _on_grid(distance: Paise, tick: Paise) -> Paise:
-    """`distance` rounded up to whole ticks, at least one: a level never lies nearer than asked."""
+def _distance(offset: Offset, entry: Paise, tick: Paise) -> Paise:
+    """`offset` rounded up to whole ticks, at least one: a level never lies nearer than asked."""
+    distance = offset.of(entry)
     return -(-distance // tick) * tick if distance > tick else tick

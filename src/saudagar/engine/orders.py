@@ -93,20 +93,23 @@ class OrderDesk:
         core = self._core
         if core.now < self._books_by:
             return
-        state = core.state
-        positions = [*map(state.position, core.touched)]
+        state, names = core.state, [*core.touched]
         core.touched.clear()
-        if len(positions) > 1:
-            positions.sort(key=self._turn)
-        for position in positions:
+        if len(names) > 1:
+            names.sort(key=self._turn)
+        for name in names:
+            position = state.positions.get(name) or state.position(name)
             if core.strange and position.instrument in core.strange:
                 continue
-            working = state.working.get(position.id)
+            working = state.working.get(name)
             if working or position.quantity != position.target or (position.quantity and position.stop):
                 self._steer(position, [*working.values()] if working else [])
 
-    def _turn(self, position: Position) -> tuple[bool, int]:
-        return _opens(position), self._rank.get(position.id, len(self._rank))
+    def _turn(self, name: PositionId) -> tuple[bool, int]:
+        """Whether the next thing the position needs is an entry, and its place in the plans."""
+        position = self._core.state.position(name)
+        opens = abs(position.target) > abs(position.quantity) and position.target * position.quantity >= 0
+        return opens, self._rank.get(name, len(self._rank))
 
     def release(self) -> None:
         """Let every position be steered at once: a switch was turned."""
@@ -147,10 +150,8 @@ class OrderDesk:
         """Have the stop rest at its level after `moves`, of which the last is sent; `free_moves` was asked before."""
         core = self._core
         for order in core.state.working_orders(position.id):
-            instrument, new = core.line(position.instrument).instrument, order.new
-            terms = steering.stop_terms(
-                instrument, new.side, order.terms.quantity, position.stop, core.settings.tactics
-            )
+            instrument, new, quantity = core.line(position.instrument).instrument, order.new, order.terms.quantity
+            terms = steering.stop_terms(instrument, new.side, quantity, position.stop, core.settings.tactics)
             asked = ev.ModifyRequested(ts=core.now, order_id=new.order_id, terms=terms)
             for _ in range(moves - 1):
                 core.emit(asked)
@@ -190,20 +191,16 @@ class OrderDesk:
         """
         core = self._core
         line, state, now = core.line(position.instrument), core.state, core.now
-        instrument, is_open = line.instrument, line.opens <= now < line.closes or core.is_open(line)
-        quiet = is_open and state.trading is not _HALTED
-        if purpose is not _ENTRY and quiet and only_closes(instrument, side, terms, held=held, working=working):
-            return APPROVED
         return self._rules.check(
             Proposal(
-                instrument=instrument,
+                instrument=line.instrument,
                 side=side,
                 purpose=purpose,
                 terms=terms,
                 now=now,
                 last=line.last,
                 last_ts=line.ts,
-                session_open=is_open,
+                session_open=line.opens <= now < line.closes or core.is_open(line),
                 trading=state.trading,
                 held=held,
                 working=working,
@@ -235,8 +232,7 @@ class OrderDesk:
     def _steer(self, position: Position, orders: Sequence[Order]) -> None:
         core, name = self._core, position.id
         self._placing.pop(name, None)
-        hold = self._hold.get(name) if self._hold else None
-        if hold is not None and hold.until > core.now and hold.target == position.target:
+        if self._hold and (hold := self._hold.get(name)) and hold.until > core.now and hold.target == position.target:
             return
         if core.blocked and "orders" in core.blocked:
             return  # a refused token: so would be every request, until a snapshot comes through and looks here again
@@ -282,11 +278,19 @@ class OrderDesk:
         """Carry out one request; the order it is about, or None if the rest must wait."""
         now, spare = self._core.now, 0
         if not isinstance(request, Cancel):
-            verdict, purpose = self._judge(position, view, request)
+            own, terms = None, request.terms
+            if isinstance(request, Modify):
+                own = request.order
+                side, purpose = own.new.side, own.new.purpose
+                if own.filled:
+                    terms = msgspec.structs.replace(terms, quantity=terms.quantity - own.filled)
+            else:
+                side, purpose = request.side, request.purpose
             if purpose is _ENTRY:
                 spare = _KEPT_FOR_EXITS
-                decided = position.decided if isinstance(request, Submit) else now
-                verdict = objection(self._core, decided) or verdict  # it may have had to wait
+                verdict = self._may_open(position, view, side, terms, position.decided if own is None else now)
+            else:
+                verdict = self._may_reduce(position, view.quantity, purpose, side, terms, own)
             if isinstance(verdict, Denied):
                 self._denied(position, purpose, verdict)
                 return None
@@ -295,27 +299,28 @@ class OrderDesk:
             return None
         return self._send(position, request)
 
-    def _judge(self, position: Position, view: Steered, request: Submit | Modify) -> tuple[Verdict, Purpose]:
-        own: Order | None = None
-        terms = request.terms
-        if isinstance(request, Modify):
-            own = request.order
-            side, purpose = own.new.side, own.new.purpose
-            if own.filled:
-                terms = msgspec.structs.replace(terms, quantity=terms.quantity - own.filled)
-        else:
-            side, purpose = request.side, request.purpose
-        working = whole = kept = 0
-        if purpose is _ENTRY:
-            whole = abs(_opening(view.quantity, view.target))
-            kept = abs(view.quantity) if view.quantity * view.target > 0 else 0
-        else:
-            for order in self._core.state.working.get(position.id, _NONE).values():
-                if order is not own and order.new.side is side:
-                    working += _claim(order)
-        held = view.quantity
-        verdict = self.verdict(position, purpose, side, terms, held=held, working=working, whole=whole, kept=kept)
-        return verdict, purpose
+    def _may_open(self, position: Position, view: Steered, side: Side, terms: OrderTerms, decided: Nanos) -> Verdict:
+        """What risk says to an entry that was decided on at `decided`: it may have had to wait."""
+        if too_late := objection(self._core, decided):
+            return too_late
+        held, target = view.quantity, view.target
+        whole = abs(target if held * target < 0 else target - held)  # through zero only what lies beyond opens
+        kept = abs(held) if held * target > 0 else 0
+        return self.verdict(position, _ENTRY, side, terms, held=held, working=0, whole=whole, kept=kept)
+
+    def _may_reduce(
+        self, position: Position, held: int, purpose: Purpose, side: Side, terms: OrderTerms, own: Order | None
+    ) -> Verdict:
+        """What risk says to an order that reduces, or to new terms of `own`: the quick word first, which is yes."""
+        core, working = self._core, 0
+        line, now = core.line(position.instrument), core.now
+        for order in core.state.working.get(position.id, _NONE).values():
+            if order is not own and order.new.side is side:
+                working += _claim(order)
+        quiet = (line.opens <= now < line.closes or core.is_open(line)) and core.state.trading is not _HALTED
+        if quiet and only_closes(line.instrument, side, terms, held=held, working=working):
+            return APPROVED
+        return self.verdict(position, purpose, side, terms, held=held, working=working, whole=0)
 
     def _send(self, position: Position, request: Request) -> ClientOrderId:
         core = self._core
@@ -385,16 +390,6 @@ class OrderDesk:
             until = max(until, hold.until)
         self._hold[position.id] = _Hold(until, position.target)
         self._core.later(until, lambda: self._core.touch(position.id))
-
-
-def _opens(position: Position) -> bool:
-    """Whether the next thing the position needs is an entry."""
-    return abs(position.target) > abs(position.quantity) and position.target * position.quantity >= 0
-
-
-def _opening(quantity: int, target: int) -> int:
-    """What a move from `quantity` to `target` opens: through zero only what lies beyond."""
-    return target if quantity * target < 0 else target - quantity
 
 
 def _claim(order: Order) -> int:

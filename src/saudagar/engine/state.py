@@ -114,7 +114,8 @@ class State:
         self.day, self.desk = event.day, event.desk
 
     def _target_set(self, event: ev.TargetSet) -> None:
-        position, quantity = self._own(event.position), event.quantity
+        name, quantity = event.position, event.quantity
+        position = self.positions.get(name) or self._own(name)
         held = position.quantity
         if abs(quantity) > abs(held) or quantity * held < 0:
             position.protection, position.reference, position.decided = event.protection, event.reference, event.ts
@@ -178,7 +179,8 @@ class State:
         if wanted in TRANSITIONS[order.status]:  # else the order ended before its last fills were told
             self._become(order, wanted)
         new = order.new
-        trade = self._own(new.position).fill(new.order_id, new.side, quantity, price, event.ts)
+        position = self.positions.get(new.position) or self._own(new.position)
+        trade = position.fill(new.order_id, new.side, quantity, price, event.ts)
         if trade is not None:
             self.trades.append(trade)
 
@@ -203,7 +205,7 @@ class State:
         order.cancel_sent, order.last_change = 0, event.ts
 
     def _protection_moved(self, event: ev.ProtectionMoved) -> None:
-        position = self._own(event.position)
+        position = self.positions.get(event.position) or self._own(event.position)
         position.trailed = event.trailed
         position.stop, position.target_price, position.best = event.stop, event.target, event.best
 

@@ -31,12 +31,14 @@ class _Held:
 
     def narrow(self) -> None:
         """Take the corridor anew from the guards."""
-        floor, ceiling, due = 0, NEVER, NEVER
+        self.floor, self.ceiling, self.due = 0, NEVER, NEVER
         for guard in self.guards.values():
-            floor = guard.floor if guard.floor > floor else floor
-            ceiling = guard.ceiling if guard.ceiling < ceiling else ceiling
-            due = guard.due if guard.due < due else due
-        self.floor, self.ceiling, self.due = floor, ceiling, due
+            if guard.floor > self.floor:
+                self.floor = guard.floor
+            if guard.ceiling < self.ceiling:
+                self.ceiling = guard.ceiling
+            if guard.due < self.due:
+                self.due = guard.due
 
 
 class Watch:
@@ -211,7 +213,7 @@ class Watch:
             today = begin <= trade.exit_ts < end
             if not (today or self._counts_cash):
                 continue
-            charges = self._core.costs(trade) if trade.instrument not in self._core.strange else 0
+            charges = 0 if trade.instrument in self._core.strange else self._core.costs(trade)
             gross = trade.gross
             self.earned += gross - charges
             if today:

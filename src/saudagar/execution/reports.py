@@ -35,6 +35,8 @@ def absorb(order: Order, report: OrderReport, now: Nanos) -> list[Event] | None:
         if fills:
             events += fills
             filled = fills[-1].cumulative
+            if filled >= order.terms.quantity and not report.broker_id:
+                return events
     # where all is filled, the last fill itself has made it FILLED
     status = _news(order, report, filled) if report.filled <= filled < order.terms.quantity else None
     if status is not None:

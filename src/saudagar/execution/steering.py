@@ -237,9 +237,11 @@ def _stops(
         return [Cancel(o, "no stop wanted") for o in stops]
     side = _side(-position.quantity)
     for_all = stop_terms(instrument, side, whole, position.stop, tactics, band)
-    if not band[0] <= for_all.trigger_price <= band[1]:
+    if band is not NO_BAND and not band[0] <= for_all.trigger_price <= band[1]:
         return [Cancel(o, "the stop lies beyond the price band") for o in stops]
     parts = slices(whole, instrument)
+    if not stops and len(parts) == 1:
+        return [Submit(_STOP, side, for_all)]
     if spare := stops[len(parts) :]:
         return [Cancel(o, "position is smaller") for o in spare]  # first: they make room for what remains
     requests: list[Request] = []
@@ -282,8 +284,10 @@ def _more(request: Request) -> int:
 
 def entry_terms(instrument: Instrument, side: Side, quantity: int, last: Paise, tactics: Tactics) -> OrderTerms:
     """How an entry of at most `quantity` units is written: its first slice."""
-    most = _most(instrument)
-    part = most if 0 < most < quantity else quantity
+    part = quantity
+    if quantity > instrument.freeze_quantity - instrument.lot_size:
+        most = _most(instrument)
+        part = most if 0 < most < quantity else quantity
     if tactics.entry_type is _LIMIT:
         reach = tactics.protection_ppm if tactics.entry_ppm < 0 else tactics.entry_ppm
         price = _reaching(instrument, side, last, reach)
@@ -303,8 +307,8 @@ def _marketable(
     instrument: Instrument, side: Side, quantity: int, last: Paise, tactics: Tactics, band: Band
 ) -> OrderTerms:
     """A limit order that reaches beyond the last price: fills like a market order, but never at any price."""
-    price = _within(band, _reaching(instrument, side, last, tactics.protection_ppm))
-    return OrderTerms(quantity=quantity, order_type=_LIMIT, price=price)
+    price = _reaching(instrument, side, last, tactics.protection_ppm)
+    return OrderTerms(quantity=quantity, order_type=_LIMIT, price=price if band is NO_BAND else _within(band, price))
 
 
 def stop_terms(
@@ -314,7 +318,8 @@ def stop_terms(
     trigger = stop_trigger(instrument, side, level)
     if tactics.stop_type is _SL_M:
         return OrderTerms(quantity=quantity, order_type=_SL_M, trigger_price=trigger)
-    price = _within(band, _reaching(instrument, side, trigger, tactics.stop_band_ppm))
+    price = _reaching(instrument, side, trigger, tactics.stop_band_ppm)
+    price = price if band is NO_BAND else _within(band, price)
     return OrderTerms(quantity=quantity, order_type=_SL, price=price, trigger_price=trigger)
 
 
@@ -341,6 +346,8 @@ def slices(quantity: int, instrument: Instrument) -> list[int]:
     """`quantity` in parts that do not exceed the freeze quantity, each in whole lots; their sum is `quantity`."""
     if quantity <= 0:
         return []
+    if quantity <= instrument.freeze_quantity - instrument.lot_size:
+        return [quantity]  # far from it
     most = _most(instrument) or quantity
     if quantity <= most:
         return [quantity]

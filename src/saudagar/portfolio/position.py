@@ -21,7 +21,7 @@ from saudagar.model import (
     position_id,
 )
 
-_BUY = Side.BUY
+_BUY, _SELL = Side
 
 
 class Leg(msgspec.Struct, gc=False):
@@ -132,7 +132,7 @@ class Position(msgspec.Struct, kw_only=True):
             self.exit_value += closing * price
             self._book(order_id, side, closing, price)
             if self.quantity == 0:
-                trade = self._close(side.opposite, ts)
+                trade = self._close(_SELL if side is _BUY else _BUY, ts)
             quantity -= closing
         if quantity:
             if not self.quantity:

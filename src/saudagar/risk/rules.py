@@ -294,7 +294,8 @@ def only_closes(instrument: Instrument, side: Side, terms: OrderTerms, *, held: 
 
     Asked before `check`, which says why one does not: most orders that reduce need no more.
     """
-    return not (_opens(side, terms.quantity + working, held) or _off_grid(instrument, terms))
+    held = -held * side.sign  # on the other side
+    return 0 < terms.quantity + working <= held and not _off_grid(instrument, terms)
 
 
 def day_limit(profit: Paise, limits: Limits) -> str:
@@ -316,10 +317,11 @@ class Throttle:
 
     def take(self, now: Nanos, *, spare: int = 0) -> bool:
         """Use one slot of the second of `now` if more than `spare` are left (kept for cancels and exits)."""
-        second, most = now // SECOND, self.per_second
+        second = now // SECOND
         if second != self._second:  # the first write of a second always may be made
             self._second, self._used = second, 1
             return True
+        most = self.per_second
         if most and self._used + (spare if spare < most else most - 1) >= most:
             return False
         self._used += 1
