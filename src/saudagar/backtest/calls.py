@@ -23,7 +23,7 @@ from saudagar.market.ist import since_midnight
 from saudagar.model import DAY, IST_AHEAD, Instrument, Nanos, Paise, PositionId, Side
 from saudagar.portfolio import Position
 
-_BUY, _SELL = Side
+_BUY, _SELL = Side.BUY, Side.SELL
 _NOWHERE = NEVER, 0, 0  # the corridor that no price lies in
 
 

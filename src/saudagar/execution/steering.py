@@ -88,8 +88,9 @@ Request: TypeAlias = Submit | Modify | Cancel
 
 _KEPT_FOR_EXIT = 5  # modifications; a stop that may not follow its trail any more stays behind, the desk runs the trail
 _side, _BUY = Side.of, Side.BUY
-_MARKET, _LIMIT, _SL, _SL_M = OrderType
-_ENTRY, _EXIT, _STOP = Purpose
+_MARKET, _LIMIT = OrderType.MARKET, OrderType.LIMIT
+_SL, _SL_M = OrderType.SL, OrderType.SL_M
+_ENTRY, _EXIT, _STOP = Purpose.ENTRY, Purpose.EXIT, Purpose.STOP
 _TRIGGERED = frozenset(kind for kind in OrderType if kind.has_trigger)
 Band: TypeAlias = tuple[Paise, Paise]
 """The lowest and the highest price that the exchange takes, both on the grid."""

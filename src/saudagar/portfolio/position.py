@@ -21,7 +21,7 @@ from saudagar.model import (
     position_id,
 )
 
-_BUY, _SELL = Side
+_BUY, _SELL = Side.BUY, Side.SELL
 
 
 class Leg(msgspec.Struct, gc=False):
