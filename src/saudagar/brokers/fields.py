@@ -1,7 +1,7 @@
 """The fields of a broker's JSON, read with care: whatever cannot be true is a `DataError` that names the broker.
 
 Called by the readers in each broker's folder, where that broker's own words and oddities stay. Times are IST without a
-zone at all three; on MCX all three count lots where we count units.
+zone at all three, unless they name one; on MCX all three count lots where we count units.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from saudagar.model.errors import DataError
 Row = Mapping[str, Any]
 T = TypeVar("T")
 
+_LATEST = 2100  # years
 _MOST = 1e13  # rupees or units: beyond any account, and far from where floats lose the paisa
 
 
@@ -124,17 +125,19 @@ def part(row: Row, key: str) -> Row:
 
 
 def naive_ist(said: object, *spellings: str) -> Nanos:
-    """A time in UTC ns, cut to seconds, whatever zone this machine is in; 0 where it is missing or no time at all.
+    """A time in UTC ns, cut to seconds, whatever zone this machine is in; 0 where it is missing or no time of our age.
 
     Parameters
     ----------
     said
-        The wall clock in India, in ISO's form.
+        The wall clock in India, in ISO's form; or of the zone that it names.
     spellings
         Other forms, as `datetime.strptime` has them.
     """
     moment = _moment(str(said), spellings)
-    return int(moment.replace(tzinfo=IST).timestamp()) * SECOND if moment and moment.year > 1970 else 0
+    if moment is None or not 1970 < moment.year < _LATEST:
+        return 0
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=IST)).timestamp()) * SECOND
 
 
 def _moment(said: str, spellings: Iterable[str]) -> datetime | None:

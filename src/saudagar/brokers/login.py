@@ -10,13 +10,11 @@ import base64
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 import msgspec
 
-from saudagar.market.ist import IST
 from saudagar.model import SECOND, Nanos
 from saudagar.model.errors import AuthError
 
@@ -112,14 +110,6 @@ def expiry_of_jwt(token: str) -> Nanos | None:
         claims = msgspec.json.decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
         if isinstance(claims, dict) and isinstance(claims.get("exp"), int):
             return int(claims["exp"]) * SECOND
-    return None
-
-
-def naive_ist(text: object, *shapes: str) -> Nanos | None:
-    """UTC ns of a broker's time without a zone, which is India's; None if it fits none of the `shapes`."""
-    for shape in shapes:
-        with suppress(ValueError, TypeError):
-            return int(datetime.strptime(str(text), shape).replace(tzinfo=IST).timestamp()) * SECOND
     return None
 
 

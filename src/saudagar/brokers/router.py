@@ -13,7 +13,7 @@ from functools import reduce
 import msgspec
 
 from saudagar.execution.account_ports import AccountClient
-from saudagar.execution.ports import Capabilities, ExecutionClient, LinkStatus
+from saudagar.execution.ports import Capabilities, ExecutionClient, LinkStatus, LookUp
 from saudagar.model import (
     BrokerPosition,
     ClientOrderId,
@@ -144,11 +144,13 @@ class Router:
 
 
 def _both(one: Capabilities, other: Capabilities) -> Capabilities:
-    """What both can do; the smaller of two numbers."""
+    """What both can do; the smaller of two numbers, the weaker of two look-ups."""
     changes: dict[str, object] = {"name": f"{one.name}+{other.name}"}
     for field in one.__struct_fields__[1:]:
         a, b = getattr(one, field), getattr(other, field)
-        if isinstance(a, bool):
+        if a is None or b is None:  # no limit is published
+            changes[field] = b if a is None else a
+        elif isinstance(a, bool):
             changes[field] = a and b
         elif isinstance(a, int):
             changes[field] = min(a, b)
@@ -156,4 +158,6 @@ def _both(one: Capabilities, other: Capabilities) -> Capabilities:
             changes[field] = a & b
         elif isinstance(a, tuple):
             changes[field] = tuple(each for each in a if each in b)
+        elif isinstance(a, LookUp):
+            changes[field] = max(a, b, key=list(LookUp).index)
     return msgspec.structs.replace(one, **changes)

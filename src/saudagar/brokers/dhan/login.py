@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from saudagar.brokers.fields import naive_ist
 from saudagar.brokers.login import (
     TIMEOUT,
     Clock,
@@ -24,7 +25,6 @@ from saudagar.brokers.login import (
     Standing,
     expiry_of_jwt,
     hushed,
-    naive_ist,
     redacted,
     wanted,
 )
@@ -32,7 +32,7 @@ from saudagar.market.ist import DAY
 from saudagar.model import SECOND, Nanos
 from saudagar.model.errors import AuthError, BrokerError
 
-_SHAPES = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M")
+_PROFILE = "%d/%m/%Y %H:%M"  # how the profile writes a time; a grant has ISO's form
 _SDK = threading.Lock()  # its module is changed while in use
 _TOTP = re.compile(r"\d{6}")
 
@@ -107,7 +107,7 @@ class DhanAccess:
     def standing(self, token: str) -> Standing:
         body, reply = self._ask("the profile", lambda sdk: sdk.user_profile(token), secrets=(token,))
         skew, doubt = reply.skew()
-        expires = naive_ist(body.get("tokenValidity"), *_SHAPES) or expiry_of_jwt(token) or self._clock() + DAY
+        expires = naive_ist(body.get("tokenValidity"), _PROFILE) or expiry_of_jwt(token) or self._clock() + DAY
         plan = str(body.get("dataPlan", "Active"))
         remark = "" if plan.lower() == "active" else f"the data plan is {redacted(plan, token)}"
         return Standing(expires=expires, skew=skew, doubt=doubt, remark=remark)
@@ -130,7 +130,7 @@ class DhanAccess:
             raise AuthError("Dhan answered without a token.", hint="Check PIN, TOTP and client id, and try again.")
         if str(body.get("dhanClientId") or self._client_id) != self._client_id:
             raise AuthError("Dhan granted a token for another client id; it was not taken.")
-        expires = naive_ist(body.get("expiryTime"), *_SHAPES) or expiry_of_jwt(token) or self._clock() + DAY
+        expires = naive_ist(body.get("expiryTime"), _PROFILE) or expiry_of_jwt(token) or self._clock() + DAY
         return Grant(token=token, expires=expires, key=self._client_id)
 
     def _ask(

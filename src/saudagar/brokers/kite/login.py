@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from saudagar.brokers.fields import naive_ist
 from saudagar.brokers.login import (
     TIMEOUT,
     Clock,
@@ -15,7 +16,6 @@ from saudagar.brokers.login import (
     Reply,
     Standing,
     hushed,
-    naive_ist,
     redacted,
     wanted,
 )
@@ -64,7 +64,7 @@ class KiteAccess:
         token = data.get("access_token")
         if not isinstance(token, str) or not token:
             raise AuthError("Kite answered without a token.")
-        issued = naive_ist(data.get("login_time"), "%Y-%m-%d %H:%M:%S") or self._clock()
+        issued = naive_ist(data.get("login_time")) or self._clock()
         return Grant(token=token, expires=next_at(issued, _EXPIRY), key=self._key)
 
     def adopt(self, token: str) -> Grant:

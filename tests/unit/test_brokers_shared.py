@@ -1,0 +1,56 @@
+"""What the brokers' folders share: times as they come, several accounts as one, what a refusal amounts to."""
+
+import msgspec
+import pytest
+
+from saudagar.brokers.dhan.capabilities import CAPABILITIES as DHAN
+from saudagar.brokers.fields import naive_ist
+from saudagar.brokers.kite.capabilities import CAPABILITIES as KITE
+from saudagar.brokers.paper import PaperBroker
+from saudagar.brokers.router import Router
+from saudagar.brokers.upstox.capabilities import CAPABILITIES as UPSTOX
+from saudagar.execution.ports import Capabilities, LookUp
+
+NINE_THIRTY = 1_795_147_200_000_000_000
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "2026-11-20 09:30:00",
+        "2026-11-20T09:30:00",
+        "2026-11-20T09:30:00+05:30",
+        "2026-11-20T04:00:00Z",
+        "2026-11-20T04:00:00+00:00",
+        "20-Nov-2026 09:30:00",
+    ],
+)
+def test_a_time_is_indias_unless_it_names_its_zone(said):
+    assert naive_ist(said, "%d-%b-%Y %H:%M:%S") == NINE_THIRTY
+
+
+@pytest.mark.parametrize("said", ["9999-12-31 23:59:59", "2100-01-01", "0001-01-01 00:00:00", "0001-01-01T00:00:00Z"])
+def test_a_time_of_another_age_is_none(said):
+    assert naive_ist(said) == 0
+
+
+class Desk:
+    def __init__(self, capabilities: Capabilities) -> None:
+        self.capabilities = capabilities
+
+
+@pytest.mark.parametrize("first", [DHAN, UPSTOX, KITE, PaperBroker.capabilities], ids=lambda each: each.name)
+@pytest.mark.parametrize("second", [DHAN, UPSTOX, KITE, PaperBroker.capabilities], ids=lambda each: each.name)
+def test_accounts_at_two_brokers_can_do_what_both_can_whichever_is_named_first(first, second):
+    one, other = (
+        Router({"": Desk(a), "x": Desk(b)}, {}, "").capabilities for a, b in ((first, second), (second, first))
+    )
+    assert one.name == f"{first.name}+{second.name}"
+    assert set(msgspec.structs.astuple(one)[1:]) == set(msgspec.structs.astuple(other)[1:])
+    assert one.id_length == min(first.id_length, second.id_length)
+
+
+def test_the_weaker_of_two_look_ups_and_the_smaller_of_two_limits_count():
+    both = Router({"": Desk(DHAN), "x": Desk(KITE)}, {}, "").capabilities
+    assert (both.look_up, both.slices) == (LookUp.SCAN, 10)
+    assert Router({"": Desk(DHAN), "x": Desk(DHAN)}, {}, "").capabilities.slices is None
