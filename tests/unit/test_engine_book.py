@@ -98,6 +98,19 @@ def test_an_order_changed_by_hand_is_taken_as_it_is_and_put_right():
     assert any("was changed at the broker" in text for text in alerts(world, "warning"))
 
 
+@pytest.mark.parametrize("told_before", [0, 10])
+def test_an_order_made_smaller_by_hand_that_then_trades_in_full_is_over(told_before):
+    world = World(QUIET)
+    order = entered(world)
+    order.terms = replace(order.terms, quantity=30)
+    for part in filter(None, (told_before, 30 - told_before)):
+        world.fill_at(order, part, 80_000)
+        world.talk()
+    assert world.engine.state.orders[order.new.order_id].status is OrderStatus.FILLED
+    world.settle(15)
+    assert world.truth() == {A: 30}
+
+
 def test_an_order_that_ended_here_and_lives_there_is_taken_back():
     world = World()
     order = entered(world)

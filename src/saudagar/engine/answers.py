@@ -65,6 +65,8 @@ class Answers:
                 self._fill(order, event)
             else:
                 core.emit(event)
+        if report.status is _FILLED and order.working and report.terms is not None:
+            self._traded_in_full(order, report.terms)
         status = order.status
         over = status in TERMINAL
         if over and before not in TERMINAL:
@@ -116,6 +118,17 @@ class Answers:
         )
         self._core.touch(order.new.position)
 
+    def _traded_in_full(self, order: Order, terms: OrderTerms) -> None:
+        """The broker says FILLED, which is final: the order is as large as that, whatever we have asked for."""
+        if order.filled != terms.quantity:
+            return  # a fill is missing
+        asked = order.modify_sent
+        by_others = order.filled < order.terms.quantity and (asked is None or asked.quantity != order.filled)
+        self._adopt(order, terms)
+        if by_others:
+            self._core.alert("warning", f"order {order.id} was made smaller at the broker and is filled: {order.filled}.")
+            self._give_up_rest(order, "entry made smaller at the broker")
+
     def compare(self, order: Order, report: OrderReport) -> None:
         """One order of the broker's book, beside what the desk believes of it now that it has been quiet."""
         if order.working:
@@ -166,13 +179,18 @@ class Answers:
         if order.new.purpose is Purpose.ENTRY:
             if order.status is OrderStatus.REJECTED:
                 core.alert("warning", f"entry {order.id} {order.new.instrument} {why}")
-            if (position.target - position.quantity) * order.new.side.sign > 0:
-                kept = position.quantity if position.quantity * order.new.side.sign > 0 else 0
-                core.set_target(position, kept, f"entry {why}", Source.RECONCILIATION)
+            self._give_up_rest(order, f"entry {why}")
         elif by_others or order.status is OrderStatus.REJECTED:
             if not by_others:
                 self._desk.bands.refused(position)
             self._desk.back_off(position, f"{order.new.purpose.lower()} order {order.id} {order.new.instrument} {why}")
+
+    def _give_up_rest(self, order: Order, reason: str) -> None:
+        """What an entry has not brought is not wanted any more."""
+        position, sign = self._core.state.position(order.new.position), order.new.side.sign
+        if order.new.purpose is Purpose.ENTRY and (position.target - position.quantity) * sign > 0:
+            kept = position.quantity if position.quantity * sign > 0 else 0
+            self._core.set_target(position, kept, reason, Source.RECONCILIATION)
 
     # -- when a request goes wrong -------------------------------------------------------------------------------
 
