@@ -126,7 +126,9 @@ class Answers:
         by_others = order.filled < order.terms.quantity and (asked is None or asked.quantity != order.filled)
         self._adopt(order, terms)
         if by_others:
-            self._core.alert("warning", f"order {order.id} was made smaller at the broker and is filled: {order.filled}.")
+            self._core.alert(
+                "warning", f"order {order.id} was made smaller at the broker and is filled: {order.filled}."
+            )
             self._give_up_rest(order, "entry made smaller at the broker")
 
     def compare(self, order: Order, report: OrderReport) -> None:
