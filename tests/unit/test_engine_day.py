@@ -26,6 +26,7 @@ from saudagar.model import (
     Offset,
     OrderStatus,
     Protection,
+    Purpose,
     StrategyId,
     Tick,
     TickFrame,
@@ -125,6 +126,40 @@ def test_a_trailing_stop_moves_its_order_in_steps_and_survives_a_restart():
     world.kill()
     world.settle(3)
     assert world.engine.state.positions[A].stop == level
+
+
+CLOSER = Protection(stop=Offset(ppm=5_000))
+
+
+def test_what_is_held_keeps_its_exits_until_what_was_to_be_added_is_there():
+    world = World(QUIET)
+    held(world)
+    position = world.engine.state.positions[A]
+    levels = position.stop, position.target_price
+    ask(world, LONG, 80, protection=CLOSER)
+    world.wait(6)  # not filled, and withdrawn
+    world.talk()
+    assert (target(world), position.stop, position.target_price) == (50, *levels)
+    world.kill()
+    position = world.engine.state.positions[A]
+    assert (position.stop, position.target_price) == levels
+
+
+def test_what_is_added_brings_its_exits_though_it_costs_the_same():
+    world = World(QUIET)
+    held(world)
+    entry = world.engine.state.positions[A].average_price
+    ask(world, LONG, 80, protection=CLOSER)
+    world.talk()
+    (order,) = [each for each in world.book.values() if each.new.purpose is Purpose.ENTRY and each.remaining]
+    world.fill_at(order, 30, entry)
+    world.talk()
+    position = world.engine.state.positions[A]
+    assert (position.stop, position.target_price) == (entry * 995 // 1000 // 5 * 5, 0)
+    levels = position.stop, position.target_price
+    world.kill()
+    position = world.engine.state.positions[A]
+    assert (position.stop, position.target_price) == levels
 
 
 def test_touching_the_stop_once_is_forgiven_when_the_price_comes_back():

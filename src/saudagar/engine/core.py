@@ -114,7 +114,7 @@ class Core:
                 quantity=quantity,
                 reason=reason,
                 source=source,
-                protection=position.protection,
+                protection=position.planned,
                 reference=position.reference,
                 key=key,
             )

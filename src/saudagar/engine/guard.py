@@ -32,6 +32,7 @@ class Guard:
         "lead",
         "max_age",
         "opened",
+        "plan",
         "position",
         "sign",
         "stop",
@@ -42,7 +43,7 @@ class Guard:
     )
 
     def __init__(self, position: Position, tick: Paise) -> None:
-        plan = position.protection
+        self.plan = plan = position.protection
         self.position = position
         self.sign = 1 if position.quantity > 0 else -1
         self.average = average = position.average_price
@@ -122,6 +123,16 @@ class Guard:
             self.break_even,
             price,
             price,
+        )
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the position is another one than when this was made: its price, its side or its exits."""
+        position = self.position
+        return (
+            self.average != position.average_price
+            or self.sign * position.quantity <= 0
+            or self.plan is not position.protection
         )
 
     @property

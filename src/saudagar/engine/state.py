@@ -118,7 +118,7 @@ class State:
         position = self.positions.get(name) or self._own(name)
         held = position.quantity
         if abs(quantity) > abs(held) or quantity * held < 0:
-            position.protection, position.reference, position.decided = event.protection, event.reference, event.ts
+            position.planned, position.reference, position.decided = event.protection, event.reference, event.ts
         position.reason = event.reason
         position.target = quantity
         if event.key:

@@ -127,7 +127,7 @@ class Targets:
     def _aim(self, position: Position, intent: Intent, quantity: int) -> None:
         core, plan = self._core, intent.protection
         if plan == _NO_PROTECTION and quantity * position.target > 0:
-            plan = position.protection  # more of the same, with the exits it has
+            plan = position.protection if position.quantity * quantity > 0 else position.planned  # the exits it has
         core.emit(
             ev.TargetSet(
                 ts=core.now,

@@ -133,7 +133,7 @@ class Watch:
     def _guard(self, held: _Held, position: Position) -> None:
         guards, name = held.guards, position.id
         guard = guards.get(name)
-        if guard is not None and (guard.average != position.average_price or guard.sign * position.quantity <= 0):
+        if guard is not None and guard.outdated:
             del guards[name]
             guard = None
         if guard is None and position.quantity:

@@ -73,7 +73,8 @@ class Position(msgspec.Struct, kw_only=True):
     id: PositionId = PositionId("")
     quantity: int = 0  # signed units
     target: int = 0  # signed units; the engine steers `quantity` towards it
-    protection: Protection = Protection()
+    protection: Protection = Protection()  # of what is held
+    planned: Protection = Protection()  # of what the target adds, in force for all once any of that is filled
     reference: Paise = 0  # price at the decision
     decided: Nanos = 0  # when that was
     reason: str = ""  # of the target
@@ -138,6 +139,7 @@ class Position(msgspec.Struct, kw_only=True):
             if not self.quantity:
                 self.opened, self.entry_reason = ts, self.reason
             self.quantity += sign * quantity
+            self.protection = self.planned
             self.entry_quantity += quantity
             self.entry_value += quantity * price
             self._book(order_id, side, quantity, price)
