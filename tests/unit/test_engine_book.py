@@ -19,6 +19,7 @@ from saudagar.model import (
     OrderStatus,
     Product,
     StrategyId,
+    TradingState,
 )
 
 # -- the broker's book -----------------------------------------------------------------------------------------------
@@ -45,6 +46,18 @@ def test_a_hand_made_sale_freezes_the_share_and_shrinks_the_stop():
         world.tick(0, 0)
     assert not world.engine.state.frozen
     assert world.truth()[A] == 0
+
+
+@pytest.mark.parametrize(("by_hand", "rests"), [(-50, 0), (-20, 0), (0, 50), (30, 50)])
+def test_what_is_closed_by_hand_while_trading_is_halted_leaves_no_stop_that_would_open(by_hand, rests):
+    world = World()
+    stop = held(world)
+    world.switch(TradingState.HALTED, flatten=False)
+    world.foreign[SBIN.id] = by_hand
+    for _ in range(125):
+        world.talk()
+        world.tick(0, 0)
+    assert stop.remaining == rests
 
 
 @pytest.mark.parametrize(("b", "foreign", "closed"), [(30, -20, 60), (-30, -20, 80)])

@@ -15,7 +15,7 @@ from saudagar.engine.lookups import LookUps
 from saudagar.engine.vigil import Vigil
 from saudagar.execution import steering
 from saudagar.execution.effects import CancelOrder, ModifyOrder, SubmitOrder
-from saudagar.execution.steering import IN_FLIGHT, Cancel, Modify, Request, Steered, Submit, steer
+from saudagar.execution.steering import Cancel, Modify, Request, Steered, Submit, steer, steer_halted
 from saudagar.model import (
     SECOND,
     ClientOrderId,
@@ -238,11 +238,7 @@ class OrderDesk:
             return  # a refused token: so would be every request, until a snapshot comes through and looks here again
         view = self._confirmed(position) if core.broker_holds else position
         if core.state.trading is _HALTED:
-            requests: list[Request] = [
-                Cancel(o, "halted")
-                for o in orders
-                if not o.new.purpose.reduces and not o.cancel_sent and o.status not in IN_FLIGHT
-            ]
+            requests = steer_halted(view, orders)
         else:
             line = core.line(position.instrument)
             tactics, band = self.bands.rules(name, line)

@@ -138,6 +138,23 @@ def steer(
     return _enter(position, orders, instrument, last, tactics, now, band)
 
 
+def steer_halted(position: Steered, orders: Sequence[Order]) -> list[Request]:
+    """What is taken back while nothing but cancels may be sent: entries, and what closes more than is held."""
+    room = abs(position.quantity)
+    requests: list[Request] = []
+    for order in orders:
+        if order.cancel_sent or order.status in IN_FLIGHT:
+            continue
+        if order.new.purpose is _ENTRY:
+            requests.append(Cancel(order, "halted"))
+        elif order.modify_sent is None:
+            if order.new.side.sign * position.quantity < 0 and order.remaining <= room:
+                room -= order.remaining
+            else:
+                requests.append(Cancel(order, "would open"))
+    return requests
+
+
 def _only_towards(target: int, orders: Sequence[Order]) -> bool:
     side = _side(target)
     return not orders or all(o.new.purpose is _ENTRY and o.new.side is side for o in orders)
