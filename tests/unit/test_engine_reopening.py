@@ -26,12 +26,14 @@ from saudagar.model import (
     Direction,
     OrderReport,
     OrderStatus,
+    PriceBandTold,
     Product,
     Protection,
     Purpose,
     StrategyId,
     Tick,
     TickFrame,
+    TimeAdvanced,
     TradingState,
     client_order_id,
     order_sequence,
@@ -75,6 +77,41 @@ def test_a_reversal_under_way_ends_flat_on_another_day():
     assert engine.state.positions[A].target == 0
 
 
+def test_a_stop_is_placed_when_the_market_opens_and_nobody_is_told_that_it_was_closed():
+    world = World(QUIET)
+    held(world)
+    engine = Engine(QUIET, Lookup(SBIN, FUTURE), Calendar(), State.replay(world.events), lambda _: 0)
+    now, opening = at(MONDAY, "08:50"), at(MONDAY, "09:15")
+    engine.start(MONDAY, now)
+    line = BrokerPosition(instrument=SBIN.id, product=Product.INTRADAY, quantity=50)
+    told = len(engine.state.alerts)
+    while now < opening:
+        assert not [e for e in engine.process(TimeAdvanced(now)).effects if isinstance(e, SubmitOrder)]
+        if now % MINUTE == 0:
+            engine.process(AccountSnapshot(ts=now, reports=(), positions=(line,)))
+        now += SECOND
+    (sent,) = engine.process(TimeAdvanced(now)).effects
+    assert sent.order.terms == next(o for o in world.book.values() if o.remaining).terms
+    assert len(engine.state.alerts) == told
+    assert not engine.state.denials
+
+
+def test_a_stop_that_ends_with_the_session_is_nothing_to_be_told():
+    world = World(QUIET)
+    stop = held(world)
+    world.now = at(DAY, "15:30")
+    world.say(TimeAdvanced(world.now))
+    stop.status = OrderStatus.EXPIRED
+    world._tell(stop)
+    for _ in range(300):
+        world.talk()
+        world.now += SECOND
+        world.say(TimeAdvanced(world.now))
+    assert not alerts(world, "critical")
+    assert not denied(world)
+    assert not effects(world, SubmitOrder)
+
+
 def test_an_instrument_that_todays_master_does_not_know_is_told_and_left_alone():
     world = World(QUIET)
     held(world)
@@ -87,6 +124,22 @@ def test_an_instrument_that_todays_master_does_not_know_is_told_and_left_alone()
     engine.process(replace(late, last_price=79_000))  # told on the morning after
     assert engine.state.positions[A].quantity == 0
     assert engine.watch.trades == 1
+
+
+@pytest.mark.parametrize("status", [OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.OPEN])
+def test_what_brokers_say_of_an_instrument_that_the_master_does_not_know_stops_no_desk(status):
+    world = World(QUIET)
+    stop = held(world)
+    engine = Engine(QUIET, Lookup(FUTURE), Calendar(), State.replay(world.events), lambda _: 0)
+    engine.start(DAY, world.now)  # again on the same day, with another master
+    stop.status, stop.terms = status, replace(stop.terms, quantity=40)
+    report = stop.report(world.now, stream=False)
+    engine.process(report)
+    for now in (world.now + 30 * SECOND, world.now + 60 * SECOND):
+        engine.process(AccountSnapshot(ts=now, reports=(report,), positions=()))
+        engine.process(PriceBandTold(ts=now, instrument=SBIN.id, low=70_000, high=90_000))
+        engine.process(TimeAdvanced(now))
+    assert engine.state.positions[A].quantity == 50
 
 
 def test_an_order_that_is_unknown_when_the_day_ends_is_told():

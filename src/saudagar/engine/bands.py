@@ -38,6 +38,8 @@ class Bands:
         """What a broker says of an instrument's band. One that does not hold the last price is none."""
         core, name = self._core, answer.instrument
         self._asked.pop(name, None)
+        if name in core.strange:
+            return
         line = core.line(name)
         tick = line.instrument.tick_size
         low, high = -(-answer.low // tick) * tick, answer.high // tick * tick

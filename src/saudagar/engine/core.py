@@ -11,7 +11,7 @@ from saudagar.engine.state import APPLY, State
 from saudagar.execution.effects import Effect
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.execution.steering import NO_BAND, Band
-from saudagar.market.sessions import Calendar
+from saudagar.market.sessions import Calendar, continuous
 from saudagar.model import Instrument, InstrumentId, Nanos, Paise, PositionId, Source
 from saudagar.model import events as ev
 from saudagar.model.errors import UnknownInstrument
@@ -104,6 +104,13 @@ class Core:
         if not line.opens <= self.now < line.closes:
             line.opens, line.closes = self.calendar.window(line.instrument, self.now) or (0, 0)
         return line.closes > 0
+
+    def next_opening(self, instrument: InstrumentId) -> Nanos:
+        """When the instrument begins to trade again on this day; 0 if it does not, or is not in today's master."""
+        if self.day is None or instrument in self.strange:
+            return 0
+        phases = self.calendar.phases_of(self.instrument(instrument), self.day)
+        return min((start for start, _ in continuous(phases) if start > self.now), default=0)
 
     def set_target(self, position: Position, quantity: int, reason: str, source: Source, key: str = "") -> None:
         """Change only where `position` should be; plan and price of the decision stay."""

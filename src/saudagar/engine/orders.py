@@ -288,7 +288,10 @@ class OrderDesk:
             else:
                 verdict = self._may_reduce(position, view.quantity, purpose, side, terms, own)
             if isinstance(verdict, Denied):
-                self._denied(position, purpose, verdict)
+                if verdict.rule == "session" and terms.order_type in _TRIGGERED:
+                    self._vigil.until_opening(position)  # a stop rests while the market is open: nothing is wrong
+                else:
+                    self._denied(position, purpose, verdict)
                 return None
         if not self._throttle.take(now, spare=spare):
             self.wait(position, (now // SECOND + 1) * SECOND)
@@ -374,10 +377,13 @@ class OrderDesk:
 
     def back_off(self, position: Position, message: str) -> None:
         """An order that protects or closes did not get through: tell people and try again, ever more slowly."""
-        count = self._refusals[position.id] = self._refusals.get(position.id, 0) + 1
+        core, count = self._core, self._refusals.get(position.id, 0) + 1
+        self._refusals[position.id] = count
         if count <= _ALERTS:
-            self._core.alert("critical", message)
-        self.wait(position, self._core.now + min(2 ** (count - 1), _LONGEST_BACK_OFF) * SECOND)
+            core.alert("critical", message)
+        until = core.now + min(2 ** (count - 1), _LONGEST_BACK_OFF) * SECOND
+        opening = core.next_opening(position.instrument)
+        self.wait(position, min(until, opening) if opening else until)
 
     def wait(self, position: Position, until: Nanos) -> None:
         """Leave `position` alone until then, unless its target changes."""

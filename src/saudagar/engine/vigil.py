@@ -1,6 +1,7 @@
 """A look each second at every position of which an order should be trading, so that it is chased, or asked about.
 
-Kept by `orders`. A stop that rests needs none: it waits for its price.
+Kept by `orders`. A stop that rests needs none: it waits for its price. One that could not rest yet, because the market
+is closed, is looked at when it opens.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from functools import partial
 from saudagar.engine.core import Core
 from saudagar.engine.lookups import LookUps
 from saudagar.model import SECOND, ClientOrderId, Nanos, OrderType, PositionId
+from saudagar.portfolio import Position
 
 _TRIGGERED = frozenset(kind for kind in OrderType if kind.has_trigger)
 
@@ -28,6 +30,7 @@ class Vigil:
         self._look_ups = look_ups
         self.awake: set[PositionId] = set()
         self._asked: dict[ClientOrderId, Nanos] = {}  # when a silent order was last asked about
+        self._opening: dict[PositionId, Nanos] = {}  # for which a look is due
 
     def keep(self, position: PositionId) -> None:
         """Look again in a second if a marketable order of `position` works."""
@@ -37,6 +40,14 @@ class Vigil:
                 self.awake.add(position)
                 self._core.later(self._core.now + SECOND, partial(self._look, position))
                 return
+
+    def until_opening(self, position: Position) -> None:
+        """Look again when the instrument of `position` opens, if it does so on this day."""
+        core, name = self._core, position.id
+        opening = core.next_opening(position.instrument)
+        if opening and self._opening.get(name) != opening:
+            self._opening[name] = opening
+            core.later(opening, partial(core.touch, name))
 
     def _look(self, position: PositionId) -> None:
         core = self._core
