@@ -69,6 +69,13 @@ def test_no_room_and_no_right_are_told_before_anything_is_sent(tmp_path: Path):
         log_at(tmp_path).entries()
 
 
+def test_an_answer_that_cannot_be_noted_does_not_deny_that_something_was_sent(tmp_path: Path):
+    request = log_at(tmp_path / "requests.jsonl").ask("A1", "dhan", "convert", ASKED)
+    with pytest.raises(JournalError, match="request A1, convert, was made: DONE") as told:
+        log_at(Path("/dev/full/requests.jsonl")).answer(request, Outcome.DONE)
+    assert "Nothing was sent" not in str(told.value)
+
+
 WRITER = """
 import sys
 from itertools import count

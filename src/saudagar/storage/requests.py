@@ -53,7 +53,7 @@ class RequestLog:
     Raises
     ------
     JournalError
-        From every method, if the file cannot be written or holds what is none of ours: nothing was sent then.
+        From every method, if the file cannot be written or holds what is none of ours. From `ask`: nothing was sent.
     """
 
     def __init__(self, path: Path, clock: Callable[[], Nanos]) -> None:
@@ -62,12 +62,13 @@ class RequestLog:
     def ask(self, id: str, broker: str, kind: str, body: object) -> Request:
         """Note that `kind` is about to be asked; on disk when this returns."""
         request = Request(id=id, ts=self._clock(), broker=broker, kind=kind, body=msgspec.to_builtins(body))
-        self._append(request)
+        self._append(request, "Nothing was sent.")
         return request
 
     def answer(self, request: Request, outcome: Outcome, detail: str = "") -> None:
         """Note what became of `request`."""
-        self._append(Answer(id=request.id, ts=self._clock(), outcome=outcome, detail=detail))
+        became = f"The request {request.id}, {request.kind}, was made: {outcome}{detail and f' ({detail})'}."
+        self._append(Answer(id=request.id, ts=self._clock(), outcome=outcome, detail=detail), became)
 
     def entries(self) -> list[tuple[Request, Answer | None]]:
         """Every request with its latest answer, oldest first. A last line that a crash tore is passed over."""
@@ -98,7 +99,7 @@ class RequestLog:
             except msgspec.DecodeError as error:
                 raise JournalError(f"{self._path}:{number}: {error}.", hint="Move the file away, keep it.") from None
 
-    def _append(self, line: _Line) -> None:
+    def _append(self, line: _Line, so_far: str) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(self._path) as handle:
@@ -108,7 +109,7 @@ class RequestLog:
                     rest = rest[os.write(handle, rest) :]
                 os.fsync(handle)
         except OSError as error:
-            raise JournalError(f"{self._path}: cannot be written: {error.strerror}. Nothing was sent.") from None
+            raise JournalError(f"{self._path}: cannot be written: {error.strerror}. {so_far}") from None
 
 
 @contextmanager
