@@ -43,6 +43,7 @@ TEN = at(ist_day(1_795_150_800_000_000_000), "10:00")
 A = position_id(StrategyId("a"), STOCK.id)
 DELIVERY = Product.DELIVERY
 BSE = InstrumentId("BSE_EQ:OTHER")
+ISINS = {STOCK.id: STOCK.isin, BSE: STOCK.isin}
 
 
 def today(quantity: int, product: Product = DELIVERY, instrument: InstrumentId = STOCK.id) -> BrokerPosition:
@@ -69,11 +70,29 @@ def share(quantity: int, instrument: InstrumentId = STOCK.id, isin: str = STOCK.
     ],
 )
 def test_both_books_together(positions: list[BrokerPosition], holdings: list[Holding], isin: str, held: int) -> None:
-    assert Held(DELIVERY, positions, holdings).of(STOCK.id, isin) == held
+    assert Held(DELIVERY, positions, holdings, {STOCK.id: isin}.get, {}).of(STOCK.id) == held
 
 
 def test_holdings_are_of_no_use_to_another_product() -> None:
-    assert Held(Product.INTRADAY, [today(3, Product.INTRADAY)], [share(10)]).of(STOCK.id, STOCK.isin) == 3
+    books = Held(Product.INTRADAY, [today(3, Product.INTRADAY)], [share(10)], ISINS.get, {})
+    assert (books.of(STOCK.id), books.of(BSE)) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("nse", "bse", "positions", "carried", "held"),
+    [
+        (60, 60, [], 120, (60, 60)),
+        (60, 60, [], 60, (0, 0)),  # what is there of both is not there of each
+        (60, 60, [], 100, (40, 40)),
+        (60, 0, [today(-60), today(60, instrument=BSE)], 60, (60, 0)),  # sold on one by hand, bought on the other
+        (10, 0, [today(-5, instrument=BSE)], 10, (5, -5)),  # sold by hand where the desk does not trade it
+        (10, 0, [today(-5, instrument=BSE)], 100, (95, 85)),
+        (60, 50, [today(50, instrument=BSE)], 60, (60, 50)),
+    ],
+)
+def test_a_share_of_two_exchanges_is_there_once(nse, bse, positions, carried, held) -> None:
+    books = Held(DELIVERY, positions, [share(carried)], ISINS.get, {STOCK.id: nse, BSE: bse})
+    assert (books.of(STOCK.id), books.of(BSE)) == held
 
 
 @given(st.sampled_from(Product), st.integers(-50, 50), st.integers(-50, 50))

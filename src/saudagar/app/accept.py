@@ -15,7 +15,7 @@ from saudagar.brokers.router import Router
 from saudagar.engine.engine import Engine
 from saudagar.engine.reconciliation import allotted
 from saudagar.engine.runner import Runner
-from saudagar.execution.held import Held, agree
+from saudagar.execution.held import Held, agree, net
 from saudagar.execution.ports import ExecutionClient
 from saudagar.model import AcceptBook, AccountTrade, InstrumentId, Paise, PositionId, Product
 from saudagar.model.errors import BrokerError, SaudagarError, UnknownInstrument
@@ -73,7 +73,7 @@ class Accepting:
             )
         account = await self._account(instrument)
         trades = await self._trades(instrument, theirs - ours, price, account)
-        bearers = self._in(account, instrument)
+        bearers = [each for each in self._in(account) if each.instrument == instrument]
         parts = allotted(bearers, instrument, [part.quantity for part in trades])
         if isinstance(self._broker, Router) and any(self._broker.client_of(part[0]) is not account for part in parts):
             raise SaudagarError(
@@ -91,7 +91,7 @@ class Accepting:
             return broker
         apart = []
         for client in broker.accounts.values():
-            ours = sum(each.quantity for each in self._in(client, instrument))
+            ours = net(self._in(client)).get(instrument, 0)
             if not agree(engine.product, ours, await self._theirs(instrument, client)):
                 apart.append(client)
         if len(apart) != 1:
@@ -101,11 +101,12 @@ class Accepting:
             )
         return apart[0]
 
-    def _in(self, account: ExecutionClient, instrument: InstrumentId) -> list[Position]:
-        """The positions of `instrument` in `account`."""
+    def _in(self, account: ExecutionClient) -> list[Position]:
+        """The positions in `account`; all of them in all accounts together."""
         broker, positions = self._broker, self._runner.engine.state.positions.values()
-        found = [each for each in positions if each.instrument == instrument]
-        return [each for each in found if not isinstance(broker, Router) or broker.client_of(each.id) is account]
+        if not isinstance(broker, Router) or account is broker:
+            return [*positions]
+        return [each for each in positions if broker.client_of(each.id) is account]
 
     async def _book(self, found: Acceptance, trades: list[_Part], among: tuple[PositionId, ...]) -> Acceptance:
         engine, name = self._runner.engine, found.instrument
@@ -141,8 +142,8 @@ class Accepting:
     async def _theirs(self, instrument: InstrumentId, account: ExecutionClient) -> int:
         engine = self._runner.engine
         holdings = await account.holdings() if engine.product is Product.DELIVERY else ()
-        books = Held(engine.product, await account.positions(), holdings)
-        return books.of(instrument, engine.isin(instrument))
+        ours = net(self._in(account))
+        return Held(engine.product, await account.positions(), holdings, engine.isin, ours).of(instrument)
 
     async def _trades(
         self, instrument: InstrumentId, change: int, price: Paise, account: ExecutionClient

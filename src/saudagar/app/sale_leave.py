@@ -65,10 +65,10 @@ async def _carried(
 ) -> dict[InstrumentId, int]:
     """What of `held` is of earlier days; all of it where the broker does not say."""
     try:
-        books = Held(Product.DELIVERY, (), await client.holdings())
+        books = Held(Product.DELIVERY, (), await client.holdings(), engine.isin, {})
     except BrokerError:
         return dict(held)
-    found = {name: min(quantity, books.of(name, engine.isin(name))) for name, quantity in held.items()}
+    found = {name: min(quantity, books.of(name)) for name, quantity in held.items()}
     return {name: quantity for name, quantity in found.items() if quantity > 0}
 
 

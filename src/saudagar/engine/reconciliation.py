@@ -15,12 +15,14 @@ from saudagar.engine.answers import Answers
 from saudagar.engine.core import Core
 from saudagar.engine.orders import OrderDesk
 from saudagar.engine.watch import Watch
-from saudagar.execution.held import Held, agree
+from saudagar.execution.held import Held, agree, net
 from saudagar.model import (
     SECOND,
     AcceptBook,
     AccountSnapshot,
+    BrokerPosition,
     Funds,
+    Holding,
     InstrumentId,
     Nanos,
     OrderReport,
@@ -66,7 +68,7 @@ class Reconciliation:
             if order.working and order.id not in told and order.status is not OrderStatus.SUBMITTED:
                 self._orders.look_ups.ask(order.id)
         if snapshot.holdings is not None:
-            self._compare_positions(Held(core.settings.product, snapshot.positions, snapshot.holdings))
+            self._compare_positions(snapshot.positions, snapshot.holdings)
             self._settling = _QUIET
         self._look_at(snapshot.funds)
         self._orders.book_came()
@@ -125,14 +127,13 @@ class Reconciliation:
             core.blocked[_FUNDS] = f"the account is short of {inr(-funds.available)} of margin"
             core.alert("critical", f"{core.blocked[_FUNDS]}. No entries until that is paid.")
 
-    def _compare_positions(self, books: Held) -> None:
+    def _compare_positions(self, positions: Iterable[BrokerPosition], holdings: Iterable[Holding]) -> None:
         core = self._core
-        ours: dict[InstrumentId, int] = {}
-        for position in core.state.positions.values():
-            ours[position.instrument] = ours.get(position.instrument, 0) + position.quantity
+        ours = net(core.state.positions.values())
+        books = Held(core.settings.product, positions, holdings, core.isin, ours)
         frozen = core.state.frozen  # by a desk before a restart, perhaps, over what was never ours and is gone
         for instrument in sorted({*ours, *core.broker_holds, *frozen, *(i for i, q in books.today.items() if q)}):
-            self._compare(instrument, ours.get(instrument, 0), books.of(instrument, core.isin(instrument)))
+            self._compare(instrument, ours.get(instrument, 0), books.of(instrument))
 
     def _compare(self, instrument: InstrumentId, ours: int, theirs: int) -> None:
         core = self._core
