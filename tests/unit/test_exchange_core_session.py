@@ -133,6 +133,31 @@ def test_market_orders_stand_in_the_limit_only_minutes():
     assert order.status is OrderStatus.OPEN
 
 
+@pytest.mark.parametrize("clock", ["09:11", "09:13"])
+def test_nothing_is_withdrawn_while_the_opening_price_is_found(clock):
+    core = market("09:00")
+    order = place(core, BUY, 100, "LIMIT", 80_000)
+    step(core, clock)
+    with pytest.raises(Refusal, match="withdrawn") as refused:
+        core.cancel(order.exchange_id)
+    assert (refused.value.code, order.status) == ("session", OrderStatus.OPEN)
+    step(core, "09:15", 80_500, 10)
+    assert core.cancel(order.exchange_id).status is OrderStatus.CANCELLED
+
+
+@pytest.mark.parametrize(("clock", "taken"), [("15:16", False), ("15:21", True), ("15:26", True), ("15:31", False)])
+def test_what_is_carried_into_the_closing_auction_may_be_withdrawn_while_it_collects(clock, taken):
+    core = market("09:15")
+    step(core, "15:14", 80_000, 1_000)
+    order = place(core, BUY, 100, "LIMIT", 79_900)
+    step(core, clock)
+    if taken:
+        core.cancel(order.exchange_id)
+    else:
+        with pytest.raises(Refusal, match="withdrawn"):
+            core.cancel(order.exchange_id)
+
+
 def test_a_sweep_before_any_price_finds_nothing():
     core = MatchingCore([PLAIN], Calendar(), capital=10**9)
     core.advance(at(DAY, "10:00"))

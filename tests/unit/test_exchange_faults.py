@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+from types import SimpleNamespace
+from typing import Any
 
-from saudagar.exchange.faults import Fault, FaultKind, FaultPlan, FaultRule
+import pytest
+from aiohttp import web
+
+from saudagar.exchange.core_orders import Refusal
+from saudagar.exchange.face import Route, Wire, bad_gateway
+from saudagar.exchange.faults import ANSWERS, STREAMS, Fault, FaultKind, FaultPlan, FaultRule
 from saudagar.model.errors import DataError
 
 
@@ -79,3 +86,38 @@ def test_every_kind_can_be_written(kind):
 def test_a_plan_that_makes_no_sense(text, said):
     with pytest.raises(DataError, match=said):
         FaultPlan.from_json(text)
+
+
+def test_a_fault_of_streams_does_not_strike_a_request():
+    plan = FaultPlan([FaultRule(kind=FaultKind.DUPLICATE, count=1), FaultRule(kind=FaultKind.TOO_MANY, count=1)])
+    assert plan.next("dhan.orders.place", ANSWERS) == Fault(FaultKind.TOO_MANY)
+    assert plan.next("dhan.orders.place", ANSWERS) is None
+    assert plan.next("dhan.updates", STREAMS) == Fault(FaultKind.DUPLICATE)
+    assert plan.struck == [1, 1]
+    assert set(FaultKind) == ANSWERS | STREAMS
+
+
+def guarded(kind: FaultKind, delay: float = 0.0) -> tuple[Any, SimpleNamespace]:
+    """The answer to a request that is refused while this fault is in force, and whose transport it was."""
+
+    async def refuse(request: web.Request) -> web.Response:
+        raise Refusal("state", "order 1 is FILLED and cannot be changed.")
+
+    transport = SimpleNamespace(closed=False, is_closing=lambda: False, get_extra_info=lambda _: None)
+    wire = Wire(FaultPlan([FaultRule(kind=kind, delay=delay)]))
+    handler = wire.guard(Route("PUT", "/x", "x", refuse), lambda: web.Response(status=429), bad_gateway)
+    request: Any = SimpleNamespace(transport=transport)
+    return asyncio.run(handler(request)), transport  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [(FaultKind.SERVER_ERROR, 502), (FaultKind.GARBLED, 200), (FaultKind.DROP_AFTER_ACCEPT, 200)]
+)
+def test_a_refusal_is_lost_like_any_answer(kind, status):
+    answer, _ = guarded(kind)
+    assert (answer.status, b"FILLED" in (answer.body or b"")) == (status, False)
+
+
+def test_a_refusal_may_be_late():
+    with pytest.raises(Refusal, match="FILLED"):
+        guarded(FaultKind.DELAY, 0.001)

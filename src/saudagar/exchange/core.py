@@ -38,6 +38,7 @@ from saudagar.exchange.core_rules import BAND_PPM, band, check_band, check_produ
 from saudagar.exchange.core_session import (
     SessionCalendar,
     SessionClock,
+    check_cancel,
     check_session,
     class_of,
     market_orders_stand,
@@ -200,9 +201,10 @@ class MatchingCore:
         phase = self._clock.phase(book.instrument)
         check_terms(book.instrument, side, terms, product, validity)
         check_session(phase, terms, validity, after_market)
-        check_band(book, terms, self._band)
+        check_band(book, side, terms, self._band)
         limit = self._limit(book, side, terms, protection_ppm)
-        self.account(account).reserve(book.instrument, product, side, terms.quantity, _margin_price(book, terms))
+        price = _margin_price(book, terms)
+        self.account(account).reserve(book.instrument, product, side, terms.quantity, terms.quantity * price)
         self._counter += 1
         order = ExchangeOrder(
             exchange_id=f"{self._day_prefix}{self._counter:07d}",
@@ -218,6 +220,7 @@ class MatchingCore:
             created=self.now,
             rank=self._counter,
             limit=limit,
+            margin_price=price,
             protection_ppm=protection_ppm,
             account=account,
         )
@@ -244,14 +247,14 @@ class MatchingCore:
         check_terms(book.instrument, order.side, terms, order.product, order.validity)
         if order.status is not OrderStatus.PENDING:  # the broker still has it, not the exchange
             check_session(phase, terms, order.validity, after_market=False)
-        check_band(book, terms, self._band)
+        check_band(book, order.side, terms, self._band)
         self._check_change(order, terms)
         limit = self._limit(book, order.side, terms, order.protection_ppm)
-        more = terms.quantity - order.terms.quantity
-        account = self.account(order.account)
-        account.reserve(book.instrument, order.product, order.side, more, _margin_price(book, terms))
+        price, left = _margin_price(book, terms), terms.quantity - order.filled
+        more, value = left - order.remaining, left * price - order.remaining * order.margin_price
+        self.account(order.account).reserve(book.instrument, order.product, order.side, more, value)
         self._yield_priority(order, terms, limit)
-        order.terms, order.limit = terms, limit
+        order.terms, order.limit, order.margin_price = terms, limit, price
         if order.status is OrderStatus.PENDING:
             self._floor.tell(order, OrderStatus.PENDING)
         else:
@@ -265,12 +268,15 @@ class MatchingCore:
         Raises
         ------
         Refusal
-            ``order`` if there is none, ``state`` if it has ended, ``session`` if it may not be touched now.
+            ``order`` if there is none, ``state`` if it has ended, ``session`` if it may not be touched now: an auction
+            finds its price, or a market order is in the auction's limit-only minutes.
         """
         order = self._working(exchange_id)
         self._check_market_order(order)
         if order.status is OrderStatus.PENDING:
             self._waiting.remove(order)
+        else:
+            check_cancel(self._clock.phase(order.instrument))
         self._floor.end(self._book(order.instrument.id), order, OrderStatus.CANCELLED, "cancelled by the member")
         return order
 

@@ -1,7 +1,8 @@
 """The member's account at the exchange: positions of the day, margin, and the funds check before an order.
 
-Margin is the plain rule of a discount broker: the worst position that the working orders can lead to, at the price
-of the newest order or trade, divided by the product's leverage. An order that makes no worst case worse costs
+Margin is the plain rule of a discount broker: the worst position that the working orders can lead to, at what the
+position has cost and each order at its own price, divided by the product's leverage. What was paid for shares and
+options is gone until they are sold, whatever they are worth now. An order that makes no worst case worse costs
 nothing. Charges and daily settlement are left to the desk.
 """
 
@@ -18,6 +19,10 @@ LEVERAGE = {Product.INTRADAY: 5, Product.DELIVERY: 1, Product.MTF: 4, Product.MA
 """Value of a position per rupee of margin. Bought options cost their whole premium whatever the product."""
 
 
+_OWNED = (Product.DELIVERY, Product.MTF)
+"""What is sold must be there: nobody can be short of delivery."""
+
+
 class Line(msgspec.Struct):
     """One instrument and product: traded today, and still wanted by working orders (units and paise)."""
 
@@ -28,8 +33,9 @@ class Line(msgspec.Struct):
     sell_quantity: int = 0
     sell_value: Paise = 0
     wanted: int = 0  # units of working buy orders
+    wanted_value: Paise = 0  # of them, each at its own price
     offered: int = 0  # units of working sell orders
-    price: Paise = 0
+    offered_value: Paise = 0
     margin: Paise = 0
 
     @property
@@ -44,15 +50,31 @@ class Line(msgspec.Struct):
             return 0
         return self.sell_value * matched // self.sell_quantity - self.buy_value * matched // self.buy_quantity
 
+    def want(self, side: Side, quantity: int, value: Paise) -> None:
+        """Count working units, or with negative numbers no longer."""
+        if side is Side.BUY:
+            self.wanted, self.wanted_value = self.wanted + quantity, self.wanted_value + value
+        else:
+            self.offered, self.offered_value = self.offered + quantity, self.offered_value + value
+
     def required(self) -> Paise:
         """Margin of the worst position that the working orders can lead to."""
-        long = max(0, self.net + self.wanted)
-        short = max(0, self.offered - self.net)
+        net = self.net
+        long = _worst(self.wanted, self.wanted_value, net, self.buy_quantity, self.buy_value)
         if self.product is Product.DELIVERY:
-            return self.price * long
+            return long
+        leverage = LEVERAGE[self.product]
         if self.instrument.kind is InstrumentKind.OPTION:
-            return max(self.price * long, self.instrument.strike * short // LEVERAGE[self.product])
-        return self.price * max(long, short) // LEVERAGE[self.product]
+            return max(long, self.instrument.strike * max(0, self.offered - net) // leverage)
+        short = _worst(self.offered, self.offered_value, -net, self.sell_quantity, self.sell_value)
+        return max(long, short) // leverage
+
+
+def _worst(wanted: int, value: Paise, net: int, quantity: int, cost: Paise) -> Paise:
+    """Value of `net` units and of all `wanted` ones beyond what they close; `cost` is of the `quantity` traded."""
+    held = cost * net // quantity if net > 0 else 0
+    beyond = wanted + min(net, 0)
+    return held + (value * beyond // wanted if beyond > 0 else 0)
 
 
 class Account:
@@ -73,38 +95,39 @@ class Account:
         self._used: Paise = 0
         self._realised: Paise = 0
 
-    def reserve(self, instrument: Instrument, product: Product, side: Side, quantity: int, price: Paise) -> None:
-        """Block margin for `quantity` more working units at `price`.
+    def reserve(self, instrument: Instrument, product: Product, side: Side, quantity: int, value: Paise) -> None:
+        """Block margin for `quantity` more working units that are worth `value` together (paise).
 
         Raises
         ------
         Refusal
-            ``funds`` if the money is short, ``quantity`` if a delivery sale has no shares. Nothing is changed then.
+            ``funds`` if the money is short, ``quantity`` if a sale of delivery has no shares. Nothing is changed then.
         """
         line = self._line(instrument, product)
-        before = line.price, line.wanted, line.offered
-        line.price = price
-        self._want(line, side, quantity)
-        if side is Side.SELL and product is Product.DELIVERY:
-            self._check_shares(line, before)
+        line.want(side, quantity, value)
+        if side is Side.SELL and quantity > 0 and self._free(line) < 0:
+            line.want(side, -quantity, -value)
+            free = max(0, self._free(line))
+            raise Refusal("quantity", f"{instrument.id}: only {free} shares are free for a {product.lower()} sale.")
         required = line.required()
         if required > line.margin and required - line.margin > self.available:
             short = required - line.margin - self.available
-            line.price, line.wanted, line.offered = before
+            line.want(side, -quantity, -value)
             raise Refusal("funds", f"{instrument.id}: short of {inr(short)}; {inr(self.available)} is available.")
-        self._used += required - line.margin
-        line.margin = required
-
-    def release(self, instrument: Instrument, product: Product, side: Side, quantity: int) -> None:
-        """Unblock `quantity` units that no longer work."""
-        line = self._line(instrument, product)
-        self._want(line, side, -quantity)
         self._settle(line)
 
-    def trade(self, instrument: Instrument, product: Product, side: Side, quantity: int, price: Paise) -> None:
-        """Book an execution of units that were reserved."""
+    def release(self, instrument: Instrument, product: Product, side: Side, quantity: int, value: Paise) -> None:
+        """Unblock `quantity` units, reserved for `value`, that no longer work."""
         line = self._line(instrument, product)
-        self._want(line, side, -quantity)
+        line.want(side, -quantity, -value)
+        self._settle(line)
+
+    def trade(
+        self, instrument: Instrument, product: Product, side: Side, quantity: int, price: Paise, value: Paise
+    ) -> None:
+        """Book an execution at `price` of units that were reserved for `value`."""
+        line = self._line(instrument, product)
+        line.want(side, -quantity, -value)
         self._realised -= line.realised
         if side is Side.BUY:
             line.buy_quantity += quantity
@@ -113,42 +136,34 @@ class Account:
             line.sell_quantity += quantity
             line.sell_value += quantity * price
         self._realised += line.realised
-        line.price = price
         self._settle(line)
 
     def convert(self, instrument: Instrument, old: Product, new: Product, side: Side, quantity: int) -> None:
         """Move `quantity` units of today's position to another product, at their average price.
 
-        `side` is BUY for a long position. Raises `Refusal`: ``quantity`` if the position is not that large, ``funds``
-        if the new product's margin is more than there is.
+        `side` is BUY for a long position. Raises `Refusal`: ``quantity`` if the position is not that large, or either
+        product would have sold what it does not own, ``funds`` if the new product's margin is more than there is.
         """
-        source, target = self._line(instrument, old), self._line(instrument, new)
+        was = self._line(instrument, old), self._line(instrument, new)
+        source, target = map(msgspec.structs.replace, was)  # copies: a refusal leaves the account as it is
         if source.net * side.sign < quantity:
             raise Refusal("quantity", f"{instrument.id}: {source.net} units of {old}, {quantity} cannot be converted.")
-        self._carry(source, target, side, quantity)
+        _carry(source, target, side, quantity)
+        if min(self._free(source), self._free(target)) < 0:
+            raise Refusal("quantity", f"{instrument.id}: {old} or {new} would have sold shares that are not there.")
         more = source.required() + target.required() - source.margin - target.margin
         if more > max(0, self.available):
-            self._carry(target, source, side, quantity)
             raise Refusal("funds", f"{instrument.id}: short of {inr(more - self.available)} for {new}.")
-        self._settle(source)
-        self._settle(target)
+        self._realised += source.realised + target.realised - sum(line.realised for line in was)
+        for line in (source, target):
+            self._lines[instrument.id, line.product] = line
+            self._settle(line)
 
     def margin(self, instrument: Instrument, product: Product, side: Side, quantity: int, price: Paise) -> Paise:
         """Margin of a new position on its own, paise."""
-        line = Line(instrument, product, price=price)
-        self._want(line, side, quantity)
+        line = Line(instrument, product)
+        line.want(side, quantity, quantity * price)
         return line.required()
-
-    def _carry(self, source: Line, target: Line, side: Side, quantity: int) -> None:
-        target.price = source.price
-        if side is Side.BUY:
-            value = source.buy_value * quantity // source.buy_quantity
-            source.buy_quantity, source.buy_value = source.buy_quantity - quantity, source.buy_value - value
-            target.buy_quantity, target.buy_value = target.buy_quantity + quantity, target.buy_value + value
-        else:
-            value = source.sell_value * quantity // source.sell_quantity
-            source.sell_quantity, source.sell_value = source.sell_quantity - quantity, source.sell_value - value
-            target.sell_quantity, target.sell_value = target.sell_quantity + quantity, target.sell_value + value
 
     @property
     def available(self) -> Paise:
@@ -173,18 +188,23 @@ class Account:
         self._used += required - line.margin
         line.margin = required
 
-    def _check_shares(self, line: Line, before: tuple[Paise, int, int]) -> None:
-        free = self.holdings.get(line.instrument.id, 0) + line.net - before[2]
-        if line.offered - before[2] > free:
-            line.price, line.wanted, line.offered = before
-            raise Refusal("quantity", f"{line.instrument.id}: only {max(0, free)} shares are free for a delivery sale.")
+    def _free(self, line: Line) -> int:
+        """Units that may still be offered; none too many where the product does not ask for shares."""
+        if line.product not in _OWNED:
+            return 0
+        held = self.holdings.get(line.instrument.id, 0) if line.product is Product.DELIVERY else 0
+        return held + line.net - line.offered
 
-    @staticmethod
-    def _want(line: Line, side: Side, quantity: int) -> None:
-        if side is Side.BUY:
-            line.wanted += quantity
-        else:
-            line.offered += quantity
+
+def _carry(source: Line, target: Line, side: Side, quantity: int) -> None:
+    if side is Side.BUY:
+        value = source.buy_value * quantity // source.buy_quantity
+        source.buy_quantity, source.buy_value = source.buy_quantity - quantity, source.buy_value - value
+        target.buy_quantity, target.buy_value = target.buy_quantity + quantity, target.buy_value + value
+    else:
+        value = source.sell_value * quantity // source.sell_quantity
+        source.sell_quantity, source.sell_value = source.sell_quantity - quantity, source.sell_value - value
+        target.sell_quantity, target.sell_value = target.sell_quantity + quantity, target.sell_value + value
 
 
 def shares_sold(positions: Iterable[tuple[Instrument, Product, int, Paise, int, Paise]]) -> dict[InstrumentId, int]:

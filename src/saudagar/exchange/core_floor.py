@@ -63,7 +63,10 @@ class Floor:
 
     def end(self, book: Book, order: ExchangeOrder, status: OrderStatus, reason: str) -> None:
         """Take a working order out of the market."""
-        self._account(order.account).release(order.instrument, order.product, order.side, order.remaining)
+        left = order.remaining
+        self._account(order.account).release(
+            order.instrument, order.product, order.side, left, left * order.margin_price
+        )
         book.remove(order)
         order.reason = reason
         self.tell(order, status)
@@ -144,6 +147,8 @@ class Floor:
         order.trades.append(trade)
         order.filled += quantity
         order.value += quantity * price
-        self._account(order.account).trade(order.instrument, order.product, order.side, quantity, price)
+        self._account(order.account).trade(
+            order.instrument, order.product, order.side, quantity, price, quantity * order.margin_price
+        )
         done = order.filled == order.terms.quantity
         self.tell(order, OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED, trade)

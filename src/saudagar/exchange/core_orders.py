@@ -92,6 +92,7 @@ class ExchangeOrder(msgspec.Struct, kw_only=True, eq=False):
     updated: Nanos = 0
     trades: list[ExchangeTrade] = []
     limit: Paise = 0
+    margin_price: Paise = 0  # at which margin was blocked for each unit
     triggered: bool = False  # a stop that has woken up
     rank: int = 0  # place in time priority: smaller was first
     protection_ppm: int | None = None  # of a market order, where the member named it

@@ -23,6 +23,10 @@ from saudagar.model import (
 BAND_PPM = 200_000
 """±20 % of the previous close: the widest circuit band, also the dynamic one of stocks with derivatives."""
 
+_OPTION_BAND_PPM = 100_000
+"""Of the strike, added to an option's previous close. Its real range is set each morning by its delta, from one tick to
+far above the premium; this is about what NSE allows at the money, where the index futures' range is ±10 %."""
+
 AUCTION_BAND_PPM = 30_000
 """±3 % of the reference price in the closing auction (NSE/CMTR/74466, in force 2026-08-03)."""
 
@@ -44,6 +48,23 @@ _OPTION_PROTECTION = ((1_000, 50_000), (10_000, 30_000), (50_000, 20_000))
 _OPTION_PROTECTION_ABOVE = 10_000
 
 
+# How far a limit order may reach beyond what is traded: ppm of the last price, and paise at least (NSE/FAOP/54242 and
+# its FAQ of "limit price protection"; BSE's by brokers' pages). NSE takes the mean of 30 seconds, we the last price.
+_REACH = {
+    (Exchange.NSE, InstrumentKind.OPTION): (400_000, 20_00),
+    (Exchange.BSE, InstrumentKind.OPTION): (600_000, 30_00),
+    (Exchange.NSE, InstrumentKind.FUTURE): (30_000, 1_50),
+}
+
+# How far the limit of a stop may lie from its trigger: ppm of the trigger, and paise at least (NSE/CM/57613 of 2023 and
+# NSE's same rule for derivatives, error 16448)
+_STOP_REACH = {
+    (Exchange.NSE, InstrumentKind.EQUITY): (30_000, 1_50),
+    (Exchange.NSE, InstrumentKind.FUTURE): (30_000, 1_50),
+    (Exchange.NSE, InstrumentKind.OPTION): (200_000, 10_00),
+}
+
+
 def check_terms(instrument: Instrument, side: Side, terms: OrderTerms, product: Product, validity: Validity) -> None:
     """The checks that need no market: product, quantity, lot, freeze, prices on the tick grid.
 
@@ -56,6 +77,8 @@ def check_terms(instrument: Instrument, side: Side, terms: OrderTerms, product: 
     _check_quantity(instrument, terms.quantity)
     if terms.order_type.has_trigger and validity is Validity.IOC:
         raise Refusal("order", "a stop order cannot be IOC.")
+    if validity is Validity.IOC and instrument.segment.exchange is Exchange.MCX:
+        raise Refusal("order", f"{instrument.id}: programs may not send IOC orders to MCX.")  # kite.trade/forum 15912
     if terms.order_type is OrderType.SL_M and not _stops_at_market(instrument):
         raise Refusal("price", f"{instrument.id}: SL-M orders are not allowed; use SL with a limit.")
     if terms.order_type.has_price:
@@ -69,6 +92,8 @@ def check_terms(instrument: Instrument, side: Side, terms: OrderTerms, product: 
             f"{instrument.id}: the limit {inr(terms.price)} of a stop to {side.lower()} must be {relation} "
             f"its trigger {inr(terms.trigger_price)}.",
         )
+    if terms.order_type is OrderType.SL:
+        _check_stop_reach(instrument, terms)
 
 
 def check_product(instrument: Instrument, product: Product) -> None:
@@ -80,8 +105,8 @@ def check_product(instrument: Instrument, product: Product) -> None:
         raise Refusal("product", f"{instrument.id}: product {product} is not offered; allowed: {_words(allowed)}.")
 
 
-def check_band(book: Book, terms: OrderTerms, band_ppm: int) -> None:
-    """Prices within the day's band, or the auction's narrower one.
+def check_band(book: Book, side: Side, terms: OrderTerms, band_ppm: int) -> None:
+    """Prices within the day's band, or the auction's narrower one; a derivative's limit not too far through the market.
 
     Raises
     ------
@@ -101,16 +126,27 @@ def check_band(book: Book, terms: OrderTerms, band_ppm: int) -> None:
                 "band",
                 f"{book.instrument.id}: {name} {inr(price)} is outside the band {inr(low)} to {inr(high)}.",
             )
+    reach = _REACH.get((book.instrument.segment.exchange, book.instrument.kind))
+    if reach is not None and terms.order_type is OrderType.LIMIT and book.last:
+        furthest = book.last + side.sign * max(book.last * reach[0] // _MILLION, reach[1])
+        if side.sign * (terms.price - furthest) > 0:
+            raise Refusal(
+                "band", f"{book.instrument.id}: price {inr(terms.price)} is beyond the LPP limit {inr(furthest)}."
+            )
 
 
 def band(book: Book, band_ppm: int) -> tuple[Paise, Paise]:
     """Lowest and highest price allowed now, on the tick grid; (0, 0) while no base is known."""
     base, width = (book.reference, AUCTION_BAND_PPM) if book.reference else (book.base or book.last, band_ppm)
-    return circuit_limits(base, book.instrument.tick_size, width)
+    return circuit_limits(book.instrument, base, width)
 
 
-def circuit_limits(base: Paise, tick: Paise, band_ppm: int = BAND_PPM) -> tuple[Paise, Paise]:
-    """Lowest and highest price around `base`, on the grid of `tick` (all in paise); (0, 0) without a base."""
+def circuit_limits(instrument: Instrument, base: Paise, band_ppm: int = BAND_PPM) -> tuple[Paise, Paise]:
+    """Lowest and highest price around `base` (paise), on the tick grid; (0, 0) without a base."""
+    tick = instrument.tick_size
+    if instrument.kind is InstrumentKind.OPTION:
+        above = instrument.strike * _OPTION_BAND_PPM // _MILLION
+        return (tick, (base + above) // tick * tick) if base else (0, 0)
     low = -(-base * (_MILLION - band_ppm) // _MILLION // tick) * tick
     return max(low, tick) if base else 0, base * (_MILLION + band_ppm) // _MILLION // tick * tick
 
@@ -167,6 +203,18 @@ def _stops_at_market(instrument: Instrument) -> bool:
     if instrument.segment.exchange is Exchange.NSE:
         return instrument.kind is not InstrumentKind.OPTION
     return instrument.segment.exchange is not Exchange.BSE
+
+
+def _check_stop_reach(instrument: Instrument, terms: OrderTerms) -> None:
+    reach = _STOP_REACH.get((instrument.segment.exchange, instrument.kind))
+    if reach is None:
+        return
+    most, away = max(terms.trigger_price * reach[0] // _MILLION, reach[1]), abs(terms.price - terms.trigger_price)
+    if away > most:
+        raise Refusal(
+            "price",
+            f"{instrument.id}: 16448: limit and trigger price are {inr(away)} apart; {inr(most)} is permissible.",
+        )
 
 
 def _check_quantity(instrument: Instrument, quantity: int) -> None:

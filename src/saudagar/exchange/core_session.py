@@ -126,6 +126,20 @@ def check_session(phase: PhaseKind | None, terms: OrderTerms, validity: Validity
         raise Refusal("session", f"IOC orders are not taken in {phase}.")
 
 
+def check_cancel(phase: PhaseKind | None) -> None:
+    """Whether an order in the market may be withdrawn in `phase`: while an auction finds its price nothing changes.
+
+    BSE's session timings and NSE's pre-open FAQ say so of matching; buffer and reference minutes take no orders either.
+
+    Raises
+    ------
+    Refusal
+        ``session``.
+    """
+    if phase is not None and phase not in _TAKEN:
+        raise Refusal("session", f"orders cannot be withdrawn now ({phase}).")
+
+
 def prints_close(phase: PhaseKind | None) -> bool:
     """Whether the closing auction's print may come in `phase`: it closes at random in the limit-only minutes."""
     return phase in (PhaseKind.CLOSE_LIMIT, PhaseKind.CLOSE_MATCH)

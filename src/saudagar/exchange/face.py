@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 from aiohttp import web
 
-from saudagar.exchange.faults import Fault, FaultKind, FaultPlan
+from saudagar.exchange.faults import ANSWERS, STREAMS, Fault, FaultKind, FaultPlan
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -46,10 +46,10 @@ class Wire:
         self.plan = plan or FaultPlan()
         self.calls: Counter[str] = Counter()
 
-    def next(self, endpoint: str) -> Fault | None:
-        """Count a call of `endpoint`; return what shall go wrong with it."""
+    def next(self, endpoint: str, kinds: frozenset[FaultKind] = STREAMS) -> Fault | None:
+        """Count a call of `endpoint`; return what shall go wrong with it, if it is of the `kinds` that can."""
         self.calls[endpoint] += 1
-        return self.plan.next(endpoint)
+        return self.plan.next(endpoint, kinds)
 
     def guard(self, route: Route, too_many: Callable[[], web.Response], broken: Callable[[], web.Response]) -> Handler:
         """`route`'s handler with the faults around it; `too_many` makes the face's own 429, `broken` its 5xx."""
@@ -57,15 +57,19 @@ class Wire:
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             nonlocal done
-            fault = self.next(route.endpoint)
+            fault = self.next(route.endpoint, ANSWERS)
             kind = fault.kind if fault else None
+            refusal: Exception | None = None
             if kind in (FaultKind.DROP_BEFORE_ACCEPT, FaultKind.DISCONNECT):
                 return reset(request)
             if kind is FaultKind.TOO_MANY:
                 return too_many()
-            response = await route.handler(request)
             if fault is None:
-                return response
+                return await route.handler(request)
+            try:
+                response = await route.handler(request)
+            except Exception as problem:  # a refusal is an answer too: it is lost, late or garbled alike
+                refusal = problem
             if kind is FaultKind.DROP_AFTER_ACCEPT:
                 return reset(request)
             if kind is FaultKind.SERVER_ERROR:
@@ -75,6 +79,8 @@ class Wire:
                 return web.Response(body=_GARBAGE[done % len(_GARBAGE)], content_type="application/json")
             if kind is FaultKind.DELAY:
                 await asyncio.sleep(fault.delay)
+            if refusal is not None:
+                raise refusal
             return response
 
         return guarded

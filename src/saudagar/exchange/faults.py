@@ -20,12 +20,21 @@ class FaultKind(StrEnum):
     DELAY = "delay"  # answer after `delay` seconds
     DROP_BEFORE_ACCEPT = "drop_before_accept"  # connection reset, nothing done
     DROP_AFTER_ACCEPT = "drop_after_accept"  # done, then reset without an answer
-    DUPLICATE = "duplicate"  # the order update is sent twice
+    DUPLICATE = "duplicate"  # the order update or frame is sent twice
     DISCONNECT = "disconnect"  # the socket is closed
     TOO_MANY = "429"  # refused for speed, nothing done
     SERVER_ERROR = "5xx"  # done, and the broker's own answer is that something failed
     GARBLED = "garbled"  # the answer's body is no JSON, or empty
     STALE_FEED = "stale_feed"  # the frame is not sent, the socket stays open
+
+
+_WIRE = frozenset(FaultKind) - {FaultKind.DUPLICATE, FaultKind.STALE_FEED, FaultKind.TOO_MANY, FaultKind.SERVER_ERROR}
+
+ANSWERS = _WIRE | {FaultKind.TOO_MANY, FaultKind.SERVER_ERROR}
+"""What can go wrong with a request; the rest happens to streams only."""
+
+STREAMS = _WIRE | {FaultKind.DUPLICATE, FaultKind.STALE_FEED}
+"""What can go wrong with a message or a frame."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -108,12 +117,12 @@ class FaultPlan:
         """The plan as text that `from_json` reads; counts of the past are not part of it."""
         return msgspec.json.encode({"seed": self.seed, "rules": self.rules}).decode()
 
-    def next(self, endpoint: str) -> Fault | None:
-        """What goes wrong with this call of `endpoint`, or None."""
+    def next(self, endpoint: str, kinds: frozenset[FaultKind] = frozenset(FaultKind)) -> Fault | None:
+        """What goes wrong with this call of `endpoint`, or None; rules of other `kinds` do not see it."""
         if not self.enabled:
             return None
         for place, rule in enumerate(self.rules):
-            if fnmatchcase(endpoint, rule.endpoint) and self._strikes(place, rule):
+            if rule.kind in kinds and fnmatchcase(endpoint, rule.endpoint) and self._strikes(place, rule):
                 return Fault(rule.kind, rule.delay)
         return None
 

@@ -17,6 +17,14 @@ from saudagar.market.ist import ist
 from saudagar.model import Instrument, OrderStatus
 
 
+def parts(quantity: int, freeze: int) -> list[int]:
+    """`quantity` in orders of at most `freeze` units; 0 is no limit."""
+    if not freeze:
+        return [quantity]
+    whole, rest = divmod(quantity, freeze)
+    return [freeze] * whole + ([rest] if rest else [])
+
+
 class OrderDesk:
     """The orders of one face.
 

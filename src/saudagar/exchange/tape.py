@@ -64,7 +64,7 @@ class Line:
     @property
     def band(self) -> tuple[Paise, Paise]:
         """The circuit limits of the day, paise."""
-        return circuit_limits(self.previous_close, self.instrument.tick_size)
+        return circuit_limits(self.instrument, self.previous_close)
 
     @property
     def average_price(self) -> float:

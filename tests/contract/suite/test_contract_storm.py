@@ -82,7 +82,7 @@ class Storm(FaultPlan):
         self._writes = {f"{name}.orders.{request}" for request in ("place", "modify", "cancel")}
         self._loop = loop
 
-    def next(self, endpoint: str) -> Fault | None:
+    def next(self, endpoint: str, kinds: frozenset[FaultKind]) -> Fault | None:
         if endpoint not in self._writes:
             return None
         self.arrived.append(self._loop.clock())

@@ -14,13 +14,15 @@ import msgspec
 from aiohttp import web
 
 from saudagar.exchange.core_account import shares_sold
-from saudagar.exchange.core_orders import Refusal
+from saudagar.exchange.core_orders import REFUSAL_CODES, Refusal
 from saudagar.exchange.dhan import errors, shapes
 from saudagar.exchange.dhan.requests import BadInput, paise, product_of, read_body, side_of
 from saudagar.exchange.dhan.site import DhanSite
 from saudagar.exchange.face import Route, json_response
+from saudagar.exchange.order_desk import parts
 from saudagar.market.charges import charge
 from saudagar.market.ist import ist_day
+from saudagar.market.session_tables import PhaseKind
 from saudagar.model import Instrument, InstrumentKind, OrderTerms, OrderType, Paise, Product, Side, Validity
 
 _LOCKED = timedelta(days=7)  # an address may be changed once in so long
@@ -118,19 +120,21 @@ class DhanAccount:
         return tick.ltp if tick else 0
 
     async def _exit_all(self, request: web.Request) -> object:
-        """Square off at the market; pending orders stay."""
+        """Square off at the market; pending orders stay. What is refused stands in the book as rejected."""
         self._square_off(set(Product))
         return {"status": "SUCCESS", "message": "All orders and positions exited successfully"}
 
     def _square_off(self, products: set[Product]) -> None:
         for instrument, product, bought, _, sold, _ in self._site.core.positions():
-            if bought != sold and product in products:
+            if bought == sold or product not in products:
+                continue
+            for quantity in parts(abs(bought - sold), instrument.freeze_quantity):
                 self._site.desk.place(
                     instrument,
-                    errors.LATE,
+                    REFUSAL_CODES,
                     tag="",
                     side=Side.of(sold - bought),
-                    terms=OrderTerms(quantity=abs(bought - sold), order_type=OrderType.MARKET),
+                    terms=OrderTerms(quantity=quantity, order_type=OrderType.MARKET),
                     product=product,
                     validity=Validity.DAY,
                 )
@@ -250,9 +254,12 @@ class DhanAccount:
         return json_response({"pnlExitStatus": "DISABLED", "message": "P&L based exit stopped successfully"})
 
     def advance(self) -> None:
-        """Leave everything if the day's profit or loss has reached the configured exit. Called after each step."""
+        """Leave everything if the day's profit or loss has reached the configured exit. Called after each step.
+
+        An exit that nobody could trade in waits for the next continuous trading.
+        """
         wanted = self._exit
-        if wanted is None:
+        if wanted is None or not self._trading():
             return
         products = {product for word in wanted.product_type for product in _EXIT_PRODUCTS[word]}
         profit = sum(
@@ -265,6 +272,11 @@ class DhanAccount:
         self._exit = None
         self._square_off(products)
         self._site.killed = self._site.killed or wanted.enable_kill_switch
+
+    def _trading(self) -> bool:
+        core = self._site.core
+        phases = [core.phase(row[0].id) for row in core.positions() if row[2] != row[4]]
+        return not phases or PhaseKind.CONTINUOUS in phases
 
     async def _ledger(self, request: web.Request) -> web.Response:
         """No money has moved: an opening and a closing line, as recorded of an idle account."""

@@ -81,6 +81,8 @@ class OrderDesk:
             Nothing was done.
         """
         draft = drafts.draft(variety, form, self._directory)
+        if not draft.order.after_market:
+            self._check_trigger(draft.order.instrument, draft.order.side, draft.order.terms)
         if form.text("autoslice", "false") == "true" and variety in _SLICED:
             return self._slice(draft)
         return {"order_id": self._enter(draft).order_id}
@@ -106,6 +108,8 @@ class OrderDesk:
         quantity = form.whole("quantity", old.quantity)
         disclosed = form.whole("disclosed_quantity", ticket.disclosed)
         asked = OrderTerms(quantity=quantity, order_type=kind, price=price, trigger_price=trigger)
+        if not order.triggered and not order.after_market:
+            self._check_trigger(order.instrument, order.side, asked)
         self._change(ticket, asked, protection)
         ticket.disclosed = disclosed
         return order_id
@@ -133,13 +137,33 @@ class OrderDesk:
         now = self._core.now
         for ticket in tuple(self._expiring):
             if now >= ticket.order.created + ticket.ttl * MINUTE:
-                self._expiring.remove(ticket)
                 if ticket.order.status.working:
-                    self._cancel(ticket)
+                    try:
+                        self._cancel(ticket)
+                    except KiteError:
+                        continue  # an auction holds it: again at the next step
+                self._expiring.remove(ticket)
 
     def adopt(self, order: ExchangeOrder, tags: list[str]) -> Ticket:
         """Keep an order that Kite itself placed, for a GTT."""
         return self._book.add(Ticket(order=order, variety="regular", asked=order.terms.order_type, tags=tags))
+
+    def _check_trigger(self, instrument: Instrument, side: Side, terms: OrderTerms) -> None:
+        """Kite takes no stop that would go off at once; the exchanges would.
+
+        Raises
+        ------
+        KiteError
+            In Kite's own words, as users reported them.
+        """
+        tick = self._core.last(instrument.id)
+        if tick is None or not terms.order_type.has_trigger or side.sign * (terms.trigger_price - tick.ltp) > 0:
+            return
+        relation = "higher" if side is Side.BUY else "lower"
+        raise bad_input(
+            f"Trigger price for stoploss {side.lower()} orders should be {relation} than the last traded price "
+            f"({tick.ltp / 100}). Try limit order."
+        )
 
     def _change(self, ticket: Ticket, asked: OrderTerms, protection: float) -> None:
         order = ticket.order

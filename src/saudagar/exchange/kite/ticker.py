@@ -279,6 +279,8 @@ class KiteTicker:
         try:
             request = msgspec.json.decode(data, type=_Request)
             mode, tokens = request.v if request.a == "mode" else ("quote", request.v)
+            if not isinstance(tokens, list):
+                raise ValueError("tokens come in a list")
         except (msgspec.DecodeError, ValueError):
             socket.put(_error("Invalid request."))
             return

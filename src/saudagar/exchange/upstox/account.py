@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -148,7 +149,8 @@ class UpstoxAccount:
             self._killed_at[each.segment] = self._site.core.now
             for order in self._site.desk.orders():
                 if order.status.working and self._site.segment(order) == each.segment:
-                    self._site.core.cancel(order.exchange_id)
+                    with suppress(Refusal):  # what an auction holds stays
+                        self._site.core.cancel(order.exchange_id)
         return success(self._segments())
 
     def _check_switch(self, each: _Switch) -> None:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from saudagar.exchange.core_orders import ExchangeOrder, Refusal
 from saudagar.exchange.face import Route, json_response
+from saudagar.exchange.order_desk import parts
 from saudagar.exchange.upstox import errors
 from saudagar.exchange.upstox.errors import LATE, Refused
 from saudagar.exchange.upstox.portfolio import OrderLog
@@ -78,12 +79,12 @@ class UpstoxOrders:
     def _slices(body: OrderBody, freeze: int) -> list[int]:
         if not body.slice or not freeze or body.quantity <= freeze:
             return [body.quantity]
-        parts = _parts(body.quantity, freeze)
-        if len(parts) > _SLICES:
+        slices = parts(body.quantity, freeze)
+        if len(slices) > _SLICES:
             raise Refused(
-                "UDAPI1052", f"The order would be cut into {len(parts)} parts; at most {_SLICES} are allowed."
+                "UDAPI1052", f"The order would be cut into {len(slices)} parts; at most {_SLICES} are allowed."
             )
-        return parts
+        return slices
 
     async def _modify(self, request: web.Request) -> web.Response:
         body: ModifyBody = await read_body(request, ModifyBody)
@@ -155,7 +156,7 @@ class UpstoxOrders:
             raise Refused("UDAPI1113")
         done, faults = [], []
         for instrument, product, net in chosen:
-            for quantity in _parts(abs(net), instrument.freeze_quantity):
+            for quantity in parts(abs(net), instrument.freeze_quantity):
                 order: dict[str, Any] = {
                     "tag": request.query.get("tag", ""),
                     "side": Side.of(-net),
@@ -217,14 +218,6 @@ class UpstoxOrders:
     async def _trades_of(self, request: web.Request) -> web.Response:
         order = self._found(request)
         return success([trade_row(trade, order) for trade in order.trades])
-
-
-def _parts(quantity: int, freeze: int) -> list[int]:
-    """`quantity` in orders of at most `freeze` units; 0 is no limit."""
-    if not freeze:
-        return [quantity]
-    whole, rest = divmod(quantity, freeze)
-    return [freeze] * whole + ([rest] if rest else [])
 
 
 def _several(data: object, faults: list[dict[str, Any]], summary: dict[str, int]) -> web.Response:
