@@ -15,11 +15,11 @@ from saudagar.brokers.router import Router
 from saudagar.engine.engine import Engine
 from saudagar.engine.reconciliation import allotted
 from saudagar.engine.runner import Runner
-from saudagar.execution.held import Held, agree, net
+from saudagar.execution.held import Held, agree
 from saudagar.execution.ports import ExecutionClient
 from saudagar.model import AcceptBook, AccountTrade, InstrumentId, Paise, PositionId, Product
 from saudagar.model.errors import BrokerError, SaudagarError, UnknownInstrument
-from saudagar.portfolio import Position
+from saudagar.portfolio import Position, net
 
 TRADE_BOOK, NAMED, LAST = "the broker's trade book", "the price named", "the last price"
 

@@ -15,7 +15,7 @@ from saudagar.engine.answers import Answers
 from saudagar.engine.core import Core
 from saudagar.engine.orders import OrderDesk
 from saudagar.engine.watch import Watch
-from saudagar.execution.held import Held, agree, net
+from saudagar.execution.held import Held, agree
 from saudagar.model import (
     SECOND,
     AcceptBook,
@@ -33,7 +33,7 @@ from saudagar.model import (
     position_id,
 )
 from saudagar.model import events as ev
-from saudagar.portfolio import Position
+from saudagar.portfolio import Position, net
 
 _MARK = "positions disagree"
 _FUNDS = "funds"

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from saudagar.model import BrokerPosition, Holding, InstrumentId, Product
-from saudagar.portfolio import Position
 
 
 class Held:
@@ -63,14 +62,6 @@ class Held:
         if isin in self._beyond:
             return self._ours.get(instrument, 0) + self._beyond[isin]
         return self.today.get(instrument, 0) + self._carried.get(instrument, 0)
-
-
-def net(positions: Iterable[Position]) -> dict[InstrumentId, int]:
-    """Signed units of each instrument that `positions` hold together."""
-    sums: dict[InstrumentId, int] = {}
-    for position in positions:
-        sums[position.instrument] = sums.get(position.instrument, 0) + position.quantity
-    return sums
 
 
 def _add(sums: dict[str, int], key: str, quantity: int) -> None:

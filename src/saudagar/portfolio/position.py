@@ -7,6 +7,8 @@ Changed by `State.apply` alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from saudagar.model import (
@@ -175,3 +177,11 @@ class Position(msgspec.Struct, kw_only=True):
         self.trailed = False
         self.legs = []
         return trade
+
+
+def net(positions: Iterable[Position]) -> dict[InstrumentId, int]:
+    """Signed units of each instrument that `positions` hold together."""
+    sums: dict[InstrumentId, int] = {}
+    for position in positions:
+        sums[position.instrument] = sums.get(position.instrument, 0) + position.quantity
+    return sums
