@@ -19,6 +19,7 @@ from saudagar.market.sessions import Calendar
 from saudagar.model import (
     SECOND,
     AccountSnapshot,
+    CloseAll,
     DayEnded,
     Direction,
     Funds,
@@ -186,6 +187,23 @@ def test_halted_sends_only_cancels_and_resuming_goes_on():
     assert target(world) == 50
     world.at(SBIN, 79_000)
     world.wait(10)
+    assert not effects(world, ModifyOrder)
+    world.switch(ACTIVE, flatten=False)
+    world.trade()
+    assert world.truth() == {A: 0}
+
+
+@pytest.mark.parametrize("by", ["square-off", "close-all"])
+def test_what_halted_keeps_from_closing_is_told(by):
+    world = World(replace(QUIET, hours=Hours(square_off="09:21")))
+    held(world)
+    world.switch(HALTED, flatten=False)
+    if by == "close-all":
+        world.say(CloseAll(ts=world.now, reason="out"))
+    else:
+        world.wait(60)
+    (told,) = alerts(world, "critical")
+    assert told.startswith(f"{by}: trading is HALTED, which leaves {A} open")
     assert not effects(world, ModifyOrder)
     world.switch(ACTIVE, flatten=False)
     world.trade()

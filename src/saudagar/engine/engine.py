@@ -347,9 +347,18 @@ class Engine:
 
     def _close_all(self, command: CloseAll) -> None:
         self._flatten(command.reason, command.source, keep=command.keep)
+        self._tell_what_stays("close-all", command.keep)
 
     def _square_off(self) -> None:
         self._flatten("square-off", Source.SESSION)
+        self._tell_what_stays("square-off")
+
+    def _tell_what_stays(self, wanted: str, keep: Sequence[InstrumentId] = ()) -> None:
+        """Who halts the desk may believe that it still closes."""
+        held = [p.id for p in self._core.state.positions.values() if p.quantity and p.instrument not in keep]
+        if held and self._core.state.trading is TradingState.HALTED:
+            text = f"trading is HALTED, which leaves {', '.join(held)} open. Resume, or close at the broker."
+            self._core.alert("critical", f"{wanted}: {text}")
 
     def _compare_books(self) -> None:
         """Ask for the broker's book now and at every interval."""
