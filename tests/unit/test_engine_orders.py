@@ -9,9 +9,11 @@ from tests.unit.test_engine_intents import A, ask, target
 
 from saudagar.execution.effects import CancelOrder, FetchTrades, FindOrder, ModifyOrder, SubmitOrder
 from saudagar.model import (
+    SECOND,
     CloseAll,
     Direction,
     OrderStatus,
+    Protection,
     Purpose,
     RequestFailed,
     StrategyId,
@@ -291,6 +293,44 @@ def test_a_stop_refused_again_and_again_is_tried_ever_more_slowly():
     assert len(alerts(world, "critical")) == 3
     world.settle(70)
     assert world.truth() == {A: 50}
+
+
+def refused_for_long(world: World) -> None:
+    """The stop of a half-filled entry is refused until it is tried every half a minute only."""
+    ask(world, LONG, 100)
+    world.talk()
+    world.fill_at(next(iter(world.book.values())), 50, 80_000)
+    world.bands[SBIN.id] = (79_900, 80_500)  # and nobody tells it
+    world.tells_bands = False
+    for _ in range(35):
+        world.talk()
+        world.tick(0, 0)
+    assert world.refusals == 6
+    world.bands.clear()
+
+
+def test_what_trades_makes_a_refused_stop_be_tried_at_once():
+    world = World(replace(QUIET, tactics=replace(QUIET.tactics, entry_rest=300 * SECOND)))
+    refused_for_long(world)
+    world.fill_at(next(iter(world.book.values())), 10, 80_000)
+    world.talk()
+    assert [o.remaining for o in world.book.values() if o.new.purpose is Purpose.STOP] == [60]
+
+
+def test_a_person_who_closes_everything_need_not_wait_for_the_next_try():
+    world = World(QUIET)
+    ask(world, LONG, protection=Protection())
+    world.trade()
+    world.bands[SBIN.id] = (80_100, 90_000)
+    world.tells_bands = False
+    ask(world, FLAT)
+    for _ in range(40):
+        world.talk()
+        world.tick(0, 0)
+    world.bands.clear()
+    world.say(CloseAll(ts=world.now, reason="out"))
+    world.trade()
+    assert world.truth() == {A: 0}
 
 
 def test_a_stop_that_does_not_fill_is_chased():

@@ -346,19 +346,19 @@ class Engine:
             )
 
     def _close_all(self, command: CloseAll) -> None:
-        self._flatten(command.reason, command.source, keep=command.keep)
-        self._tell_what_stays("close-all", command.keep)
+        self._leave_all("close-all", command.reason, command.source, command.keep)
 
     def _square_off(self) -> None:
-        self._flatten("square-off", Source.SESSION)
-        self._tell_what_stays("square-off")
+        self._leave_all("square-off", "square-off", Source.SESSION)
 
-    def _tell_what_stays(self, wanted: str, keep: Sequence[InstrumentId] = ()) -> None:
-        """Who halts the desk may believe that it still closes."""
+    def _leave_all(self, asked: str, reason: str, source: Source, keep: Sequence[InstrumentId] = ()) -> None:
+        """Close everything, at once; who has halted the desk is told that it does not."""
+        self._flatten(reason, source, keep)
+        self._orders.release()
         held = [p.id for p in self._core.state.positions.values() if p.quantity and p.instrument not in keep]
         if held and self._core.state.trading is TradingState.HALTED:
             text = f"trading is HALTED, which leaves {', '.join(held)} open. Resume, or close at the broker."
-            self._core.alert("critical", f"{wanted}: {text}")
+            self._core.alert("critical", f"{asked}: {text}")
 
     def _compare_books(self) -> None:
         """Ask for the broker's book now and at every interval."""

@@ -159,9 +159,10 @@ class OrderDesk:
                 core.emit(ev.ModifyEnded(ts=core.now, order_id=new.order_id, terms=terms))
 
     def forgive(self, position: PositionId) -> None:
-        """Something of `position` has traded: earlier refusals no longer count."""
-        if self._refusals:
+        """Something of `position` has traded: earlier refusals no longer count, and it need not wait."""
+        if self._refusals or self._hold:
             self._refusals.pop(position, None)
+            self._hold.pop(position, None)
         self.bands.forget(position)
 
     def verdict(
@@ -377,13 +378,11 @@ class OrderDesk:
 
     def back_off(self, position: Position, message: str) -> None:
         """An order that protects or closes did not get through: tell people and try again, ever more slowly."""
-        core, count = self._core, self._refusals.get(position.id, 0) + 1
-        self._refusals[position.id] = count
+        count = self._refusals[position.id] = self._refusals.get(position.id, 0) + 1
         if count <= _ALERTS:
-            core.alert("critical", message)
-        until = core.now + min(2 ** (count - 1), _LONGEST_BACK_OFF) * SECOND
-        opening = core.next_opening(position.instrument)
-        self.wait(position, min(until, opening) if opening else until)
+            self._core.alert("critical", message)
+        until = self._core.now + min(2 ** (count - 1), _LONGEST_BACK_OFF) * SECOND
+        self.wait(position, min(until, self._core.next_opening(position.instrument) or until))
 
     def wait(self, position: Position, until: Nanos) -> None:
         """Leave `position` alone until then, unless its target changes."""
