@@ -177,3 +177,18 @@ def test_an_exit_that_is_still_on_its_way_out_is_never_given_up():
     assert order.status is S.SUBMITTED
     assert len(world.sent) == 2
     assert SBIN.id not in world.engine.state.frozen
+
+
+def test_fills_that_no_book_tells_of_are_not_asked_for_for_ever():
+    world = World(QUIET)
+    order = entered(world)
+    world.end(0, S.CANCELLED)
+    world.talk()
+    told = replace(order.report(world.now, stream=False), filled=20, average_price=80_000.0)
+    world.say(replace(told, trades=()))  # its trades have not come
+    for _ in range(60):
+        world.tick(0, 0)
+        world.say(LookUpMissed(world.now, order.new.order_id))
+        world.pending.clear()
+    world.wait(60)
+    assert not world.pending

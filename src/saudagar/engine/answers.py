@@ -252,7 +252,10 @@ class Answers:
         """The broker has no such order. Believed only after its slowest answer could have come."""
         core = self._core
         order = core.state.orders[miss.order_id]
-        if not order.working or not self._look_ups.hopeless(order.id, core.settings.patience):
+        if not self._look_ups.hopeless(order.id, core.settings.patience):
+            return
+        if not order.working:
+            self._look_ups.settled(order.id)  # what it may have traded, the comparison of positions tells
             return
         if order.status is OrderStatus.SUBMITTED:
             return  # it is still on its way out, and the wire will say what became of it

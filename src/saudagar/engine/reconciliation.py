@@ -64,9 +64,10 @@ class Reconciliation:
                     self._answers.compare(order, report)
             else:
                 self.foreign(report)
-        for order in list(core.state.orders.values()):
-            if order.working and order.id not in told and order.status is not OrderStatus.SUBMITTED:
-                self._orders.look_ups.ask(order.id)
+        for orders in core.state.working.values():
+            for order in orders.values():
+                if order.id not in told and order.status is not OrderStatus.SUBMITTED:
+                    self._orders.look_ups.ask(order.id)
         if snapshot.holdings is not None:
             self._compare_positions(snapshot.positions, snapshot.holdings)
             self._settling = _QUIET
@@ -179,12 +180,14 @@ class Reconciliation:
 
     def _quiet(self, instrument: InstrumentId) -> bool:
         """Whether no order of ours on `instrument` can have traded lately."""
-        core = self._core
-        return not any(
-            order.working or core.now - order.last_change < self._settling
-            for order in core.state.orders.values()
-            if order.new.instrument == instrument
-        )
+        core, today = self._core, self._core.span[0]
+        for order in reversed(core.state.orders.values()):
+            if order.submitted < today:
+                break  # this one and all before it are over, and long since
+            lately = order.working or core.now - order.last_change < self._settling
+            if lately and order.new.instrument == instrument:
+                return False
+        return True
 
 
 def allotted(
