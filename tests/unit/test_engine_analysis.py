@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from tests.adversary import DAY, SBIN, SETTINGS, World
 
-from saudagar.engine.analysis import Run, Standing
+from saudagar.engine.plan_run import Run, Standing
 from saudagar.engine.settings import Plan
 from saudagar.market.ist import at
 from saudagar.model import MINUTE, SECOND, Bar, Direction, SizeBy, Sizing, StrategyId, Tick, TickFrame, TimeAdvanced

@@ -10,13 +10,14 @@ from saudagar.engine.engine import Engine
 from saudagar.engine.settings import Plan, Settings
 from saudagar.engine.state import State
 from saudagar.exchange.universe import universe
+from saudagar.indicators import BarFields, indicator
 from saudagar.market.ist import at, ist_day
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
 from saudagar.model import MINUTE, SECOND, Bar, Direction, SizeBy, Sizing, StrategyId, Tick, TickFrame
 from saudagar.model import events as ev
 from saudagar.risk import Limits
-from saudagar.strategies import Context, Strategy
+from saudagar.strategies import Context, Signals, Strategy
 
 STOCK = universe(2)[1]
 DAY = ist_day(1_795_150_800_000_000_000)
@@ -38,6 +39,28 @@ class Breaks(Strategy):
             raise ZeroDivisionError("a user's mistake")
 
 
+@indicator
+def breaks_up_there(x: Any) -> Any:
+    """As it is, but for prices that the check before its use has not seen."""
+    if len(x) > 1 and x[-1] > 130_000:
+        raise ZeroDivisionError("a user's mistake")
+    return x
+
+
+class BreaksInItsGraph(Strategy):
+    """The same with expressions only."""
+
+    def signals(self, bar: BarFields) -> Signals:
+        return Signals(long=breaks_up_there(bar.close) < 0)
+
+
+class Rising(Strategy):
+    """Long at every bar, with expressions only."""
+
+    def signals(self, bar: BarFields) -> Signals:
+        return Signals(long=bar.close > 0)
+
+
 def plan(name: str, strategy: Strategy) -> Plan:
     return Plan(
         id=StrategyId(name),
@@ -48,9 +71,10 @@ def plan(name: str, strategy: Strategy) -> Plan:
     )
 
 
-@pytest.mark.parametrize("order", [0, 1])
-def test_the_others_trade_on(order: int) -> None:
-    plans = (plan("breaks", Breaks()), plan("buys", Buys()))[:: 1 if order else -1]
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("breaks", [Breaks(), BreaksInItsGraph()])
+def test_the_others_trade_on(order: int, breaks: Strategy) -> None:
+    plans = (plan("breaks", breaks), plan("buys", Buys()), plan("rising", Rising()))[::order]
     settings = Settings(desk="T", plans=plans, limits=Limits(allowed=frozenset({STOCK.id})), reconcile=0)
     engine = Engine(settings, Master(DAY, tuple(universe(2))), Calendar(), State(), lambda _: 0)
     told: list[Any] = [*engine.start(DAY, OPEN).events]
@@ -61,4 +85,5 @@ def test_the_others_trade_on(order: int) -> None:
     assert alerts == [
         f"breaks@{STOCK.id} raised ZeroDivisionError: a user's mistake. It gives no more signals today; its exits stay."
     ]
-    assert any(isinstance(event, ev.OrderSubmitted) and event.order.position.startswith("buys") for event in told)
+    sent = [event.order.position for event in told if isinstance(event, ev.OrderSubmitted)]
+    assert sent == [f"{name}@{STOCK.id}" for name in ("buys", "rising")[::order]]

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from tests.adversary import SBIN, SETTINGS
 from tests.mornings import DOWN, FRIDAY, MONDAY, STILL, THURSDAY, UP, Desk, Lines, holding, last_bar, settings
 
-from saudagar.engine.analysis import Analysis, Standing
+from saudagar.engine.analysis import Analysis
+from saudagar.engine.plan_run import Standing
 from saudagar.engine.settings import Hours
 from saudagar.market.ist import DAY, at
 from saudagar.market.sessions import Calendar, SpecialDay

@@ -17,7 +17,7 @@ from saudagar.backtest.data import Market
 from saudagar.backtest.prepared import bar_at
 from saudagar.backtest.remarks import remarks
 from saudagar.backtest.run import Backtest, run
-from saudagar.engine.analysis import Run
+from saudagar.engine.plan_run import Run
 from saudagar.engine.settings import Hours, Plan, Settings
 from saudagar.indicators import BarArrays, BarFields, evaluate, indicator, lag, opening_range_high
 from saudagar.market.ist import midnight

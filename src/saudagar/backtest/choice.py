@@ -15,7 +15,7 @@ import numpy as np
 
 from saudagar.backtest.kernel import ready, texts
 from saudagar.backtest.run import Backtest, job_of, objection
-from saudagar.engine.analysis import Run
+from saudagar.engine.plan_run import Run
 from saudagar.engine.settings import Plan
 from saudagar.indicators import BarArrays, evaluate
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from saudagar.backtest import compiled, slots
 from saudagar.backtest.detail import closing_bars
 from saudagar.backtest.fuse import Fused, alone, fuse, signals_only
-from saudagar.engine.analysis import Run
+from saudagar.engine.plan_run import Run
 from saudagar.engine.settings import Plan, Settings
 from saudagar.execution import protection
 from saudagar.indicators import BarArrays

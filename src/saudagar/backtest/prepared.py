@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from saudagar.engine.analysis import Analysis, Run, Standing
+from saudagar.engine.analysis import Analysis
+from saudagar.engine.plan_run import Run, Standing
 from saudagar.engine.settings import Plan
 from saudagar.indicators import BarArrays, evaluate
 from saudagar.market.sessions import Calendar

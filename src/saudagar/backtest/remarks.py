@@ -15,7 +15,7 @@ from saudagar.backtest.choice import signals_in, sooner
 from saudagar.backtest.data import Market
 from saudagar.backtest.outcome import BacktestResult
 from saudagar.backtest.run import Backtest, run
-from saudagar.engine.analysis import Run
+from saudagar.engine.plan_run import Run
 from saudagar.indicators import warm_up
 from saudagar.market.ist import date_of, day_number, ist, number_of
 from saudagar.market.sessions import Calendar

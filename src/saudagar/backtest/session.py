@@ -13,9 +13,10 @@ from typing import Protocol
 import msgspec
 
 from saudagar.backtest.result import Costs, Result
-from saudagar.engine.analysis import Analysis, Standing
+from saudagar.engine.analysis import Analysis
 from saudagar.engine.engine import Engine, Inbound, Step
 from saudagar.engine.guard import Guard
+from saudagar.engine.plan_run import Standing
 from saudagar.engine.settings import Settings
 from saudagar.engine.state import State
 from saudagar.execution.effects import Effect

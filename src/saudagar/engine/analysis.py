@@ -10,155 +10,19 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from math import isfinite, nan
 from operator import attrgetter
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from saudagar.engine.plan_run import Row, Run, Standing, graphs_of
 from saudagar.engine.settings import Plan
-from saudagar.indicators import BarFields, Expr, Live, warm_up
+from saudagar.indicators import warm_up
 from saudagar.market.bars import BarBuilder
 from saudagar.market.ist import ist_day
-from saudagar.market.sessions import Calendar, continuous, session_open
-from saudagar.model import (
-    Bar,
-    Direction,
-    Instrument,
-    InstrumentId,
-    Intent,
-    Nanos,
-    Paise,
-    PositionId,
-    Protection,
-    Tick,
-    position_id,
-)
+from saudagar.market.sessions import Calendar, continuous
+from saudagar.model import Bar, Instrument, InstrumentId, Intent, Nanos, PositionId, Tick
 from saudagar.model.errors import CalendarError
-from saudagar.strategies import Strategy
-
-
-class Standing(NamedTuple):
-    """What a strategy may know of its own position."""
-
-    quantity: int
-    entry_price: Paise
-    target: int
-
-
-Row: TypeAlias = Sequence[float | bool]
-"""The values of a run's expressions at one bar."""
-
-
-class _Context:
-    """`strategies.Context` for one bar."""
-
-    def __init__(self, standing: Standing) -> None:
-        self._standing = standing
-        self.wish: tuple[Direction, str, int | None] | None = None
-
-    @property
-    def position(self) -> int:
-        return self._standing.quantity
-
-    @property
-    def entry_price(self) -> Paise:
-        return self._standing.entry_price
-
-    def want(self, direction: Direction, reason: str, quantity: int | None = None) -> None:
-        self.wish = (direction, reason, quantity)
-
-
-class Run:
-    """One plan on one instrument: its graph, and what the desk makes of the graph's values."""
-
-    __slots__ = ("_fixed", "_places", "exprs", "has_hook", "instrument", "live", "names", "plan", "position")
-
-    def __init__(self, plan: Plan, instrument: InstrumentId) -> None:
-        self.plan = plan
-        self.instrument = instrument
-        self.position = position_id(plan.id, instrument)
-        self.has_hook = type(plan.strategy).on_bar is not _NO_HOOK
-        fields = BarFields()
-        signals = plan.strategy.signals(fields)
-        named: dict[str, Expr | None] = {
-            "long": signals.long,
-            "short": signals.short,
-            "exit_long": signals.exit_long,
-            "exit_short": signals.exit_short,
-            "atr": plan.exits.atr_expr(fields),
-        }
-        self.names = [name for name, expr in named.items() if expr is not None]
-        self.exprs = [expr for expr in named.values() if expr is not None]
-        self._places = [self.names.index(name) if name in self.names else -1 for name in named]
-        self.live = Live(self.exprs, session_open=session_open(instrument))
-        self._fixed = None if plan.exits.needs_atr else plan.exits.protection()
-
-    def step(self, bar: Bar) -> Row | None:
-        """The values of `exprs` at `bar`; None where they ask for nothing, as at most bars."""
-        row = self.live.step(bar)
-        return row if True in row or self.has_hook else None  # it counts when a thousand bars close at once
-
-    def decide(
-        self,
-        end: Nanos,
-        row: Row,
-        standing: Callable[[PositionId], Standing],
-        bar: Bar | None = None,
-    ) -> Intent | None:
-        """The intent at the close of a bar that ends at `end`.
-
-        Parameters
-        ----------
-        row
-            The values of `exprs` there, from `Live` or `evaluate`.
-        bar
-            For a strategy with a hook.
-        """
-        row = (*row, nan)  # the last is the value of what the plan has not
-        long, short, exit_long, exit_short, atr = self._places
-        direction = self._direction(
-            row[long] > 0.0, row[short] > 0.0, row[exit_long] > 0.0, row[exit_short] > 0.0, standing
-        )
-        reason: str = self.plan.id
-        quantity: int | None = None
-        if self.has_hook and bar is not None:
-            context = _Context(standing(self.position))
-            self.plan.strategy.on_bar(context, bar)
-            if context.wish is not None:
-                direction, reason, quantity = context.wish
-        if direction is None:
-            return None
-        protection = self._fixed if direction else _NO_PROTECTION
-        if protection is None:
-            if not isfinite(row[atr]):  # it is still warming up
-                return None
-            protection = self.plan.exits.protection(row[atr])
-        return Intent(
-            strategy=self.plan.id,
-            instrument=self.instrument,
-            direction=direction,
-            ts=end,
-            reason=reason,
-            quantity=quantity,
-            protection=protection,
-        )
-
-    def _direction(
-        self, long: bool, short: bool, exit_long: bool, exit_short: bool, standing: Callable[[PositionId], Standing]
-    ) -> Direction | None:
-        if exit_long or exit_short:
-            target = standing(self.position).target
-            if (target > 0 and exit_long) or (target < 0 and exit_short):
-                return Direction.FLAT
-        if long is short:
-            return None
-        return _LONG if long else _SHORT
-
-
-_LONG, _SHORT = Direction.LONG, Direction.SHORT
-_NO_PROTECTION = Protection()
-_NO_HOOK = Strategy.on_bar
 
 
 class Need(NamedTuple):
@@ -181,14 +45,18 @@ class _Waiting(NamedTuple):
 class _Series:
     """One bar builder and the runs that read its bars."""
 
-    __slots__ = ("builder", "instrument", "noted", "runs", "waiting")
+    __slots__ = ("builder", "graphs", "instrument", "noted", "waiting")
 
-    def __init__(self, builder: BarBuilder, instrument: Instrument) -> None:
+    def __init__(self, builder: BarBuilder, instrument: Instrument, runs: Sequence[Run]) -> None:
         self.builder = builder
         self.instrument = instrument
-        self.runs: list[Run] = []
+        self.graphs = graphs_of(runs)
         self.noted: Nanos = 0  # the end of its open bar, once it is among those to be closed by time
         self.waiting: list[_Waiting] = []  # for the first price of a session
+
+    @property
+    def runs(self) -> list[Run]:
+        return [run for graph in self.graphs for run in graph.runs]
 
 
 _SESSIONS_BACK = 3  # today, the session before, and one more where nobody knows that one's hours
@@ -227,18 +95,15 @@ class Analysis:
         self._ends: list[Nanos] = []  # a heap: when bars end that no tick has closed yet
         self._ending: dict[Nanos, list[_Series]] = {}  # and whose
         self.bars = 0
+        runs: dict[tuple[InstrumentId, Nanos], list[Run]] = {}
         for plan in plans:
-            for instrument_id in plan.instruments:
-                self._add(plan, instruments(instrument_id), calendar)
-
-    def _add(self, plan: Plan, instrument: Instrument, calendar: Calendar) -> None:
-        key = (instrument.id, plan.interval)
-        series = self._series.get(key)
-        if series is None:
-            series = _Series(BarBuilder(instrument.id, plan.interval, calendar.bounds(instrument)), instrument)
-            self._series[key] = series
-            self._of.setdefault(instrument.id, []).append(series)
-        series.runs.append(Run(plan, instrument.id))
+            for name in plan.instruments:
+                runs.setdefault((name, plan.interval), []).append(Run(plan, name))
+        for (name, interval), theirs in runs.items():
+            instrument = instruments(name)
+            series = _Series(BarBuilder(name, interval, calendar.bounds(instrument)), instrument, theirs)
+            self._series[name, interval] = series
+            self._of.setdefault(name, []).append(series)
 
     def needs(self) -> list[Need]:
         """What `warm` should be given, per instrument and interval."""
@@ -253,14 +118,13 @@ class Analysis:
         see `on_tick`. A hook sees that one bar, then, and none before it.
         """
         series = self._series[instrument, interval]
-        count, last, rows = 0, None, []
+        count, last, asked = 0, None, []
         for bar in bars:
             count, last = count + 1, bar
             series.builder.close_until(bar.end)  # a straggler must not open this bar again
-            rows = [run.step(bar) for run in series.runs]
+            asked = [each for graph in series.graphs for each in graph.step(bar)]
         if last is not None:
-            made = zip(series.runs, rows, strict=True)
-            series.waiting = [_Waiting(run, last, row) for run, row in made if row is not None]
+            series.waiting = [_Waiting(run, last, row) for run, row in asked]
         return count
 
     def odd_ticks(self) -> dict[str, int]:
@@ -315,20 +179,25 @@ class Analysis:
 
     def _closed(self, series: _Series, bar: Bar, intents: list[Intent]) -> None:
         self.bars += 1
-        for run in series.runs:
+        for graph in series.graphs:
             try:
-                row = run.step(bar)
-                if row is None:
-                    continue
+                asked = graph.step(bar)
+            except Exception as error:  # a user's own code may raise anything; the others trade on
+                for run in graph.runs:
+                    self._broken(series, run, error)
+                continue
+            for run, row in asked:
                 if self._over(series, bar):
                     series.waiting.append(_Waiting(run, bar, row))
-                    continue
-                intent = run.decide(bar.end, row, self._standing, bar)
-            except Exception as error:  # a user's own code may raise anything; the others trade on
-                self._broken(series, run, error)
-                continue
-            if intent is not None:
-                intents.append(intent)
+                elif (intent := self._decided(series, run, bar, row)) is not None:
+                    intents.append(intent)
+
+    def _decided(self, series: _Series, run: Run, bar: Bar, row: Row) -> Intent | None:
+        try:
+            return run.decide(bar.end, row, self._standing, bar)
+        except Exception as error:  # as above
+            self._broken(series, run, error)
+            return None
 
     def _over(self, series: _Series, bar: Bar) -> bool:
         """Whether the session ended with `bar`, and no price of the next one is here."""
@@ -341,11 +210,7 @@ class Analysis:
         for run, bar, row in waiting:
             if not bar.start < closed <= bar.end:
                 continue  # it is of this session, or older than the last: somebody has dealt with it, or nobody will
-            try:
-                intent = run.decide(bar.end, row, self._standing, bar)
-            except Exception as error:
-                self._broken(series, run, error)
-                continue
+            intent = self._decided(series, run, bar, row)
             if intent is not None:
                 key = f"{run.position} {bar.start}"  # brokers do not agree on when a bar ends that the close cuts short
                 intents.append(replace(intent, key=key))
@@ -353,7 +218,9 @@ class Analysis:
     def _broken(self, series: _Series, run: Run, error: Exception) -> None:
         if self._on_failure is None:
             raise error
-        series.runs = [each for each in series.runs if each is not run]
+        for graph in series.graphs:
+            graph.without(run)
+        series.graphs = [graph for graph in series.graphs if graph.runs]
         self._on_failure(run.position, f"{type(error).__name__}: {error}")
 
 

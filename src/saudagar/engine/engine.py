@@ -16,12 +16,13 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from saudagar.engine.analysis import Analysis, Standing
+from saudagar.engine.analysis import Analysis
 from saudagar.engine.answers import Answers
 from saudagar.engine.core import Core
 from saudagar.engine.guard import Guard
 from saudagar.engine.opening import Opening
 from saudagar.engine.orders import OrderDesk
+from saudagar.engine.plan_run import Standing
 from saudagar.engine.reconciliation import Reconciliation
 from saudagar.engine.settings import Settings
 from saudagar.engine.state import State

@@ -2,7 +2,7 @@
 
 from saudagar.indicators.bars import SESSION_OPEN, BarArrays, bar_arrays
 from saudagar.indicators.custom import Indicator, indicator
-from saudagar.indicators.evaluate import evaluate
+from saudagar.indicators.evaluate import evaluate, is_foreign
 from saudagar.indicators.expr import BarFields, Expr, const
 from saudagar.indicators.functions import (
     Bands,
@@ -65,6 +65,7 @@ __all__ = [
     "evaluate",
     "if_else",
     "indicator",
+    "is_foreign",
     "lag",
     "macd",
     "maximum",

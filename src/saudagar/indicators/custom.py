@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 import numpy as np
 
@@ -93,6 +93,7 @@ class Custom(Computed):
     params: tuple[tuple[str, Any], ...]
     lookback: int
     kinds: tuple[type, ...] = ()  # of the parameters
+    foreign: ClassVar[bool] = True
 
     def words(self) -> tuple[Any, ...]:
         return self.indicator, *self.args, *(value for _, value in self.params)

@@ -69,6 +69,11 @@ def check_intervals(nodes: Sequence[Expr], base: int) -> None:
         node.kernel.check(node.interval or base, base)
 
 
+def is_foreign(exprs: Sequence[Expr]) -> bool:
+    """Whether any node under `exprs` runs somebody else's code, which may raise at any bar."""
+    return any(node.kernel.foreign for node in ordered(exprs))
+
+
 def _compute(node: Expr, values: dict[Expr, Any], frames: dict[int, BarArrays]) -> Any:
     frame = frames[node.interval or 0]
     match node.kernel:

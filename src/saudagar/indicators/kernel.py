@@ -22,6 +22,7 @@ class Kernel:
 
     boolean: ClassVar[bool | None] = False  # None: as the last input
     outputs: ClassVar[int] = 0  # how many values come as a tuple; 0 for one bare value
+    foreign: ClassVar[bool] = False  # whether it runs somebody else's code, which may raise at any bar
 
     def words(self) -> tuple[Any, ...]:
         """Name and parameters, for people."""

@@ -17,70 +17,6 @@ from saudagar.model.errors import DataError
 _check_intervals = lru_cache(maxsize=256)(check_intervals)
 
 
-class Live:
-    """The state of a graph over one instrument's bars.
-
-    The graph is compiled once (`indicators.program`) and shared: what a thousand instruments keep of their own is
-    small, for at the end of a minute all of it comes from memory, not from a cache. Cheap to make, one per instrument
-    and strategy; warmed up by stepping through history.
-
-    Parameters
-    ----------
-    exprs
-        The wanted expressions.
-    session_open
-        When the session opens, ns since midnight IST.
-    """
-
-    __slots__ = ("_base", "_held", "_higher", "_instrument", "_interval", "_last_end", "_program", "_session_open")
-
-    def __init__(self, exprs: Sequence[Expr], *, session_open: Nanos = SESSION_OPEN) -> None:
-        self._program = made = program(tuple(exprs))
-        self._session_open = session_open
-        self._instrument: InstrumentId | None = None
-        self._interval: Nanos = 0
-        self._last_end: Nanos = -(1 << 63)
-        self._held: list[Any] = list(made.held)
-        self._base = _State(made.base)
-        self._higher = tuple((_Forming(interval, session_open), _State(lane)) for interval, lane in made.higher)
-
-    def step(self, bar: Bar) -> tuple[float | bool, ...]:
-        """Take the next closed bar; give the value of each expression at it.
-
-        Returns
-        -------
-        tuple
-            One value per expression: a float (NaN while undefined) or a bool (False while undefined).
-
-        Raises
-        ------
-        DataError
-            The bar is impossible, late, or of another instrument or interval. Nothing has changed then.
-        ConfigError
-            At the first bar: its interval cannot serve a node of the graph. Nothing has changed then.
-        """
-        check_bar(bar)
-        if bar.instrument != self._instrument or bar.interval != self._interval or bar.start < self._last_end:
-            self._begin(bar)
-        self._last_end = bar.end
-        day = since = 0
-        if self._program.timed:
-            day, since = trading_time(bar.start, self._session_open)
-        row = (bar.open, bar.high, bar.low, bar.close, bar.volume, day, since, since + bar.end - bar.start)
-        for forming, state in self._higher:
-            for closed in forming.push(row, bar.interval):
-                state.run(closed, self._held)
-        return self._base.run(row, self._held)
-
-    def _begin(self, bar: Bar) -> None:
-        if self._instrument is not None:
-            if bar.instrument != self._instrument or bar.interval != self._interval:
-                raise DataError(f"a bar of {(self._instrument, self._interval)} is wanted, got {bar!r}.")
-            raise DataError(f"a bar from {self._last_end} on is wanted, got the late {bar!r}.")
-        _check_intervals(self._program.nodes, bar.interval)
-        self._instrument, self._interval = bar.instrument, bar.interval
-
-
 class _State:
     """What one instrument keeps of a lane: a step for each node that remembers."""
 
@@ -106,6 +42,71 @@ class _State:
                 steps[at] = step.settled
         self._steps = tuple(steps)
         self._warming = tuple([at for at in self._warming if isinstance(steps[at], Warming)])
+
+
+class Live(_State):
+    """The state of a graph over one instrument's bars.
+
+    The graph is compiled once (`indicators.program`) and shared: what a thousand instruments keep of their own is
+    small, for at the end of a minute all of it comes from memory, not from a cache. Cheap to make;
+    warmed up by stepping through history.
+
+    Parameters
+    ----------
+    exprs
+        The wanted expressions.
+    session_open
+        When the session opens, ns since midnight IST.
+    """
+
+    __slots__ = ("_held", "_higher", "_instrument", "_interval", "_last_end", "_nodes", "_session_open", "_timed")
+
+    def __init__(self, exprs: Sequence[Expr], *, session_open: Nanos = SESSION_OPEN) -> None:
+        made = program(tuple(exprs))
+        super().__init__(made.base)
+        self._nodes, self._timed = made.nodes, made.timed
+        self._session_open = session_open
+        self._instrument: InstrumentId | None = None
+        self._interval: Nanos = 0
+        self._last_end: Nanos = -(1 << 63)
+        self._held: list[Any] = list(made.held)
+        self._higher = tuple((_Forming(interval, session_open), _State(lane)) for interval, lane in made.higher)
+
+    def step(self, bar: Bar) -> tuple[float | bool, ...]:
+        """Take the next closed bar; give the value of each expression at it.
+
+        Returns
+        -------
+        tuple
+            One value per expression: a float (NaN while undefined) or a bool (False while undefined).
+
+        Raises
+        ------
+        DataError
+            The bar is impossible, late, or of another instrument or interval. Nothing has changed then.
+        ConfigError
+            At the first bar: its interval cannot serve a node of the graph. Nothing has changed then.
+        """
+        check_bar(bar)
+        if bar.instrument != self._instrument or bar.interval != self._interval or bar.start < self._last_end:
+            self._begin(bar)
+        self._last_end = bar.end
+        day = since = 0
+        if self._timed:
+            day, since = trading_time(bar.start, self._session_open)
+        row = (bar.open, bar.high, bar.low, bar.close, bar.volume, day, since, since + bar.end - bar.start)
+        for forming, state in self._higher:
+            for closed in forming.push(row, bar.interval):
+                state.run(closed, self._held)
+        return self.run(row, self._held)
+
+    def _begin(self, bar: Bar) -> None:
+        if self._instrument is not None:
+            if bar.instrument != self._instrument or bar.interval != self._interval:
+                raise DataError(f"a bar of {(self._instrument, self._interval)} is wanted, got {bar!r}.")
+            raise DataError(f"a bar from {self._last_end} on is wanted, got the late {bar!r}.")
+        _check_intervals(self._nodes, bar.interval)
+        self._instrument, self._interval = bar.instrument, bar.interval
 
 
 class _Forming:

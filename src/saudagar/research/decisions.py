@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from saudagar.backtest.prepared import bar_at
-from saudagar.engine.analysis import Run, Standing
+from saudagar.engine.plan_run import Run, Standing
 from saudagar.engine.settings import Plan
-from saudagar.indicators import BarArrays, Expr, evaluate
+from saudagar.indicators import BarArrays, Expr, Live, evaluate
 from saudagar.model import Direction, InstrumentId, Nanos, Paise, PositionId, SizeBy, Sizing, StrategyId
 from saudagar.strategies import Exits, Strategy
 
@@ -77,7 +77,7 @@ class _Leg:
     def __init__(self, run: Run, bars: BarArrays, *, live: bool) -> None:
         self._run = run
         self._bars = bars
-        self._live = live
+        self._live = Live(run.exprs, session_open=bars.session_open) if live else None
         self._columns = [] if live else evaluate(run.exprs, bars)
         self._quantity = 0
         self._entry: Paise = 0
@@ -94,7 +94,7 @@ class _Leg:
     def wish(self, at: int) -> Wish | None:
         bar = bar_at(self._run.instrument, self._bars, at)
         self._fill(at)
-        row = self._run.live.step(bar) if self._live else [column.item(at) for column in self._columns]
+        row = self._live.step(bar) if self._live else [column.item(at) for column in self._columns]
         intent = self._run.decide(bar.end, row, self._standing, bar)
         if intent is None:
             return None

@@ -42,6 +42,7 @@ class Predict(Computed):
     digest: str
     interval: Nanos
     outputs: ClassVar[int] = 3
+    foreign: ClassVar[bool] = True
 
     def words(self) -> tuple[Any, ...]:
         return "predict", self.digest[:12]
