@@ -85,6 +85,23 @@ def test_a_difference_seen_once_may_be_a_message_under_way():
     assert not world.engine.state.frozen
 
 
+def test_a_book_that_was_long_on_its_way_is_no_news_of_what_has_traded_meanwhile():
+    world = World(QUIET)
+    world.compare()
+    entry = entered(world)
+    was = AccountSnapshot(ts=world.now, reports=(entry.report(world.now, stream=False),), positions=())
+    world.at(SBIN, 80_000)
+    world.trade()
+    for _ in range(15):
+        world.tick(0, 0)
+        world.talk()
+    world.say(was)
+    world.talk()
+    assert not world.engine.state.frozen
+    assert not alerts(world, "critical")
+    assert [o.remaining for o in world.book.values() if o.remaining] == [50]
+
+
 def test_orders_of_others_are_shown_once_and_left_alone():
     world = World(QUIET)
     report = OrderReport(

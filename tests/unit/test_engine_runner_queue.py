@@ -11,6 +11,8 @@ from tests.unit.test_engine_runner import WANT, Bench
 from saudagar.execution.ports import LinkState, LinkStatus
 from saudagar.model import (
     SECOND,
+    AccountSnapshot,
+    Funds,
     Tick,
     TickFrame,
 )
@@ -100,3 +102,21 @@ def test_a_failure_inside_put_ends_the_run_and_nothing_more_is_processed():
         assert bench.runner.ticks == 1
 
     asyncio.run(day())
+
+
+def test_a_book_is_as_old_as_the_beginning_of_its_reading():
+    bench, told = Bench(), []
+    put = bench.runner.put
+
+    async def funds():
+        put(bench.frame(30))  # they are long in coming
+        return Funds(available=1, used=0, opening=1)
+
+    def heard(event):
+        told.append(event)
+        put(event)
+
+    bench.broker.funds, bench.runner.put = funds, heard
+    bench.run(bench.frame())
+    (book,) = [event for event in told if isinstance(event, AccountSnapshot)]
+    assert book.ts < bench.engine.now == OPEN + 30 * SECOND

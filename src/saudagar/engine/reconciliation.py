@@ -48,6 +48,7 @@ class Reconciliation:
         self._answers = answers
         self._orders = orders
         self._suspects: dict[InstrumentId, tuple[int, int, Nanos]] = {}  # ours, theirs, since when
+        self._read: Nanos = 0  # when the reading of the book that is compared began
         self._settling = 0  # ns in which a message may still be under way; none before the first comparison
 
     def snapshot(self, snapshot: AccountSnapshot) -> None:
@@ -60,7 +61,7 @@ class Reconciliation:
             if order is not None:
                 told.add(report.order_id)
                 self._answers.report(order, report)
-                if core.now - order.last_change >= _QUIET:
+                if snapshot.ts - order.last_change >= _QUIET:
                     self._answers.compare(order, report)
             else:
                 self.foreign(report)
@@ -69,6 +70,7 @@ class Reconciliation:
                 if order.id not in told and order.status is not OrderStatus.SUBMITTED:
                     self._orders.look_ups.ask(order.id)
         if snapshot.holdings is not None:
+            self._read = snapshot.ts
             self._compare_positions(snapshot.positions, snapshot.holdings)
             self._settling = _QUIET
         self._look_at(snapshot.funds)
@@ -147,8 +149,8 @@ class Reconciliation:
             return
         suspect = self._suspects.get(instrument)
         if suspect is None or suspect[:2] != (ours, theirs):
-            suspect = self._suspects[instrument] = (ours, theirs, core.now)
-        if core.now - suspect[2] < _QUIET and not self._quiet(instrument):
+            suspect = self._suspects[instrument] = (ours, theirs, self._read)
+        if self._read - suspect[2] < _QUIET and not self._quiet(instrument):
             return  # may be a fill under way, however often the book is read meanwhile
         may_be_ours = self._orders.look_ups.open_on(instrument) is not None
         if core.settings.adopt and not may_be_ours and self._adopt(instrument, ours, theirs):
@@ -184,7 +186,7 @@ class Reconciliation:
         for order in reversed(core.state.orders.values()):
             if order.submitted < today:
                 break  # this one and all before it are over, and long since
-            lately = order.working or core.now - order.last_change < self._settling
+            lately = order.working or self._read - order.last_change < self._settling
             if lately and order.new.instrument == instrument:
                 return False
         return True

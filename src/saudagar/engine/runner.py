@@ -311,6 +311,7 @@ class Runner:
         self.put(PriceBandTold(ts=self.engine.now, instrument=instrument, low=low, high=high))
 
     async def _snapshot(self) -> None:
+        began = self.engine.now  # what happens from here on may or may not be in it
         try:
             orders, positions = await self._broker.orders(), await self._broker.positions()
         except BrokerError as error:
@@ -324,7 +325,7 @@ class Runner:
         with suppress(Exception):  # the books matter more than the money
             funds = await self._broker.funds()
         told = AccountSnapshot(
-            ts=self.engine.now, reports=tuple(orders), positions=tuple(positions), holdings=holdings, funds=funds
+            ts=began, reports=tuple(orders), positions=tuple(positions), holdings=holdings, funds=funds
         )
         self.put(told)
 

@@ -84,7 +84,7 @@ class DayEnded(msgspec.Struct, frozen=True):
 class AccountSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The broker's whole book, for reconciliation: at start, after a reconnect, and every minute."""
 
-    ts: Nanos
+    ts: Nanos  # before the first of it was read
     reports: tuple[OrderReport, ...]
     positions: tuple[BrokerPosition, ...]
     holdings: tuple[Holding, ...] | None = ()  # shares of the days before; None where they could not be read
