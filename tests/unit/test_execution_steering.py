@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saudagar.execution.steering import Modify, Submit, Tactics, entry_terms, slices, steer, stop_terms
+from saudagar.execution.steering import Modify, Situation, Submit, Tactics, entry_terms, slices, steer, stop_terms
 from saudagar.model import (
     SECOND,
     ClientOrderId,
@@ -170,17 +170,17 @@ TABLE = [
 
 @pytest.mark.parametrize(("held", "orders", "requests"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 def test_the_next_requests(held, orders, requests):
-    assert said(steer(held, orders, SBIN, LAST, TACTICS, NOW)) == requests
+    assert said(steer(held, orders, Situation(SBIN, LAST, TACTICS, NOW))) == requests
 
 
 def test_without_a_price_nothing_new_is_priced():
-    assert steer(Held(50, 0), [], SBIN, 0, TACTICS, NOW) == []
-    assert steer(Held(0, 50), [], SBIN, 0, TACTICS, NOW) == []
-    assert said(steer(Held(50, 50, AT), [], SBIN, 0, TACTICS, NOW)) == [("submit", "STOP", "SELL", 50)]
+    assert steer(Held(50, 0), [], Situation(SBIN, 0, TACTICS, NOW)) == []
+    assert steer(Held(0, 50), [], Situation(SBIN, 0, TACTICS, NOW)) == []
+    assert said(steer(Held(50, 50, AT), [], Situation(SBIN, 0, TACTICS, NOW))) == [("submit", "STOP", "SELL", 50)]
 
 
 def test_without_resting_stops_the_desk_runs_them_itself():
-    assert steer(Held(50, 50, AT), [], SBIN, LAST, Tactics(rest_stop=False), NOW) == []
+    assert steer(Held(50, 50, AT), [], Situation(SBIN, LAST, Tactics(rest_stop=False), NOW)) == []
 
 
 def test_how_orders_are_written():
@@ -222,6 +222,6 @@ def test_no_price_and_no_quantity_gives_an_order_off_the_grid(tick, lot, freeze,
         assert not terms.order_type.has_trigger or instrument.on_tick(terms.trigger_price)
         if terms.order_type is SL and price > tick:
             assert side.sign * (terms.price - terms.trigger_price) >= 0
-    for request in steer(Held(quantity, 0), [], instrument, price, tactics, NOW)[:3]:
+    for request in steer(Held(quantity, 0), [], Situation(instrument, price, tactics, NOW))[:3]:
         assert isinstance(request, Submit)
         assert instrument.on_tick(request.terms.price)

@@ -15,7 +15,7 @@ from saudagar.engine.lookups import LookUps
 from saudagar.engine.vigil import Vigil
 from saudagar.execution import steering
 from saudagar.execution.effects import CancelOrder, ModifyOrder, SubmitOrder
-from saudagar.execution.steering import Cancel, Modify, Request, Steered, Submit, steer, steer_halted
+from saudagar.execution.steering import Cancel, Modify, Request, Situation, Steered, Submit, steer, steer_halted
 from saudagar.model import (
     SECOND,
     ClientOrderId,
@@ -243,7 +243,7 @@ class OrderDesk:
         else:
             line = core.line(position.instrument)
             tactics, band = self.bands.rules(name, line)
-            requests = steer(view, orders, line.instrument, line.last, tactics, core.now, band)
+            requests = steer(view, orders, Situation(line.instrument, line.last, tactics, core.now, band))
         for request in requests:
             order_id = self._make(position, view, request)
             if order_id is None:

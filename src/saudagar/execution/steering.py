@@ -99,25 +99,23 @@ NO_BAND: Band = (0, 1 << 62)
 IN_FLIGHT = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
 
 
-def steer(
-    position: Steered,
-    orders: Sequence[Order],
-    instrument: Instrument,
-    last: Paise,
-    tactics: Tactics,
-    now: Nanos,
-    band: Band = NO_BAND,
-) -> list[Request]:
+class Situation(msgspec.Struct, frozen=True, gc=False):
+    """For what, how and when orders are written."""
+
+    instrument: Instrument
+    last: Paise  # the latest usable price; 0 where there is none, and then nothing new is priced
+    tactics: Tactics
+    now: Nanos
+    band: Band = NO_BAND  # where the exchange takes prices today, as far as that is known
+
+
+def steer(position: Steered, orders: Sequence[Order], at: Situation) -> list[Request]:
     """The next requests for `position`; empty when there is nothing to do or something to wait for.
 
     Parameters
     ----------
     orders
         The position's working orders.
-    last
-        The latest usable price, paise; 0 where there is none, and then nothing new is priced.
-    band
-        Where the exchange takes prices today, as far as that is known.
     """
     quantity, target = position.quantity, position.target
     astray: list[Request] = []
@@ -129,13 +127,13 @@ def steer(
     if astray:
         return astray
     if target == quantity:
-        return _rest(position, orders, instrument, tactics, band)
-    if tactics.flip and target * quantity < 0 and not position.stop and _only_towards(target, orders):
-        return _enter(position, orders, instrument, last, tactics, now, band)
+        return _rest(position, orders, at)
+    if at.tactics.flip and target * quantity < 0 and not position.stop and _only_towards(target, orders):
+        return _enter(position, orders, at)
     if quantity and (target == 0 or target * quantity < 0 or abs(target) < abs(quantity)):
         closing = abs(quantity) if target * quantity <= 0 else abs(quantity) - abs(target)
-        return _leave(position, orders, closing, instrument, last, tactics, now, band)
-    return _enter(position, orders, instrument, last, tactics, now, band)
+        return _leave(position, orders, closing, at)
+    return _enter(position, orders, at)
 
 
 def steer_halted(position: Steered, orders: Sequence[Order]) -> list[Request]:
@@ -160,21 +158,13 @@ def _only_towards(target: int, orders: Sequence[Order]) -> bool:
     return not orders or all(o.new.purpose is _ENTRY and o.new.side is side for o in orders)
 
 
-def _leave(
-    position: Steered,
-    orders: Sequence[Order],
-    closing: int,
-    instrument: Instrument,
-    last: Paise,
-    tactics: Tactics,
-    now: Nanos,
-    band: Band,
-) -> list[Request]:
+def _leave(position: Steered, orders: Sequence[Order], closing: int, at: Situation) -> list[Request]:
     side = _side(-position.quantity)
     if entries := [o for o in orders if o.new.purpose is _ENTRY]:
         return [Cancel(o, "leaving") for o in entries]
-    if not last:
+    if not at.last:
         return []
+    tactics = at.tactics
     cancels: list[Request] = []
     requests: list[Request] = []
     left = closing
@@ -183,8 +173,8 @@ def _leave(
         left -= part
         if part == 0:
             cancels.append(Cancel(order, "not needed"))
-        elif _is_stop(order) or part != order.remaining or now - order.last_change >= tactics.chase:
-            terms = _marketable(instrument, side, order.filled + part, last, tactics, band)
+        elif _is_stop(order) or part != order.remaining or at.now - order.last_change >= tactics.chase:
+            terms = _marketable(side, order.filled + part, at)
             if terms == order.terms:
                 continue
             if order.modifications >= tactics.modifications:
@@ -194,32 +184,19 @@ def _leave(
     if cancels:
         return cancels  # first: they make room for what remains
     if left:
-        requests += [
-            Submit(_EXIT, side, _marketable(instrument, side, part, last, tactics, band))
-            for part in slices(left, instrument)
-        ]
+        requests += [Submit(_EXIT, side, _marketable(side, part, at)) for part in slices(left, at.instrument)]
     return requests
 
 
-def _rest(
-    position: Steered, orders: Sequence[Order], instrument: Instrument, tactics: Tactics, band: Band
-) -> list[Request]:
+def _rest(position: Steered, orders: Sequence[Order], at: Situation) -> list[Request]:
     """At the target: exactly the protective orders that the position needs, and nothing else."""
     stops = [o for o in orders if _is_stop(o)]
     if len(stops) < len(orders):
         return [Cancel(o, "target reached") for o in orders if not _is_stop(o)]
-    return _stops(position, stops, instrument, tactics, band)
+    return _stops(position, stops, at)
 
 
-def _enter(
-    position: Steered,
-    orders: Sequence[Order],
-    instrument: Instrument,
-    last: Paise,
-    tactics: Tactics,
-    now: Nanos,
-    band: Band,
-) -> list[Request]:
+def _enter(position: Steered, orders: Sequence[Order], at: Situation) -> list[Request]:
     side = _side(position.target - position.quantity)
     missing = abs(position.target - position.quantity)
     entries: list[Order] = []
@@ -235,29 +212,28 @@ def _enter(
     if others:
         return [Cancel(o, "left over") for o in others]
     if entries:
-        if late := [o for o in entries if now - o.submitted >= (tactics.entry_rest or tactics.chase)]:
+        patience = at.tactics.entry_rest or at.tactics.chase
+        if late := [o for o in entries if at.now - o.submitted >= patience]:
             return [Cancel(o, "entry not filled in time") for o in late]
         if entries[0].remaining > missing:
             terms = msgspec.structs.replace(entries[0].terms, quantity=entries[0].filled + missing)
             return [Modify(entries[0], terms)]
-    requests = _stops(position, stops, instrument, tactics, band) if position.quantity else []
-    if not entries and last:
-        requests.append(Submit(_ENTRY, side, entry_terms(instrument, side, missing, last, tactics)))
+    requests = _stops(position, stops, at) if position.quantity else []
+    if not entries and at.last:
+        requests.append(Submit(_ENTRY, side, entry_terms(at.instrument, side, missing, at.last, at.tactics)))
     return requests
 
 
-def _stops(
-    position: Steered, stops: Sequence[Order], instrument: Instrument, tactics: Tactics, band: Band
-) -> list[Request]:
+def _stops(position: Steered, stops: Sequence[Order], at: Situation) -> list[Request]:
     """Requests that make the resting stops cover the position at its stop level."""
-    whole = abs(position.quantity)
+    whole, tactics, band = abs(position.quantity), at.tactics, at.band
     if not (whole and position.stop and tactics.rest_stop):
         return [Cancel(o, "no stop wanted") for o in stops]
     side = _side(-position.quantity)
-    for_all = stop_terms(instrument, side, whole, position.stop, tactics, band)
+    for_all = stop_terms(at.instrument, side, whole, position.stop, tactics, band)
     if band is not NO_BAND and not band[0] <= for_all.trigger_price <= band[1]:
         return [Cancel(o, "the stop lies beyond the price band") for o in stops]
-    parts = slices(whole, instrument)
+    parts = slices(whole, at.instrument)
     if not stops and len(parts) == 1:
         return [Submit(_STOP, side, for_all)]
     if spare := stops[len(parts) :]:
@@ -321,12 +297,11 @@ def _is_stop(order: Order) -> bool:
     return order.new.purpose is _STOP and order.terms.order_type in _TRIGGERED and not order.filled
 
 
-def _marketable(
-    instrument: Instrument, side: Side, quantity: int, last: Paise, tactics: Tactics, band: Band
-) -> OrderTerms:
+def _marketable(side: Side, quantity: int, at: Situation) -> OrderTerms:
     """A limit order that reaches beyond the last price: fills like a market order, but never at any price."""
-    price = _reaching(instrument, side, last, tactics.protection_ppm)
-    return OrderTerms(quantity=quantity, order_type=_LIMIT, price=price if band is NO_BAND else _within(band, price))
+    price = _reaching(at.instrument, side, at.last, at.tactics.protection_ppm)
+    price = price if at.band is NO_BAND else _within(at.band, price)
+    return OrderTerms(quantity=quantity, order_type=_LIMIT, price=price)
 
 
 def stop_terms(
