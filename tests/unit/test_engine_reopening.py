@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
+from itertools import count
 
 import pytest
 from msgspec.structs import replace
@@ -11,7 +13,7 @@ from tests.unit.test_engine_intents import A, ask, denied, target
 from tests.unit.test_engine_orders import QUIET, alerts, effects, held
 
 from saudagar.engine.engine import Engine, Step
-from saudagar.engine.settings import Hours
+from saudagar.engine.settings import Hours, Settings
 from saudagar.engine.state import State
 from saudagar.execution.effects import SubmitOrder
 from saudagar.market.ist import at
@@ -22,6 +24,7 @@ from saudagar.model import (
     AccountSnapshot,
     BrokerPosition,
     ClientOrderId,
+    CloseAll,
     DayEnded,
     Direction,
     OrderReport,
@@ -183,6 +186,84 @@ def test_the_number_in_an_order_id_is_read_back(number):
 @pytest.mark.parametrize("text", ["", "1", "TEST261120", "TEST2611200000a", "TEST261120ZZZZZ", "TEST261120 0001"])
 def test_what_is_none_of_our_order_ids_has_no_number(text):
     assert order_sequence("TEST", DAY, ClientOrderId(text)) == 0
+
+
+# -- the profit of a day that begins with positions -------------------------------------------------------------------
+
+
+def carried(price: int, *, closed: bool = True) -> tuple[Engine, Callable[[int], None]]:
+    """Monday, with 50 shares bought on Friday at 804.00 that ended that day at `price`; and how a price is told."""
+    settings = replace(QUIET, limits=replace(SETTINGS.limits, day_loss=22_000))
+    world = World(settings)
+    ask(world, LONG, protection=Protection())
+    world.trade()
+    world.at(SBIN, price)
+    if closed:
+        world.say(DayEnded(world.now))
+    return morning(settings, State.replay(world.events))
+
+
+def morning(settings: Settings, state: State, minute: int = 20) -> tuple[Engine, Callable[[int], None]]:
+    engine = Engine(settings, Lookup(SBIN, FUTURE), Calendar(), state, lambda _: 100, watched=(SBIN.id,))
+    times = count(at(MONDAY, f"09:{minute}"), SECOND)
+    engine.start(MONDAY, next(times))
+    (position,) = state.positions.values()
+    theirs = BrokerPosition(instrument=SBIN.id, product=Product.INTRADAY, quantity=position.quantity)
+    engine.process(AccountSnapshot(ts=engine.now, reports=(), positions=(theirs,)))
+
+    def tell(price: int) -> None:
+        now = next(times)
+        engine.process(TickFrame(now, [Tick(SBIN.id, now, price, now // SECOND)]))
+
+    return engine, tell
+
+
+def test_the_loss_of_a_day_is_that_days():
+    engine, tell = carried(80_100)
+    assert engine.watch.profit == 0
+    tell(80_100)
+    assert engine.watch.profit == 0
+    tell(79_900)  # 100 paise less than at the last close, 250 less than at the entry
+    assert engine.watch.profit == -10_000
+    assert engine.state.trading is TradingState.ACTIVE
+    tell(79_660)
+    assert engine.watch.profit == -22_000
+    assert engine.state.trading is TradingState.REDUCING
+
+
+def test_a_restart_counts_the_day_from_the_same_close():
+    engine, tell = carried(80_100)
+    tell(80_000)
+    (step,) = [engine.process(CloseAll(ts=engine.now, reason="out"))]
+    (sent,) = step.effects
+    sold = OrderReport(order_id=sent.order.order_id, status=OrderStatus.FILLED, ts=engine.now, filled=50)
+    engine.process(replace(sold, last_price=80_000, average_price=80_000.0))
+    assert engine.watch.profit == -5_000 - 100
+    again, _ = morning(engine._core.settings, engine.state, minute=40)
+    assert again.watch.profit == -5_000 - 100
+
+
+def test_gains_and_losses_of_the_day_before_are_looked_at_together():
+    settings = replace(QUIET, limits=replace(SETTINGS.limits, day_loss=22_000, day_profit=22_000))
+    world = World(replace(settings, limits=SETTINGS.limits))
+    for name, direction in (("a", LONG), ("b", SHORT)):
+        ask(world, direction, strategy=StrategyId(name), protection=Protection())
+        world.trade()
+    world.at(SBIN, 79_000)
+    world.say(DayEnded(world.now))
+    engine = Engine(settings, Lookup(SBIN, FUTURE), Calendar(), State.replay(world.events), lambda _: 0)
+    engine.start(MONDAY, at(MONDAY, "09:20"))
+    assert engine.state.trading is TradingState.ACTIVE
+    without = Engine(settings, Lookup(FUTURE), Calendar(), State.replay(world.events), lambda _: 0)
+    without.start(MONDAY, at(MONDAY, "09:20"))
+    assert without.state.trading is TradingState.ACTIVE
+    assert engine.watch.profit == without.watch.profit == 0
+
+
+def test_where_nobody_saw_the_close_the_day_counts_from_the_entry():
+    engine, tell = carried(80_100, closed=False)
+    tell(80_100)
+    assert engine.watch.profit == -15_000
 
 
 # -- the day half over ------------------------------------------------------------------------------------------------

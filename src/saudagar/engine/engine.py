@@ -380,7 +380,7 @@ class Engine:
                 name = f"order {order.id} {order.new.instrument}"
                 core.alert("critical", f"{name} is still UNKNOWN at the day's end: look at the broker's book.")
         if core.day is not None:
-            core.emit(ev.DayClosed(ts=core.now, day=core.day))
+            core.emit(ev.DayClosed(ts=core.now, day=core.day, prices=self.watch.closes))
         core.effects.append(TakeSnapshot())
 
     def _flatten(self, reason: str, source: Source, keep: Sequence[InstrumentId] = ()) -> None:

@@ -20,6 +20,7 @@ from saudagar.model import (
     InstrumentId,
     Order,
     OrderStatus,
+    Paise,
     PositionId,
     Side,
     StrategyId,
@@ -40,6 +41,8 @@ class State:
     def __init__(self) -> None:
         self.day: date | None = None
         self.closed: date | None = None  # the last day whose end the desk has seen
+        self.closes: dict[InstrumentId, Paise] = {}  # of the day before, where its end was seen: of what was held then
+        self.brought: dict[InstrumentId, Paise] = {}  # profit that lay in what was held at that end
         self.desk = ""
         self.sequence = 0  # of the last order id: orders ever submitted under this journal, or a higher one seen in use
         self.trading = TradingState.ACTIVE
@@ -93,6 +96,8 @@ class State:
         return {
             "day": self.day,
             "closed": self.closed,
+            "closes": self.closes,
+            "brought": self.brought,
             "desk": self.desk,
             "trading": self.trading,
             "trading_reason": self.trading_reason,
@@ -111,6 +116,12 @@ class State:
     def _day_opened(self, event: ev.DayOpened) -> None:
         if self.day != event.day:
             self.keys.clear()
+            if self.closed is None or self.closed != self.day:
+                self.closes = {}  # nobody knows them: the day counts from the entries
+            self.brought = dict.fromkeys(self.closes, 0)
+            for position in self.positions.values():
+                if price := self.closes.get(position.instrument):
+                    self.brought[position.instrument] += position.profit(price)
         self.day, self.desk = event.day, event.desk
 
     def _target_set(self, event: ev.TargetSet) -> None:
@@ -240,7 +251,7 @@ class State:
         self.alerts.append(event)
 
     def _day_closed(self, event: ev.DayClosed) -> None:
-        self.closed = event.day
+        self.closed, self.closes = event.day, event.prices
 
 
 APPLY: dict[type, Callable[[State, Any], None]] = {

@@ -52,6 +52,7 @@ class Watch:
         self._limited = bool(limits.day_loss or limits.day_profit)
         self._counts_cash = limits.leverage_percent > 0
         self._open: Paise = 0  # the sum of what was last marked
+        self._brought: Paise = 0  # of it and of what is realised, what lay in the positions at the last day's end
         self.realised: Paise = 0  # gross, today
         self.charges: Paise = 0  # of today's closed round trips
         self.earned: Paise = 0  # by all closed round trips there are, after charges; counted where cash is
@@ -66,15 +67,28 @@ class Watch:
 
     @property
     def profit(self) -> Paise:
-        """Of the day: realised, less the charges on it, plus what is open."""
-        return self.realised - self.charges + self.open_profit
+        """Of the day: realised, less the charges on it, plus what is open, less what of both is of earlier days."""
+        return self.realised - self.charges + self.open_profit - self._brought
+
+    @property
+    def closes(self) -> dict[InstrumentId, Paise]:
+        """The last price of each instrument that is held; where it had none today, that of the day before."""
+        core = self._core
+        prices = ((name, core.last(name) or core.state.closes.get(name, 0)) for name in sorted(self._held))
+        return {name: price for name, price in prices if price}
 
     def resume(self) -> None:
         """Take up what the state holds, after a restart."""
+        core = self._core
         self._count_trades()
-        for position in self._core.state.positions.values():
-            if position.quantity:
-                self.filled(position)
+        self._brought = sum(profit for name, profit in core.state.brought.items() if name not in core.strange)
+        for position in core.state.positions.values():
+            if position.quantity and position.instrument not in core.strange:
+                self._take_up(position)
+        if self._limited:
+            for name, held in self._held.items():
+                self._mark(held, core.last(name))
+            self._check_day()
 
     def corridor(self, instrument: InstrumentId) -> tuple[Paise, Paise, Nanos]:
         """Before the third, a price of `instrument` between the first two, both left out, changes nothing."""
@@ -115,6 +129,14 @@ class Watch:
             self._count_trades()
         if name in core.strange:
             return
+        held = self._take_up(position)
+        if self._limited or (held.profit and not held.positions):
+            self._mark(held, core.last(name))
+            self._check_day()
+
+    def _take_up(self, position: Position) -> _Held:
+        """Follow `position` as it is now."""
+        name = position.instrument
         held = self._held.get(name)
         if held is None:
             held = self._held[name] = _Held()
@@ -126,9 +148,7 @@ class Watch:
             del self._held[name]
         elif held.guards or position.protection != _NO_PROTECTION or position.stop:
             self._guard(held, position)
-        if self._limited or (held.profit and not held.positions):
-            self._mark(held, core.last(name))
-            self._check_day()
+        return held
 
     def _guard(self, held: _Held, position: Position) -> None:
         guards, name = held.guards, position.id
@@ -202,7 +222,8 @@ class Watch:
     def _mark(self, held: _Held, price: Paise) -> None:
         profit = 0
         for position in held.positions.values():
-            profit += position.profit(price or position.average_price)
+            known = price or self._core.state.closes.get(position.instrument, 0)
+            profit += position.profit(known or position.average_price)
         self._open += profit - held.profit
         held.profit = profit
 
@@ -226,7 +247,7 @@ class Watch:
         core = self._core
         if not self._limited or core.state.trading is TradingState.HALTED:
             return
-        reason = day_limit(self.realised - self.charges + self._open, core.settings.limits)
+        reason = day_limit(self.realised - self.charges + self._open - self._brought, core.settings.limits)
         if not reason:
             return
         if core.state.trading is not TradingState.ACTIVE and not any(p.target for p in core.state.positions.values()):

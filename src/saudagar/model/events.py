@@ -153,6 +153,7 @@ class Alerted(_Event, frozen=True):
 
 class DayClosed(_Event, frozen=True):
     day: date
+    prices: dict[InstrumentId, Paise] = {}  # the last ones of what is held over night
 
 
 Event: TypeAlias = (
