@@ -41,6 +41,14 @@ REPLIES = [
     (Reply(200, envelope("DH-906", "RMS")), RejectedByBroker),
     (Reply(400, envelope("DH-777")), RejectedByBroker),
     (Reply(503, envelope("DH-777")), OutcomeUnknown),
+    # an error inside Dhan, or behind it, is no refusal: whatever its code, the order may have gone on
+    (Reply(500, envelope("DH-905")), OutcomeUnknown),
+    (Reply(502, envelope("DH-906", "RMS")), OutcomeUnknown),
+    (Reply(500, envelope("DH-901")), AuthError),
+    (Reply(503, envelope("DH-904")), RateLimited),
+    (Reply(400, envelope("DH-906", "Order request timed out. Please check the order book.")), OutcomeUnknown),
+    (Reply(400, envelope("DH-777", "RMS: time-out")), OutcomeUnknown),
+    (Reply(400, b'{"message": "Request Timeout", "status": "ERROR"}'), OutcomeUnknown),
 ]
 
 

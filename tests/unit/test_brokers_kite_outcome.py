@@ -53,6 +53,8 @@ CASES = [
     (error(400, "DataException"), OutcomeUnknown),
     (error(400, "GeneralException", "The trigger is triggered and cannot be deleted."), RejectedByBroker),
     (error(400, "GeneralException", TIMED_OUT), OutcomeUnknown),
+    (error(400, "OrderException", "Gateway time-out"), OutcomeUnknown),
+    (error(400, "OrderException", "Please check the orderbook."), OutcomeUnknown),
     (error(428, "OrderException", "10 quantity needs authorisation at depository."), RejectedByBroker),
     (Reply(428, b'{"status":"error","message":"needs authorisation at depository"}'), RejectedByBroker),
     (error(200, "OrderException"), OutcomeUnknown),

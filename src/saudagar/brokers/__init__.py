@@ -3,7 +3,7 @@
 A broker's folder holds its words, its shapes and its oddities, and nothing of another's. What they share lies here:
 
 - `supervisor` and `child`: every SDK stream lives in a child process of its own;
-- `lane`, `governor`, `lanes`: requests in order, within the broker's limits, each reply judged;
+- `lane`, `governor`, `lanes`, `outcomes`: requests in order, within the broker's limits, each reply judged;
 - `order_desk`: the life of an order desk and its stream;
 - `fields`, `candles`, `quoting`: reading what a broker says;
 - `checks`, `conditional`: refusing what cannot be, before the wire;

@@ -307,7 +307,7 @@ class DhanAccount:
         """A report's rows; the ledger is documented as one object, and no data as an error."""
         try:
             body = await self._lanes.read(what, call)
-        except RejectedByBroker as error:
+        except BrokerError as error:
             if error.code == _NO_DATA:
                 return []
             raise

@@ -17,7 +17,7 @@ from saudagar.brokers.lane import Lane
 from saudagar.brokers.lanes import answered
 from saudagar.market.ist import DAY, ist, ist_day, midnight
 from saudagar.model import MINUTE, SECOND, Bar, Instrument, Nanos
-from saudagar.model.errors import BrokerError, RejectedByBroker, Unsupported
+from saudagar.model.errors import BrokerError, Unsupported
 
 MINUTES = (1, 5, 15, 25, 60)
 """Lengths of intraday bars."""
@@ -86,7 +86,7 @@ class History:
 
         try:
             body = answered(outcome.content, await self._lane.ask(ask), "past bars")
-        except RejectedByBroker as error:
+        except BrokerError as error:
             if error.code == _NO_DATA:
                 return [[] for _ in _COLUMNS]
             raise

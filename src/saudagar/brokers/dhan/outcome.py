@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from saudagar.brokers.lane import Reply
+from saudagar.brokers.outcomes import kind_of, kind_of_page, page
 from saudagar.model.errors import AuthError, BrokerError, OutcomeUnknown, RateLimited, RejectedByBroker
 
 CODES: dict[str, type[BrokerError]] = {
@@ -98,22 +99,18 @@ def no_such_order(error: BrokerError) -> bool:
 
     Dhan uses DH-906 for a dead session, a missing order and others; only the message tells (measured on its sandbox,
     September 2026: a missing order is HTTP 404, DH-906, "Incorrect request for order and cannot be processed").
+    To a question that answer means the same with any HTTP status.
     """
-    return isinstance(error, RejectedByBroker) and bool(error.code) and bool(_NO_SUCH_ORDER.search(error.message))
+    at_the_door = isinstance(error, (AuthError, RateLimited))
+    return not at_the_door and bool(error.code) and bool(_NO_SUCH_ORDER.search(error.message))
 
 
 def _error(reply: Reply, body: Any, code: str, message: str, request: str, doubt: str) -> BrokerError:
-    kind: type[BrokerError]
-    if not reply.status:
-        kind, message = OutcomeUnknown, f"no reply ({reply.fault[:200] or 'connection lost'})"
-    elif body is None:
-        kind = STATUSES.get(reply.status, OutcomeUnknown)
-        kind = kind if kind is not RejectedByBroker else OutcomeUnknown  # a gateway's page proves nothing
-        message = f"HTTP {reply.status} with {'an empty body' if not reply.body else 'a body that is not JSON'}"
+    if body is None or not reply.status:
+        kind, message = kind_of_page(reply.status, STATUSES), page(reply)
     else:
-        kind = CODES.get(code) or STATUSES.get(reply.status, OutcomeUnknown)
-        if _SESSION_OVER.search(message):
-            kind = AuthError
+        meant = AuthError if _SESSION_OVER.search(message) else CODES.get(code)
+        kind = kind_of(meant, reply.status, STATUSES, message)
         message = f"{message or 'no reason given'} (HTTP {reply.status}{', ' + code if code else ''})"
     hint = doubt if doubt and kind is OutcomeUnknown else _HINTS.get(kind, "")
     return kind(f"Dhan, {request}: {message}.", code=code, hint=hint)

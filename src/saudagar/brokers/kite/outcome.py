@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from saudagar.brokers.lane import Reply
+from saudagar.brokers.outcomes import kind_of, kind_of_page, page
 from saudagar.model.errors import AuthError, BrokerError, OutcomeUnknown, RateLimited, RejectedByBroker
 
-CLASSES: dict[str, type[BrokerError]] = {
+CLASSES: dict[str, type[BrokerError] | None] = {
     "TokenException": AuthError,
     "TwoFAException": AuthError,
     "PermissionException": RejectedByBroker,  # no access to this, or not from this address
@@ -26,9 +27,9 @@ CLASSES: dict[str, type[BrokerError]] = {
     "HoldingException": RejectedByBroker,
     "NetworkException": OutcomeUnknown,  # Kite did not reach its order system, or did not hear back
     "DataException": OutcomeUnknown,  # Kite did not understand its order system's answer
-    "GeneralException": OutcomeUnknown,
+    "GeneralException": None,  # anything at all
 }
-"""Kite's `error_type` (kite.trade/docs/connect/v3/exceptions)."""
+"""Kite's `error_type` (kite.trade/docs/connect/v3/exceptions); None says nothing."""
 
 STATUSES: dict[int, type[BrokerError]] = {
     400: RejectedByBroker,
@@ -43,11 +44,8 @@ STATUSES: dict[int, type[BrokerError]] = {
 }
 """HTTP statuses, where the class does not decide. Any other leaves the outcome unknown."""
 
-_BEHIND_KITE = frozenset({"NetworkException", "DataException"})
-"""Between Kite and its order system something went wrong: whatever the HTTP status, the request may have gone on."""
-
-_IN_DOUBT = re.compile(r"timed? ?out|confirm before placing again", re.IGNORECASE)
-"""Kite's order system was late. Such orders came as HTTP 400 and traded seconds later (kite.trade/forum 35732)."""
+_PAGES = {429: RateLimited}
+"""Of a gateway's pages the one that says how it did not let the request pass."""
 
 _TOO_MANY_CHANGES = re.compile(r"order modifications exceeded", re.IGNORECASE)  # a 429 that no waiting cures
 _LOG_IN = "Log in again: Kite's tokens end at 06:00 IST."
@@ -79,13 +77,8 @@ def content(reply: Reply, request: str, doubt: str = "") -> Any:
 
 def _error(reply: Reply, body: dict[str, Any] | None, request: str, doubt: str) -> BrokerError:
     code = str((body or {}).get("error_type") or "")
-    kind: type[BrokerError]
-    if not reply.status:
-        kind, message = OutcomeUnknown, f"no reply ({reply.fault[:200] or 'connection lost'})"
-    elif body is None:
-        # a gateway's page proves nothing, but for the one that says how it did not let the request pass
-        kind = RateLimited if reply.status == 429 else OutcomeUnknown
-        message = f"HTTP {reply.status} with {'an empty body' if not reply.body else 'a body that is not JSON'}"
+    if body is None or not reply.status:
+        kind, message = kind_of_page(reply.status, _PAGES), page(reply)
     else:
         said = str(body.get("message") or "no reason given")
         kind = _kind(reply.status, code, said)
@@ -99,12 +92,10 @@ def _kind(status: int, code: str, message: str) -> type[BrokerError]:
         return RejectedByBroker
     if status == 429:
         return RateLimited
-    known = CLASSES.get(code)
-    if known is AuthError:
-        return known
-    if not 400 <= status < 500 or code in _BEHIND_KITE or _IN_DOUBT.search(message):  # also a 2xx that is no yes
+    meant = CLASSES.get(code)
+    if status < 400 and meant is not AuthError:  # a yes that is none
         return OutcomeUnknown
-    return STATUSES.get(status, OutcomeUnknown) if known in (None, OutcomeUnknown) else known
+    return kind_of(meant, status, STATUSES, message)
 
 
 def _json(body: bytes) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from saudagar.brokers.lane import Reply
+from saudagar.brokers.outcomes import kind_of, kind_of_page, page
 from saudagar.model.errors import AuthError, BrokerError, OutcomeUnknown, RateLimited, RejectedByBroker
 
 CODES: dict[str, type[BrokerError]] = {
@@ -71,15 +72,10 @@ def answer(reply: Reply, request: str, doubt: str = "") -> dict[str, Any]:
     if 200 <= reply.status < 300 and told.get("status") == "success" and "data" in told:
         return told
     code, message = _complaint(told)
-    kind: type[BrokerError]
-    if not reply.status:
-        kind, message = OutcomeUnknown, f"no reply ({reply.fault[:200] or 'connection lost'})"
-    elif not message:
-        kind = STATUSES.get(reply.status, OutcomeUnknown)
-        kind = kind if kind is not RejectedByBroker else OutcomeUnknown  # a gateway's page proves nothing
-        message = f"HTTP {reply.status} with {'an empty body' if not reply.body else 'a body that makes no sense'}"
+    if not message or not reply.status:
+        kind, message = kind_of_page(reply.status, STATUSES), page(reply)
     else:
-        kind = CODES.get(code) or STATUSES.get(reply.status, OutcomeUnknown)
+        kind = kind_of(CODES.get(code), reply.status, STATUSES, message)
         message = f"{message} (HTTP {reply.status}{', ' + code if code else ''})"
     hint = {AuthError: _LOG_IN, OutcomeUnknown: doubt or _LOOK_UP}.get(kind, "")
     raise kind(f"Upstox, {request}: {message}.", code=code, hint=hint)
