@@ -3,13 +3,18 @@
 import msgspec
 import pytest
 
+from saudagar.brokers.dhan import parse as dhan
 from saudagar.brokers.dhan.capabilities import CAPABILITIES as DHAN
 from saudagar.brokers.fields import naive_ist
+from saudagar.brokers.kite import parse as kite
 from saudagar.brokers.kite.capabilities import CAPABILITIES as KITE
 from saudagar.brokers.paper import PaperBroker
 from saudagar.brokers.router import Router
+from saudagar.brokers.upstox import parse as upstox
 from saudagar.brokers.upstox.capabilities import CAPABILITIES as UPSTOX
 from saudagar.execution.ports import Capabilities, LookUp
+from saudagar.model import OrderStatus, Product
+from saudagar.model.errors import DataError
 
 NINE_THIRTY = 1_795_147_200_000_000_000
 
@@ -54,3 +59,61 @@ def test_the_weaker_of_two_look_ups_and_the_smaller_of_two_limits_count():
     both = Router({"": Desk(DHAN), "x": Desk(KITE)}, {}, "").capabilities
     assert (both.look_up, both.slices) == (LookUp.SCAN, 10)
     assert Router({"": Desk(DHAN), "x": Desk(DHAN)}, {}, "").capabilities.slices is None
+
+
+class NoMaster:
+    def by_dhan(self, segment, security_id):
+        return None
+
+    by_upstox = by_kite = lambda self, key: None
+
+
+ORDERS = {
+    "dhan": (dhan.book_report, {"orderId": "1", "quantity": 9}, "orderStatus", "filledQty"),
+    "dhan stream": (dhan.stream_report, {"orderno": "1", "quantity": 9}, "status", "tradedqty"),
+    "upstox": (upstox.order_report, {"order_id": "1", "quantity": 9}, "status", "filled_quantity"),
+    "kite": (kite.order_report, {"order_id": "1", "quantity": 9}, "status", "filled_quantity"),
+}
+
+
+@pytest.mark.parametrize("mouth", ORDERS)
+@pytest.mark.parametrize("nothing", [{}, None, ""])
+def test_an_order_that_was_withdrawn_must_say_what_it_had_traded(mouth, nothing):
+    """Read as 0, its fills would be lost: the desk would hold a position that it does not know of."""
+    read, row, status, filled = ORDERS[mouth]
+    silent = row if nothing == {} else row | {filled: nothing}
+    with pytest.raises(DataError, match=filled):
+        read(silent | {status: "CANCELLED"}, NoMaster())
+    assert read(row | {status: "CANCELLED", filled: "3"}, NoMaster()).filled == 3
+    refused = read(silent | {status: "REJECTED"}, NoMaster())
+    assert (refused.status, refused.filled) == (OrderStatus.REJECTED, 0)
+
+
+POSITIONS = {
+    "dhan": (dhan.position, {"productType": "INTRADAY"}, "netQty"),
+    "upstox": (upstox.position, {"product": "I"}, "quantity"),
+    "kite": (kite.position, {"product": "MIS"}, "quantity"),
+}
+
+
+@pytest.mark.parametrize("broker", POSITIONS)
+def test_a_position_that_does_not_say_how_much_is_not_flat(broker):
+    read, row, key = POSITIONS[broker]
+    for silent in (row, row | {key: None}, row | {key: ""}):
+        with pytest.raises(DataError, match=key):
+            read(silent, NoMaster())
+    assert read(row | {key: "-3"}, NoMaster()).quantity == -3
+
+
+@pytest.mark.parametrize("word", ["CO", "OCO"])
+def test_a_cover_order_made_by_hand_does_not_hide_the_positions_at_upstox(word):
+    told = upstox.position({"product": word, "quantity": 0, "instrument_token": "NSE_EQ|X"}, NoMaster())
+    assert told.product is Product.INTRADAY
+
+
+@pytest.mark.parametrize("body", [{}, {"net": None}, {"net": ""}])
+def test_money_that_is_not_told_is_not_none(body):
+    with pytest.raises(DataError, match="net"):
+        kite.funds({"equity": body})
+    with pytest.raises(DataError, match="availabelBalance"):
+        dhan.funds({"availabelBalance": body.get("net"), "sodLimit": 1})

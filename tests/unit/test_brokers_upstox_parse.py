@@ -173,8 +173,8 @@ def test_a_position_with_yesterdays_part():
     got = parse.position(row, Lookup())
     assert (got.quantity, got.buy_quantity, got.buy_value) == (-5, 15, 140_050)
     assert (got.sell_quantity, got.sell_value, got.realised, got.unrealised) == (20, 200_000, -325, 0)
-    with pytest.raises(DataError, match="unknown product 'CO'"):
-        parse.position(row | {"product": "CO"}, Lookup())
+    with pytest.raises(DataError, match="unknown product 'X'"):
+        parse.position(row | {"product": "X"}, Lookup())
 
 
 @pytest.mark.parametrize("text", ["2026-11-20 15:03:42", "20-Nov-2026 15:03:42", "2026-11-20T15:03:42"])
@@ -237,6 +237,8 @@ def refusal(status: int, code: str = "", message: str = "no") -> Reply:
         (refusal(500, "UDAPI100500"), OutcomeUnknown),
         (refusal(400, "UDAPI100500"), OutcomeUnknown),
         (refusal(503), OutcomeUnknown),
+        (refusal(400, "UDAPI1052", "Request timed out"), OutcomeUnknown),
+        (refusal(400, "UDAPI1", "Please check your orderbook before you place it again"), OutcomeUnknown),
         (refusal(200), OutcomeUnknown),
         (Reply(0, b"", "ReadTimeoutError"), OutcomeUnknown),
         (Reply(200, b""), OutcomeUnknown),

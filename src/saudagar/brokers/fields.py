@@ -30,6 +30,7 @@ from saudagar.model.errors import DataError
 Row = Mapping[str, Any]
 T = TypeVar("T")
 
+_WITHDRAWN = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED})
 _LATEST = 2100  # years
 _MOST = 1e13  # rupees or units: beyond any account, and far from where floats lose the paisa
 
@@ -65,9 +66,22 @@ class Fields(msgspec.Struct, frozen=True):
         """Rupees, in paise; 0 where there are none. Raises `DataError`."""
         return to_paise(self.number(value))
 
-    def count(self, row: Row, key: str, *, signed: bool = False) -> int:
-        """Whole units; 0 where there are none. Raises `DataError`, also for a negative number unless `signed`."""
-        found = self.number(row.get(key))
+    def told(self, row: Row, key: str) -> object:
+        """What `row` has under `key`. Raises `DataError` where that is nothing."""
+        value = row.get(key)
+        if value is None or value in self.missing:
+            raise DataError(f"{self.broker} gave no {key}.")
+        return value
+
+    def count(self, row: Row, key: str, *, signed: bool = False, needed: bool = False) -> int:
+        """Whole units; 0 where there are none.
+
+        Raises
+        ------
+        DataError
+            Also for a negative number unless `signed`, and for none where it is `needed`.
+        """
+        found = self.number(self.told(row, key) if needed else row.get(key))
         if found != int(found) or (found < 0 and not signed):
             raise DataError(f"{self.broker} gave {row.get(key)!r} for {key}.")
         return int(found)
@@ -92,6 +106,16 @@ class Fields(msgspec.Struct, frozen=True):
         if not word:
             raise DataError(f"{self.broker} gave an order without a status.")
         return table.get(word, OrderStatus.UNKNOWN)
+
+    def withdrawn(self, row: Row, key: str, state: OrderStatus) -> None:
+        """Refuse an order that was withdrawn and does not say under `key` what it had traded: that would be lost.
+
+        Raises
+        ------
+        DataError
+        """
+        if state in _WITHDRAWN:
+            self.told(row, key)
 
     def broker_id(self, value: object) -> BrokerOrderId:
         """The broker's id of an order. Raises `DataError` where there is none."""

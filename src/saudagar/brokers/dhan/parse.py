@@ -66,6 +66,7 @@ def book_report(row: Row, lookup: InstrumentLookup) -> OrderReport:
     scale = units_per_lot(instrument)
     filled, kind = count(row, "filledQty") * scale, row.get("orderType")
     state = status(row.get("orderStatus"), kind, filled)
+    FIELDS.withdrawn(row, "filledQty", state)
     return OrderReport(
         order_id=ours(row.get("correlationId")),
         status=state,
@@ -97,6 +98,7 @@ def stream_report(message: Row, lookup: InstrumentLookup) -> OrderReport:
     scale = units_per_lot(instrument)
     filled, kind = count(message, "tradedqty") * scale, message.get("ordertype")
     state = status(message.get("status"), kind, filled)
+    FIELDS.withdrawn(message, "tradedqty", state)
     last = paise(message.get("tradedprice"))
     return OrderReport(
         order_id=ours(message.get("correlationid")),
@@ -161,7 +163,7 @@ def position(row: Row, lookup: InstrumentLookup) -> BrokerPosition:
     return BrokerPosition(
         instrument=name,
         product=product,
-        quantity=count(row, "netQty", signed=True) * scale,
+        quantity=count(row, "netQty", signed=True, needed=True) * scale,
         buy_quantity=bought,
         buy_value=_value(bought, row.get("buyAvg")),
         sell_quantity=sold,
@@ -190,11 +192,11 @@ def holding(row: Row, lookup: InstrumentLookup) -> Holding:
 
 def funds(row: Row) -> Funds:
     """The fund limit, with Dhan's spelling of the balance."""
-    if "availabelBalance" not in row:
-        raise DataError("Dhan's fund limit holds no 'availabelBalance'.")
-    names = ("availabelBalance", "utilizedAmount", "sodLimit")
-    available, used, opening = (paise(row.get(name)) for name in names)
-    return Funds(available=available, used=used, opening=opening)
+    return Funds(
+        available=paise(FIELDS.told(row, "availabelBalance")),
+        used=paise(row.get("utilizedAmount")),
+        opening=paise(row.get("sodLimit")),
+    )
 
 
 def _terms(row: Row, kind: object, scale: int, *, lower: bool = False) -> OrderTerms | None:

@@ -53,6 +53,7 @@ def order_report(row: Row, lookup: KiteLookup) -> OrderReport:
     scale = units_per_lot(instrument)
     filled, quantity = count(row, "filled_quantity") * scale, count(row, "quantity") * scale
     state = status(row.get("status"), row.get("order_type"), filled, quantity)
+    FIELDS.withdrawn(row, "filled_quantity", state)
     return OrderReport(
         order_id=ClientOrderId(text(row.get("tag"))),
         status=state,
@@ -113,7 +114,7 @@ def position(row: Row, lookup: KiteLookup) -> BrokerPosition:
     return BrokerPosition(
         instrument=name,
         product=product_of(row),
-        quantity=count(row, "quantity", signed=True) * scale,
+        quantity=count(row, "quantity", signed=True, needed=True) * scale,
         buy_quantity=count(row, "buy_quantity") * scale,
         buy_value=paise(row.get("buy_value")),
         sell_quantity=count(row, "sell_quantity") * scale,
@@ -158,7 +159,7 @@ def funds(body: Row) -> Funds:
     if not segments:
         raise DataError("Kite's margins hold neither 'equity' nor 'commodity'.")
     return Funds(
-        available=sum(paise(each.get("net")) for each in segments),
+        available=sum(paise(FIELDS.told(each, "net")) for each in segments),
         used=sum(paise(part(each, "utilised").get("debits")) for each in segments),
         opening=sum(paise(part(each, "available").get("opening_balance")) for each in segments),
     )

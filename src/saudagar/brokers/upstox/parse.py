@@ -69,6 +69,7 @@ def order_report(row: Row, lookup: InstrumentLookup) -> OrderReport:
     if filled > quantity:
         raise DataError(f"Upstox gave an order of {quantity} with {filled} filled.")
     state = status(row.get("status"), row.get("order_type"), filled, quantity)
+    FIELDS.withdrawn(row, "filled_quantity", state)
     return OrderReport(
         order_id=ClientOrderId(text(row.get("tag"))),
         status=state,
@@ -135,7 +136,7 @@ def position(row: Row, lookup: InstrumentLookup) -> BrokerPosition:
     return BrokerPosition(
         instrument=name,
         product=product,
-        quantity=count(row, "quantity", signed=True) * scale,
+        quantity=count(row, "quantity", signed=True, needed=True) * scale,
         buy_quantity=bought * scale,
         buy_value=to_paise(number(row.get("day_buy_value")) + number(row.get("overnight_buy_amount"))),
         sell_quantity=sold * scale,

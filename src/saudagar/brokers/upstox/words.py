@@ -58,6 +58,13 @@ PRODUCT: dict[Product, str] = {
 }
 """D is delivery for shares and a carried position for derivatives."""
 
+_PRODUCT_READ: dict[str, Product] = {
+    "I": Product.INTRADAY,
+    "MTF": Product.MTF,
+    "CO": Product.INTRADAY,  # a cover order's, made by hand
+    "OCO": Product.INTRADAY,
+}
+
 VALIDITY: dict[Validity, str] = {Validity.DAY: "DAY", Validity.IOC: "IOC"}
 
 
@@ -65,7 +72,7 @@ def product(word: object, derivative: bool) -> Product | None:
     """Our product for Upstox's `word`; None if there is none."""
     if word == "D":
         return Product.MARGIN if derivative else Product.DELIVERY
-    return {"I": Product.INTRADAY, "MTF": Product.MTF}.get(str(word))
+    return _PRODUCT_READ.get(str(word))
 
 
 def check_tradable(instrument: Instrument, product: Product) -> None:
