@@ -63,6 +63,7 @@ from saudagar.model import (
     TradingState,
 )
 from saudagar.model.errors import UnknownInstrument
+from saudagar.model.events import PositionAdopted, TargetSet
 from saudagar.risk import Limits
 
 DAY = date(2026, 11, 20)
@@ -77,6 +78,7 @@ FUTURE = Instrument(
     freeze_quantity=130,
 )
 STOP = Protection(stop=Offset(ppm=10_000), trail=Offset(ppm=12_000), target=Offset(ppm=30_000))
+EXITS = (STOP, STOP, STOP, Protection(stop=Offset(ppm=4_000)), Protection(target=Offset(ppm=5_000)), Protection())
 
 
 class Lookup:
@@ -164,6 +166,7 @@ class World:
         self.wire: list[object] = []  # what the broker has said and the desk has not heard
         self.pending: list[Effect] = []
         self.writes: dict[int, int] = {}
+        self.wanted: dict[str, tuple[int, int]] = {}  # the lowest and the highest target of each position so far
         self._begin()
         self.tick(0, 0)
 
@@ -194,6 +197,12 @@ class World:
     def _take(self, step: Step) -> None:
         for event in step.events:
             self.journal.apply(event)
+            if isinstance(event, TargetSet | PositionAdopted):
+                low, high = self.wanted.get(event.position, (0, 0))
+                self.wanted[event.position] = min(low, event.quantity), max(high, event.quantity)
+            if isinstance(event, PositionAdopted):  # what others have traded, the desk may trade once more
+                low, high = self.wanted[event.position]
+                self.wanted[event.position] = low - abs(event.quantity), high + abs(event.quantity)
         if step.events:
             self._told = self.journal.digest()
         self.events += step.events
@@ -237,9 +246,13 @@ class World:
         return sums
 
     def check(self) -> None:
-        """Whatever may still trade at the broker, closing does not open."""
+        """Whatever may still trade at the broker, closing does not open, and nobody gets more than was ever wanted."""
         held = self.truth()
         for name, quantity in held.items():
+            low, high = self.wanted[name]
+            entries = [o for o in self.book.values() if o.new.position == name and not o.new.purpose.reduces]
+            bought, sold = (sum(o.remaining for o in entries if o.new.side is side) for side in Side)
+            assert low <= quantity - sold <= quantity + bought <= high, f"{name} holds {quantity} of {low} to {high}"
             closing = [o for o in self.book.values() if o.new.position == name and o.new.purpose.reduces]
             for side in Side:
                 most = sum(o.remaining for o in closing if o.new.side is side)
@@ -249,8 +262,9 @@ class World:
     # -- what the adversary may do -------------------------------------------------------------------------------
 
     def want(self, strategy: str, instrument: Instrument, direction: Direction, lots: int) -> None:
-        """A strategy asks for so many lots (25 shares make one here), with `STOP` for its exits."""
+        """A strategy asks for so many lots (25 shares make one here), with exits of one kind or another."""
         size = 25 if instrument is SBIN else 65
+        exits = EXITS[self.volume % len(EXITS)]
         self.say(
             Intent(
                 strategy=StrategyId(strategy),
@@ -259,7 +273,7 @@ class World:
                 ts=self.now,
                 reason="test",
                 quantity=lots * size if direction else None,
-                protection=STOP if direction else Protection(),
+                protection=exits if direction else Protection(),
             )
         )
 
@@ -467,7 +481,8 @@ class World:
             assert position.target == position.quantity
             resting = [o for o in self.book.values() if o.new.position == position.id and o.status.working]
             assert all(o.new.purpose is Purpose.STOP for o in resting), resting
-            assert sum(o.remaining for o in resting) == abs(position.quantity), (position, resting)
+            covered = abs(position.quantity) if position.stop else 0
+            assert sum(o.remaining for o in resting) == covered, (position, resting)
             assert {o.new.order_id for o in resting} == set(state.working.get(position.id, ()))
             assert all(o.terms.trigger_price == position.stop for o in resting)
         assert not any(o.status is OrderStatus.UNKNOWN for o in state.orders.values())
@@ -478,6 +493,9 @@ class World:
             assert abs(known.value - value) <= order.filled  # a printed average cannot tell more
         assert not state.frozen
         assert State.replay(self.events).digest() == state.digest()
+        levels = {p.id: (p.stop, p.target_price) for p in state.positions.values()}
+        self._begin()  # what it would go on with after a restart
+        assert levels == {p.id: (p.stop, p.target_price) for p in self.engine.state.positions.values()}
 
     def talk(self) -> None:
         """Carry out and deliver everything, in order; nothing trades by itself."""
