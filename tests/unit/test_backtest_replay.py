@@ -16,7 +16,7 @@ from saudagar.indicators import BarArrays, BarFields
 from saudagar.market.ist import at
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
-from saudagar.model import MINUTE, Bar, Direction, OrderType, Side, SizeBy, Sizing, StrategyId
+from saudagar.model import DAY, MINUTE, Bar, Direction, OrderType, Side, SizeBy, Sizing, StrategyId
 from saudagar.model.errors import ConfigError, DataError
 from saudagar.model.events import Event, OrderFilled
 from saudagar.risk import Limits
@@ -195,6 +195,10 @@ def test_limits_of_the_day_count_the_day() -> None:
     loss = Limits(allowed=frozenset({STOCK.id}), day_loss=1_000)
     fall = [flat(10_000), UP, flat(10_000), flat(9_950), flat(9_880), flat(9_870)]
     assert [t.exit_reason for t in trade(columns(fall), limits=loss).trades] == ["day limit"]
+    first, second = [flat(10_000), UP, flat(10_000), flat(9_930)], [flat(9_930), flat(9_880), flat(9_850)]
+    assert not trade(columns(first, second), limits=loss).trades  # 1,500 from the entry, 800 on the second day
+    (out,) = trade(columns(first, [*second, flat(9_820)]), limits=loss).trades
+    assert (out.exit_reason, out.exit_ts // DAY - out.entry_ts // DAY) == ("day limit", 1)
 
 
 def test_a_strategy_with_a_hook_sees_every_bar() -> None:

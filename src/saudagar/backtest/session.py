@@ -24,7 +24,7 @@ from saudagar.execution.ports import InstrumentLookup
 from saudagar.market.screen import TickScreen
 from saudagar.market.sessions import Calendar
 from saudagar.model import InstrumentId, Nanos, Paise, PositionId, SetTradingState, Source, TradingState
-from saudagar.model.events import Event
+from saudagar.model.events import DayClosed, Event
 from saudagar.model.order import TERMINAL
 from saudagar.portfolio import Trade
 
@@ -92,6 +92,8 @@ class Session:
         """A new engine on the old state, as on a morning after. What has ended is put away first, its profit kept."""
         if self._counts_cash and self.state.day is not None:
             self.settings = with_earned(self.settings, self.engine.watch.earned)
+        if self.day_limits and self.state.day is not None:  # the new day's profit counts from here
+            self.state.apply(DayClosed(ts=self.engine.now, day=self.state.day, prices=self.engine.watch.closes))
         self._put_away()
         costs = self._costs if self.day_limits or self._counts_cash else _nothing
         self.engine = Engine(

@@ -85,7 +85,8 @@ TRADES, TODAY, REALISED, CHARGES, OPEN, REDUCING, OPEN_PROFIT, SQUARED, FLATTENE
 EARNED = 9  # before today, after charges
 TIED = 10  # by the other positions
 REFUSED = 11  # wishes refused for want of cash
-SHARED = 12
+BROUGHT = 12  # profit that lay in the positions at the last day's end
+SHARED = 13
 
 # one round trip
 OUT_ROW, OUT_SIGN, OUT_QUANTITY, OUT_ENTRY_TS, OUT_ENTRY_VALUE, OUT_EXIT_TS, OUT_EXIT_VALUE, OUT_REASON = range(8)

@@ -54,7 +54,7 @@ def check_day(c: Any, S: Any, g: Any) -> None:  # noqa: N803
     """The profit of the day against its limits."""
     least = -c[at.DAY_LOSS] if c[at.DAY_LOSS] else -_UNLIMITED
     most = c[at.DAY_PROFIT] if c[at.DAY_PROFIT] else _UNLIMITED
-    profit = g[at.REALISED] - g[at.CHARGES] + g[at.OPEN_PROFIT]
+    profit = g[at.REALISED] - g[at.CHARGES] + g[at.OPEN_PROFIT] - g[at.BROUGHT]
     if g[at.REDUCING] or least < profit < most:
         return
     g[at.REDUCING] = 1
@@ -69,7 +69,8 @@ def begin_day(C: Any, S: Any, g: Any) -> None:  # noqa: N803
         S[k, at.MARK] = 0
         if S[k, at.QUANTITY]:
             morning(C[k], S[k])
-            mark(S[k], g, S[k, at.AVERAGE])
+            mark(S[k], g, S[k, at.LAST])
+    g[at.BROUGHT] = g[at.OPEN_PROFIT]
 
 
 @apart
