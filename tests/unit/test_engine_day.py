@@ -58,6 +58,20 @@ def test_a_limit_of_the_day_closes_everything_and_keeps_it_closed(limit, price):
     assert world.engine.state.trading is REDUCING
 
 
+def test_a_desk_that_has_lost_its_days_worth_is_not_resumed_to_buy_and_sell_at_once():
+    world = World(replace(QUIET, limits=replace(SETTINGS.limits, day_loss=22_000)))
+    ask(world, LONG, protection=Protection())
+    world.trade()
+    world.at(SBIN, 79_900)
+    world.trade()
+    world.switch(ACTIVE, flatten=False)
+    ask(world, LONG)
+    world.trade()
+    assert denied(world) == {"reducing": 1}
+    assert len(world.book) == 2
+    assert "day loss limit" in alerts(world, "critical")[-1]
+
+
 def test_charges_count_once_and_a_restart_does_not_forget_them():
     world = World(replace(QUIET, limits=replace(SETTINGS.limits, max_trades=2)))
     for _ in range(2):

@@ -130,7 +130,7 @@ class Engine:
             ModifyAccepted: self._answers.modified,
             AccountSnapshot: self._reconciliation.snapshot,
             SetTradingState: self._set_trading_state,
-            CloseAll: self._close_all,
+            CloseAll: lambda command: self._leave_all("close-all", command.reason, command.source, command.keep),
             LinkReported: self._link,
             AcceptBook: self._reconciliation.accept,
             PriceBandTold: self._orders.bands.told,
@@ -323,6 +323,7 @@ class Engine:
                 self._halt_when_flat = command  # a halt would stop the exits too
                 state = TradingState.REDUCING
         core.emit(ev.TradingStateChanged(ts=core.now, state=state, reason=command.reason, source=command.source))
+        self.watch.check_day()  # what it lets in now would go out again at once
         if state is not TradingState.ACTIVE:
             for position in list(core.state.positions.values()):
                 if abs(position.target) > abs(position.quantity) or position.target * position.quantity < 0:
@@ -345,9 +346,6 @@ class Engine:
                     ts=core.now, state=TradingState.HALTED, reason=command.reason, source=command.source
                 )
             )
-
-    def _close_all(self, command: CloseAll) -> None:
-        self._leave_all("close-all", command.reason, command.source, command.keep)
 
     def _square_off(self) -> None:
         self._leave_all("square-off", "square-off", Source.SESSION)

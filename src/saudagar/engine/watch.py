@@ -88,7 +88,7 @@ class Watch:
         if self._limited:
             for name, held in self._held.items():
                 self._mark(held, core.last(name))
-            self._check_day()
+            self.check_day()
 
     def corridor(self, instrument: InstrumentId) -> tuple[Paise, Paise, Nanos]:
         """Before the third, a price of `instrument` between the first two, both left out, changes nothing."""
@@ -120,7 +120,7 @@ class Watch:
             self._forget(held)
         if self._limited:
             self._mark(held, price)
-            self._check_day()
+            self.check_day()
 
     def filled(self, position: Position) -> None:
         """The quantity of `position` has changed."""
@@ -132,7 +132,7 @@ class Watch:
         held = self._take_up(position)
         if self._limited or (held.profit and not held.positions):
             self._mark(held, core.last(name))
-            self._check_day()
+            self.check_day()
 
     def _take_up(self, position: Position) -> _Held:
         """Follow `position` as it is now."""
@@ -243,7 +243,8 @@ class Watch:
                 self.charges += charges
         self._seen_trades = len(trades)
 
-    def _check_day(self) -> None:
+    def check_day(self) -> None:
+        """End the day's trading where its profit has reached a limit."""
         core = self._core
         if not self._limited or core.state.trading is TradingState.HALTED:
             return
@@ -253,7 +254,7 @@ class Watch:
         if core.state.trading is not TradingState.ACTIVE and not any(p.target for p in core.state.positions.values()):
             return  # paused, and everything is on its way out
         core.emit(ev.TradingStateChanged(ts=core.now, state=TradingState.REDUCING, reason=reason, source=Source.LIMIT))
-        core.alert("critical", f"{reason}. Closing all positions; no entries until resumed.")
+        core.alert("critical", f"{reason}. Closing all positions; no entries for the rest of this day.")
         for position in list(core.state.positions.values()):
             if position.target or position.quantity:
                 core.set_target(position, 0, "day limit", Source.LIMIT)
