@@ -9,7 +9,8 @@ from tests.contract.conftest import IDEA, MARKET_DAY, NIFTY, RELIANCE
 
 from saudagar.brokers.governor import Governor
 from saudagar.brokers.upstox.broker import UpstoxOrderSettings
-from saudagar.brokers.upstox.quotes import CALLS, MOST, UpstoxQuotes
+from saudagar.brokers.upstox.lane import READS
+from saudagar.brokers.upstox.quotes import MOST, UpstoxQuotes
 from saudagar.exchange.options import WithOptions
 from saudagar.exchange.process import Account
 from saudagar.market.master import Master
@@ -240,8 +241,8 @@ def test_what_upstox_cannot_know_never_reaches_the_wire(server):
 
 
 def test_calls_stay_within_the_limits_that_upstox_publishes(server):
-    assert [(window.period // SECOND, window.most) for window in CALLS] == [(1, 50), (60, 500), (1_800, 2_000)]
-    narrow = Governor(CALLS[:1], share=0.02, patience=0.05, clock=lambda: 0)
+    assert [(window.period // SECOND, window.most) for window in READS] == [(1, 50), (60, 500), (1_800, 2_000)]
+    narrow = Governor(READS[:1], share=0.02, patience=0.05, clock=lambda: 0)
 
     async def work(quotes):
         await quotes.quotes([RELIANCE])

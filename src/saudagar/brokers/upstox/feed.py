@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
@@ -68,8 +66,7 @@ class UpstoxFeed:
         self._open: Callable[[], Stream] | None = None
         self._settings = settings
         self._watch = watch or Watch()
-        self._history: History | None = None
-        self._reader: ThreadPoolExecutor | None = None
+        self._history = History(settings.token, settings.rest_host, self.refusals)
 
     async def start(
         self,
@@ -123,8 +120,7 @@ class UpstoxFeed:
     async def renew(self, token: str) -> None:
         """Connect anew with another token, to the same instruments."""
         self._settings = msgspec.structs.replace(self._settings, token=token)
-        if self._history is not None and self._reader is not None:
-            await asyncio.get_running_loop().run_in_executor(self._reader, self._history.renew, token)
+        await self._history.renew(token)
         if self.stream is not None and self._open is not None:
             await self.stream.stop()
             self.stream = self._open()
@@ -142,20 +138,12 @@ class UpstoxFeed:
 
         A bar that the session's end cuts short is given its full `interval`.
         """
-        if self._reader is None:
-            self._reader = ThreadPoolExecutor(1, "upstox-history")
-            self._history = History(self._settings.token, self._settings.rest_host, self.refusals)
-        assert self._history is not None
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reader, self._history.bars, instrument, interval, start, end)
+        return await self._history.bars(instrument, interval, start, end)
 
     async def stop(self) -> None:
         if self.stream is not None:
             await self.stream.stop()
-        if self._reader is not None and self._history is not None:
-            await asyncio.get_running_loop().run_in_executor(self._reader, self._history.close)
-            self._reader.shutdown()
-            self._reader = None
+        await self._history.close()
 
 
 def keys_of(instruments: Sequence[Instrument]) -> list[str]:

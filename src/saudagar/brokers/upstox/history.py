@@ -1,4 +1,4 @@
-"""Past bars from Upstox, through the SDK's `HistoryV3Api`. Blocking: `UpstoxFeed` calls it in a thread of its own.
+"""Past bars from Upstox, through the SDK's `HistoryV3Api`.
 
 Days before today and today come from two places, in pieces of limited length, the newest bar first and with +05:30
 times; here they become one list, oldest first, in UTC and paise.
@@ -6,19 +6,22 @@ times; here they become one list, oldest first, in UTC and paise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
-import msgspec
-
 from saudagar.brokers.candles import Candles, zoned
+from saudagar.brokers.governor import Governor
+from saudagar.brokers.lanes import answered
+from saudagar.brokers.upstox import outcome
+from saudagar.brokers.upstox.calls import Asked, Client, via
+from saudagar.brokers.upstox.lane import READS, Lane
 from saudagar.market.ist import ist_day
 from saudagar.model import MINUTE, Bar, Instrument, Nanos
-from saudagar.model.errors import AuthError, BrokerError, RateLimited, RejectedByBroker, Unsupported
+from saudagar.model.errors import BrokerError, Unsupported
 
-_TIMEOUT = (3, 7)  # seconds; the SDK silently ignores a float
-_ERRORS = {401: AuthError, 403: AuthError, 429: RateLimited}
+_TIMEOUT = (3.0, 7.0)  # seconds
+_PATIENCE = 120.0  # seconds; a year of minutes is a dozen calls for each instrument, and nobody trades on their answer
 
 # longest interval in minutes, unit, minutes per unit, days per call (Upstox, historical candle data V3)
 _UNITS: tuple[tuple[int, str, int, int], ...] = (
@@ -27,69 +30,67 @@ _UNITS: tuple[tuple[int, str, int, int], ...] = (
     (1440, "days", 1440, 3650),
 )
 
+Ask = Callable[[Any, Asked], Any]
+
 
 class History:
-    """One account's access to past bars. Bad rows are counted in `refusals`."""
+    """One account's access to past bars. Bad rows are counted in `refusals`.
 
-    def __init__(self, token: str, host: str | None, refusals: dict[str, int]) -> None:
-        self._token, self._host, self._refusals = token, host, refusals
-        self._client: Any = None
+    Parameters
+    ----------
+    governor
+        What calls must pass; by default Upstox's own limits, and at another address, a simulated exchange, nothing.
+    """
 
-    def bars(self, instrument: Instrument, interval: Nanos, start: Nanos, end: Nanos) -> list[Bar]:
+    def __init__(
+        self, token: str, host: str | None, refusals: dict[str, int], *, governor: Governor | None = None
+    ) -> None:
+        if governor is None and host is None:
+            governor = Governor(READS, share=1.0, patience=_PATIENCE)
+        self._client = Client(token, host)
+        self._lane = Lane("upstox-history", self._client, timeout=_TIMEOUT, secrets=(token,), governor=governor)
+        self._refusals = refusals
+        self._open = False
+
+    async def bars(self, instrument: Instrument, interval: Nanos, start: Nanos, end: Nanos) -> list[Bar]:
         """See `UpstoxFeed.bars`."""
         unit, count, days = _unit(interval)
         if not instrument.upstox_id:
             raise Unsupported(f"{instrument.id} has no Upstox key.")
         if end <= start:
             return []
-        api, key = self._api(), instrument.upstox_id
-        found = Candles(instrument, interval, self._refusals)
+        key, found = instrument.upstox_id, Candles(instrument, interval, self._refusals)
         for first, last in _pieces(ist_day(start), ist_day(end - 1), days):
-            rows = self._rows(api.get_historical_candle_data1, key, unit, count, str(last), str(first))
-            found.take(rows, zoned)
+            found.take(await self._rows(_past(key, unit, count, str(last), str(first))), zoned)
         if unit == "minutes":
-            found.take(self._rows(api.get_intra_day_candle_data, key, unit, count), zoned)
+            today = await self._rows(lambda api, asked: api.get_intra_day_candle_data(key, unit, count, **asked))
+            found.take(today, zoned)
         return found.within(start, end)
 
-    def close(self) -> None:
+    async def renew(self, token: str) -> None:
+        """Go on with another token."""
+        self._client.token = token
+        if self._open:
+            await self._lane.renew(token)
+
+    async def close(self) -> None:
         """Give back the SDK's threads."""
-        if self._client is not None:
-            from saudagar.brokers.upstox.client import close
+        await self._lane.close()
+        await self._client.close()
 
-            close(self._client)
+    async def _rows(self, ask: Ask) -> list[Any]:
+        if not self._open:
+            await self._lane.open()
+            self._open = True
+        data = answered(outcome.content, await self._lane.ask(via("HistoryV3Api", ask)), "past bars")
+        rows = data.get("candles") if isinstance(data, dict) else None
+        if not isinstance(rows, list):
+            raise BrokerError("Upstox, past bars: the answer holds no candles.")
+        return rows
 
-    def renew(self, token: str) -> None:
-        """Go on with a new token."""
-        self._token = token
-        if self._client is not None:
-            self._client.configuration.access_token = token
 
-    def _api(self) -> Any:
-        import upstox_client
-
-        from saudagar.brokers.upstox.client import api_client
-
-        if self._client is None:
-            self._client = api_client(self._token, self._host)
-        return upstox_client.HistoryV3Api(self._client)
-
-    def _rows(self, call: Any, *arguments: Any) -> list[list[Any]]:
-        from upstox_client.rest import ApiException
-        from urllib3.exceptions import HTTPError
-
-        try:
-            # the SDK's models refuse values they do not know: read the bytes ourselves
-            response = call(*arguments, _preload_content=False, _request_timeout=_TIMEOUT)
-            body = msgspec.json.decode(response.data)
-            return list(body["data"]["candles"])
-        except ApiException as error:
-            kind = _ERRORS.get(error.status, RejectedByBroker if 400 <= (error.status or 0) < 500 else BrokerError)
-            code, message = _reason(error.body)
-            raise kind(f"Upstox refused past bars (HTTP {error.status}): {message}", code=code) from None
-        except HTTPError as error:
-            raise BrokerError(f"Upstox did not answer for past bars: {type(error).__name__}.") from None
-        except (msgspec.DecodeError, KeyError, TypeError) as error:
-            raise BrokerError(f"Upstox's answer for past bars makes no sense: {error!r}.") from None
+def _past(*what: Any) -> Ask:
+    return lambda api, asked: api.get_historical_candle_data1(*what, **asked)
 
 
 def _unit(interval: Nanos) -> tuple[str, int, int]:
@@ -105,11 +106,3 @@ def _pieces(first: date, last: date, days: int) -> Iterator[tuple[date, date]]:
         until = min(last, first + timedelta(days=days - 1))
         yield first, until
         first = until + timedelta(days=1)
-
-
-def _reason(body: object) -> tuple[str, str]:
-    try:
-        error = msgspec.json.decode(body if isinstance(body, bytes) else b"")["errors"][0]
-        return str(error.get("errorCode") or ""), str(error.get("message") or "no reason given")
-    except (msgspec.DecodeError, KeyError, IndexError, TypeError, AttributeError):
-        return "", "no reason given"

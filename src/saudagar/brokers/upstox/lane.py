@@ -21,6 +21,9 @@ LIMITS = (
 )
 """Order writes that Upstox allows: place, modify and cancel together (api-evangelist/upstox, September 2026)."""
 
+READS = (Window(SECOND, 50), Window(MINUTE, 500), Window(30 * MINUTE, 2_000))
+"""Other calls that it allows (Upstox, "Rate limiting": standard APIs)."""
+
 
 class Lane(lane.Lane):
     """See the module.

@@ -14,17 +14,15 @@ from typing import Any
 
 from saudagar.brokers import checks
 from saudagar.brokers.fields import Row, text
-from saudagar.brokers.governor import Governor, Window
+from saudagar.brokers.governor import Governor
 from saudagar.brokers.lanes import Reads
 from saudagar.brokers.quoting import chain, counted, no_such_expiry, pieces
 from saudagar.brokers.upstox import outcome, parse
 from saudagar.brokers.upstox.broker import UpstoxOrderSettings
 from saudagar.brokers.upstox.calls import Client, via
-from saudagar.brokers.upstox.lane import Lane
+from saudagar.brokers.upstox.lane import READS, Lane
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
-    MINUTE,
-    SECOND,
     Exchange,
     Instrument,
     InstrumentId,
@@ -39,9 +37,6 @@ from saudagar.model.errors import BrokerError, DataError, Unsupported
 
 MOST = 250
 """Instruments of one call."""
-
-CALLS = (Window(SECOND, 50), Window(MINUTE, 500), Window(30 * MINUTE, 2_000))
-"""Calls that Upstox allows (Upstox, "Rate limiting": standard APIs)."""
 
 _PATIENCE = 60.0  # seconds
 _MS: Nanos = 1_000_000
@@ -71,7 +66,7 @@ class UpstoxQuotes:
         self.refusals: dict[str, int] = Counter()
         self._lookup = lookup
         if governor is None and settings.rest_host is None:
-            governor = Governor(CALLS, share=1.0, patience=_PATIENCE)
+            governor = Governor(READS, share=1.0, patience=_PATIENCE)
         self._client = Client(settings.token, settings.rest_host)
         lane = Lane(
             "upstox-quotes",
