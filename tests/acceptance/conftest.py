@@ -347,10 +347,23 @@ def forge() -> Iterator[Forge]:
 @pytest.fixture
 def trading_day(tmp_path: Path) -> Iterator[Callable[..., TradingDay]]:
     """Makes market days: ``trading_day(name, seed=…, end=…)``; every process of theirs ends with the test."""
+    with trading_days(tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def shared_day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., TradingDay]]:
+    """The same for days that several tests of a module look at."""
+    with trading_days(tmp_path_factory.mktemp("shared")) as make:
+        yield make
+
+
+@contextmanager
+def trading_days(folder: Path) -> Iterator[Callable[..., TradingDay]]:
     with ExitStack() as stack:
 
         def make(name: str = "day", **changes: Any) -> TradingDay:
-            day = TradingDay(tmp_path / name, **changes)
+            day = TradingDay(folder / name, **changes)
             stack.callback(day.close)
             return day
 

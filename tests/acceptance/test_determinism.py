@@ -44,19 +44,27 @@ def test_the_wire_changes_nothing(trading_day: Callable[..., Any], forge: Any, s
     assert traded(trading_day("rough", seed=seed, faults=faults, **HALF_HOUR), forge) == direct
 
 
-def test_twice_the_same_and_another_seed_another_day(trading_day: Callable[..., Any], forge: Any) -> None:
-    first, again = (traded(trading_day(name, seed=7, **FIVE_MINUTES), forge) for name in ("first", "again"))
-    assert first == again
-    assert len(first["trades"]) >= 2
+@pytest.fixture(scope="module")
+def first(shared_day: Callable[..., Any], forge: Any) -> dict[str, Any]:
+    """Five minutes over the wire, as fast as they go."""
+    report = traded(shared_day("first", seed=7, **FIVE_MINUTES), forge)
+    assert len(report["trades"]) >= 2
+    return report
+
+
+def test_twice_the_same_and_another_seed_another_day(
+    trading_day: Callable[..., Any], forge: Any, first: dict[str, Any]
+) -> None:
+    assert traded(trading_day("again", seed=7, **FIVE_MINUTES), forge) == first
     assert traded(trading_day("other", seed=8, **FIVE_MINUTES), forge) != first
 
 
 @pytest.mark.parametrize("in_process", ["true", "false"])
-def test_speed_changes_nothing(trading_day: Callable[..., Any], forge: Any, in_process: str) -> None:
-    options = {"seed": 7, "in_process": in_process, **FIVE_MINUTES}
-    fast = trading_day("fast", speed=0, **options)
-    slow = trading_day("slow", speed=100, **options)
-    assert traded(fast, forge) == traded(slow, forge)
+def test_speed_changes_nothing(
+    trading_day: Callable[..., Any], forge: Any, first: dict[str, Any], in_process: str
+) -> None:
+    slow = trading_day("slow", seed=7, in_process=in_process, speed=100, **FIVE_MINUTES)
+    assert traded(slow, forge) == first
     assert slow.seconds() > 2.9, "300 market seconds at 100 a second"
 
 

@@ -31,6 +31,8 @@ from saudagar.market.master import read_kite
 from saudagar.model import MINUTE, BrokerOrderId, NewOrder, Order, OrderStatus, OrderTerms, OrderType
 from saudagar.model.errors import AuthError, OutcomeUnknown, RejectedByBroker
 
+pytestmark = pytest.mark.children_unmeasured
+
 
 @pytest.fixture
 def exchange():

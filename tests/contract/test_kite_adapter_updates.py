@@ -16,6 +16,8 @@ from saudagar.execution.ports import LinkState
 from saudagar.market.master import Master
 from saudagar.model import OrderStatus
 
+pytestmark = pytest.mark.children_unmeasured
+
 
 @asynccontextmanager
 async def broker_at(handler, *, shared: bool):

@@ -27,6 +27,8 @@ from saudagar.model import (
 )
 from saudagar.model.errors import Unsupported
 
+pytestmark = pytest.mark.children_unmeasured
+
 
 def named(segment: Segment, symbol: str, kind: InstrumentKind, number: int, **more) -> Instrument:
     return Instrument(

@@ -13,8 +13,15 @@ from tests.adversary import NAMES, SETTINGS, play
 from saudagar.execution.steering import Tactics
 from saudagar.model import OrderType
 
-EVERY = tuple(product(NAMES, range(8), range(8)))  # one draw for each action instead of three
-ACTIONS = st.lists(st.sampled_from(EVERY), min_size=20, max_size=90)
+EVERY = tuple(product(NAMES, range(8), range(8)))
+
+
+def actions(drawn: bytes) -> list[tuple[str, int, int]]:
+    """Two bytes for each; to draw them one by one takes longer than to play them."""
+    return [EVERY[int.from_bytes(drawn[at : at + 2]) % len(EVERY)] for at in range(0, len(drawn) - 1, 2)]
+
+
+ACTIONS = st.binary(min_size=40, max_size=180).map(actions)
 DESKS = st.sampled_from(
     [
         SETTINGS,

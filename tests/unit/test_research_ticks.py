@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -75,7 +76,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """``saudagar data …`` and ``saudagar backtest …`` in a folder of their own."""
-    monkeypatch.chdir(tmp_path)
+    return commands(tmp_path, monkeypatch)
+
+
+def commands(folder: Path, patch: pytest.MonkeyPatch) -> Desk:
+    patch.chdir(folder)
     app = typer.Typer()
     app.add_typer(data.app, name="data")
     app.command()(research_commands.backtest)
@@ -88,9 +93,19 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return run
 
 
+@pytest.fixture(scope="module")
+def stock(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``saudagar data import --ticks FILES`` leaves in a folder."""
+    folder = tmp_path_factory.mktemp("stock")
+    with pytest.MonkeyPatch.context() as patch:
+        commands(folder, patch)("data", "import", "--ticks", files)
+    return folder
+
+
 @pytest.fixture
-def stocked(desk: Desk, files: Path) -> Desk:
-    desk("data", "import", "--ticks", files)
+def stocked(desk: Desk, stock: Path, tmp_path: Path) -> Desk:
+    """`desk` in a folder with a copy of that."""
+    shutil.copytree(stock, tmp_path, dirs_exist_ok=True)
     return desk
 
 

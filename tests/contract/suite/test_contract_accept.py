@@ -14,6 +14,8 @@ from saudagar.engine.state import State
 from saudagar.model import InstrumentId, Offset, OrderStatus, OrderType, Protection, Side
 from saudagar.model.errors import SaudagarError
 
+pytestmark = pytest.mark.children_unmeasured
+
 STOP = Protection(stop=Offset(ppm=100_000))
 
 

@@ -23,6 +23,8 @@ from saudagar.model.errors import (
     Unsupported,
 )
 
+pytestmark = pytest.mark.children_unmeasured
+
 KINDS = tuple(ConditionalKind)
 
 

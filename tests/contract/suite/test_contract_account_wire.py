@@ -20,6 +20,8 @@ from saudagar.model.errors import (
     RateLimited,
 )
 
+pytestmark = pytest.mark.children_unmeasured
+
 
 def fault(stage: WiredStage, kind: FaultKind, request: str) -> None:
     stage.faults(FaultRule(kind=kind, endpoint=f"{stage.name}.{_FAMILY[stage.name]}.{request}", count=1))

@@ -13,6 +13,8 @@ from tests.contract.suite.stage import PaperStage, Stage, WiredStage
 
 from saudagar.model import CloseAll, Instrument, Nanos, Offset, OrderType, Protection, Tick
 
+pytestmark = pytest.mark.children_unmeasured
+
 LOW = PRICE * 80 // 100  # of the band
 STOP = Protection(stop=Offset(ppm=190_000))  # at ₹1,053: its limit, one per cent beyond, is inside the band
 

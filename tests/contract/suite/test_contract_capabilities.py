@@ -11,6 +11,8 @@ from saudagar.execution.ports import Capabilities, LookUp
 from saudagar.model import ClientOrderId, OrderType, Product, Side, Validity
 from saudagar.model.errors import BrokerError, RejectedByBroker, Unsupported
 
+pytestmark = pytest.mark.children_unmeasured
+
 LESS: list[tuple[dict[str, frozenset], dict, str]] = [
     ({"order_types": frozenset({OrderType.LIMIT})}, {"kind": OrderType.SL_M, "trigger": 1_310_00}, "SL_M"),
     ({"products": frozenset({Product.INTRADAY})}, {"product": Product.MTF}, "MTF"),

@@ -18,6 +18,8 @@ from saudagar.model import Order, OrderStatus, OrderTerms, OrderType
 from saudagar.model.errors import BrokerError, OutcomeUnknown, RateLimited
 from saudagar.model.events import OrderFilled, OrderMoved
 
+pytestmark = pytest.mark.children_unmeasured
+
 DONE_AND_LOST = [FaultKind.DROP_AFTER_ACCEPT, FaultKind.GARBLED, FaultKind.SERVER_ERROR]
 
 

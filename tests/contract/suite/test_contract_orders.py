@@ -12,6 +12,8 @@ from saudagar.execution.steering import slices
 from saudagar.model import OrderStatus, OrderTerms, OrderType, Product, Side, Validity
 from saudagar.model.errors import RejectedByBroker
 
+pytestmark = pytest.mark.children_unmeasured
+
 BUY, SELL = Side.BUY, Side.SELL
 ABOVE, BELOW = 1_310_00, 1_290_00
 

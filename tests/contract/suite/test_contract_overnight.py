@@ -41,6 +41,8 @@ from saudagar.model import (
 from saudagar.model import events as ev
 from saudagar.model.errors import BrokerError, SaudagarError
 
+pytestmark = pytest.mark.children_unmeasured
+
 SHARES, OURS = 200, 30
 """In the demat account in the morning, and of them the desk's."""
 BARE = Protection()

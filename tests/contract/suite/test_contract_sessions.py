@@ -15,6 +15,8 @@ from saudagar.market.ist import at
 from saudagar.model import Order, OrderStatus, OrderTerms, OrderType, Side
 from saudagar.model.errors import AuthError
 
+pytestmark = pytest.mark.children_unmeasured
+
 ANOTHER = "canary2"
 
 

@@ -16,7 +16,8 @@ from saudagar.model.errors import AuthError, BrokerError, OutcomeUnknown, RateLi
 
 ORDERS = 1_000
 PATIENT = (10.0, 10.0)  # seconds; the wire breaks, it does not make anybody wait
-PART = 100  # of them on one day: Kite's look-up reads the whole book of the day
+PARTS = {"dhan": 500, "upstox": 500, "kite": 100}
+"""How many of them on one day. Kite's look-up reads the whole book of the day; a new day is a new client."""
 PLACES = (None, Break.CONNECT, Break.WRITE, Break.ACCEPT, Break.READ)
 
 
@@ -69,13 +70,13 @@ def test_a_thousand_submits_over_a_broken_wire(name):
     known: dict[str, bool] = {}
     there: Counter[str] = Counter()
     ends: Counter[str] = Counter()
-    for seed in range(ORDERS // PART):
+    for seed in range(ORDERS // PARTS[name]):
         with floor_of(name) as floor, stage_of(name, floor, timeout=PATIENT) as stage:
             stage.faults(
                 FaultRule(kind=FaultKind.GARBLED, endpoint=f"{name}.orders.place", probability=0.05),
                 FaultRule(kind=FaultKind.TOO_MANY, endpoint=f"{name}.orders.place", probability=0.05),
             )
-            part, how = stage.run(submit_all(stage, PART, seed))
+            part, how = stage.run(submit_all(stage, PARTS[name], seed))
             known |= part
             ends += how
             there += Counter(order.tag for order in floor.exchange.core.orders.values())
