@@ -145,6 +145,19 @@ def test_edis(scripted_market: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert dhan.edis_inquiry("INE000000000")["status"] == "failure"
 
 
+def test_a_sale_of_holdings_without_leave_is_rejected(scripted_market: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    dhan = client(scripted_market(account=Account(holdings={"NSE_EQ:RELIANCE": 100}, ddpi=False)))
+    assert dhan.dhan_http.get("/profile")["data"]["ddpi"] == "Deactive"
+    monkeypatch.setattr(dhan, "_save_as_temp_html_file_and_open_in_browser", lambda form: None)
+    sale = ("2885", "NSE_EQ", "SELL", 40, "LIMIT", "CNC", 1290.0)
+    assert dhan.place_order(*sale)["data"]["orderStatus"] == "TRANSIT"
+    dhan.open_browser_for_tpin("INE002A01018", 40, "NSE")
+    dhan.place_order(*sale)
+    rejected, taken = dhan.get_order_list()["data"]
+    assert (rejected["orderStatus"], "TPIN" in rejected["omsErrorDescription"]) == ("REJECTED", True)
+    assert taken["orderStatus"] == "TRADED"
+
+
 def test_the_profit_exit_leaves_and_kills(scripted_market: Any) -> None:
     market = scripted_market(prices=[1_300_00, 1_300_00, 1_310_00, 1_310_00])
     dhan = client(market)

@@ -101,6 +101,18 @@ def test_a_position_is_converted(scripted_market: Any) -> None:
     assert {row["product"]: row["quantity"] for row in kite.positions()["net"]} == {"MIS": 30, "CNC": 20}
 
 
+def test_a_sale_of_holdings_without_leave_is_refused(scripted_market: Any) -> None:
+    market = scripted_market(account=Account(holdings={"NSE_EQ:RELIANCE": 25}, ddpi=False))
+    kite = client(market)
+    sale = {"transaction_type": "SELL", "product": "CNC"}
+    with pytest.raises(GeneralException) as refused:  # HoldingException: the client lacks it
+        buy(kite, 5, 1290.0, **sale)
+    assert (refused.value.code, kite.orders()) == (428, [])
+    kite.reqsession.post(f"{kite.root}/portfolio/holdings/authorise", headers=_headers(), timeout=5)
+    buy(kite, 5, 1290.0, **sale)
+    assert kite.orders()[0]["status"] == "COMPLETE"
+
+
 def test_holdings_are_sold_and_authorised(scripted_market: Any) -> None:
     kite = client(scripted_market(account=Account(holdings={"NSE_EQ:RELIANCE": 25})))
     buy(kite, 10, product="CNC", transaction_type="SELL")

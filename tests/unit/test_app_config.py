@@ -128,6 +128,19 @@ def test_the_digest_follows_every_setting_and_no_secret() -> None:
     assert len({read(text).digest() for text in [STRATEGY, *others]}) == 7
 
 
+def test_daily_bars_enter_from_the_opening_on_unless_told_otherwise() -> None:
+    daily = STRATEGY + 'interval = "1d"\n'
+    assert read(STRATEGY).session.no_entry_before == dt.time(9, 16)
+    assert read(daily).session.no_entry_before is None
+    assert read(STRATEGY + '[session]\nno_entry_before = ""\n').session.no_entry_before is None
+    assert read(daily + '[session]\nno_entry_before = "09:15"\n').session.no_entry_before == dt.time(9, 15)
+    (problem,) = problems(daily + '[session]\nno_entry_before = "09:16"\n')
+    assert "desk.toml:8: session.no_entry_before" in problem
+    assert "ema trades daily bars: its entries in NSE:RELIANCE come with the session's first price" in problem
+    (problem,) = problems(daily.replace("NSE:RELIANCE", "MCX:GOLD") + '[session]\nno_entry_before = "09:15"\n')
+    assert "MCX:GOLD" in problem  # it opens at 09:00
+
+
 # Mistakes -----------------------------------------------------------------------------------------------------------
 
 ONE_MISTAKE = [
@@ -173,9 +186,11 @@ ONE_MISTAKE = [
     ("[simulation]\nsymbols = 0", 7, "expected 1 or more"),
     ("[simulation]\nspeed = -1", 7, "expected 0 or more"),
     ('[simulation]\nticks = ["no.csv"]' + SIMULATED, 7, 'simulation.ticks[0] = "no.csv": there is no such file'),
-    ('[simulation]\nfaults = {rules = [{kind = "dely"}]}', 7, "Invalid enum value 'dely'"),
+    ('[simulation]\nfaults = {rules = [{kind = "dely"}]}', 7, "rules[0].kind`; a rule's kind is one of delay, drop_b"),
     ('[simulation]\nin_process = true\nfaults = {seed = 1}', 8, "simulation.faults: faults happen on the wire"),
-    ('[charges]\nplan = "zerodha"', 7, "expected 'broker', 'dhan', 'upstox' or 'kite'"),
+    ('[charges]\nplan = "zerodha"', 7, "expected 'broker', 'dhan', 'upstox' or 'kite'. Did you mean \"kite\"?"),
+    ('[orders]\nproduct = "CNC"', 7, 'Did you mean "DELIVERY"?'),
+    ('[simulation]\nstart = "10:00"\nend = "09:30"' + SIMULATED, 8, "expected a time after start (10:00)"),
     ("[charges]\nplan = 'dhan'\nplan = 'kite'", 8, "this is no TOML: Cannot overwrite a value"),
     ("[charges\n", 6, "this is no TOML"),
 ]  # fmt: skip
@@ -203,6 +218,7 @@ STRATEGY_MISTAKES = [
     ("size", "{ value = 2000001 }\n[risk]\nleverage = 2", 5, "above desk.capital times risk.leverage (₹20,00,000.00)"),
     ("size", "{ quantty = 1 }", 5, "quantty = 1: there is no such key. Did you mean quantity?"),
     ("size", "5", 5, "expected a table"),
+    ("account", '"famly"\n[accounts.family]\nbroker = "kite"\n[risk]\nday_los = 5', 6, 'Did you mean "family"?'),
     ("interval", '"90m90"', 6, 'interval = "90m90": expected an interval from "1s" to "1d"'),
     ("interval", '"2d"', 6, "expected an interval"),
     ("interval", '"0m"', 6, "expected an interval"),

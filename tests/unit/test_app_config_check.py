@@ -22,6 +22,7 @@ def test_a_right_file(tmp_path: Path) -> None:
     assert settings["risk"]["day_loss"] == 20_000_00
     assert settings["strategies"]["ema"]["params"] == {"fast": 9, "slow": 21}
     assert settings["digest"] in shown.output
+    assert "Entries from 09:16 to 15:00, positions closed at 15:10, product INTRADAY." in shown.output
 
 
 def simulation(tmp_path: Path, instruments: str, more: str = "") -> Result:
@@ -38,19 +39,25 @@ def test_the_symbols_of_a_simulation_are_looked_up(tmp_path: Path) -> None:
     shown = simulation(tmp_path, '"NSE:RELIANCE", "NSE:ICICIBNK", "NSE:SBIN", "NSE_INDEX:NIFTY"')
     assert shown.exit_code == 2
     assert shown.stdout == ""
-    assert "NSE:ICICIBNK" in shown.stderr
-    assert "NSE:SBIN" in shown.stderr  # listed, but not among the first three
-    assert "NSE_INDEX:NIFTY: an index is watched, not traded" in shown.stderr
-    assert "RELIANCE" not in shown.stderr
+    place = "sim.toml:7: strategies.ema.instruments"
+    assert f'{place}[1] = "NSE:ICICIBNK": the simulated market does not list it. Did you mean "NSE:ICICIBANK"?' in (
+        shown.stderr
+    )
+    assert f'{place}[2] = "NSE:SBIN": the simulated market does not list it. It is share 9: simulation.symbols = 9' in (
+        shown.stderr
+    )
+    assert f'{place}[3] = "NSE_INDEX:NIFTY": an index is watched, not traded' in shown.stderr
+    assert "3 mistakes" in shown.stderr
     shown = simulation(tmp_path, '"NSE:RELIANCE"', '[risk]\nallowed = ["NSE:RELIANCE", "NSE:NOSUCH"]\n')
-    assert "NSE:NOSUCH" in shown.stderr
+    assert 'sim.toml:6: risk.allowed[1] = "NSE:NOSUCH"' in shown.stderr
+    assert "MCX:GOLD" in simulation(tmp_path, '"MCX:GOLD"', "[risk]\nday_los = 4\n").stderr  # beside the other mistake
 
 
 def test_the_tick_files_of_a_simulation_are_read(tmp_path: Path) -> None:
     rows = "\n".join(f"2026-11-20 09:15:{second:02d},2500.0,{second * 100}" for second in range(10))
     (tmp_path / "INFY.csv").write_text(f"timestamp,ltp,volume\n{rows}\n")
     assert simulation(tmp_path, '"NSE:INFY"', 'ticks = ["INFY.csv"]\n').exit_code == 0
-    assert "NSE:RELIANCE" in simulation(tmp_path, '"NSE:RELIANCE"', 'ticks = ["INFY.csv"]\n').stderr
+    assert "Its tick files are of INFY" in simulation(tmp_path, '"NSE:RELIANCE"', 'ticks = ["INFY.csv"]\n').stderr
     (tmp_path / "TCS.csv").write_text("a,b\n1,2\n")
     odd = simulation(tmp_path, '"NSE:TCS"', 'ticks = ["TCS.csv"]\n')
     assert odd.exit_code == 3

@@ -45,12 +45,13 @@ ema                  2    1 of 2 (50%)   +₹666.00   ₹187.65   +₹478.35   +
 all                  3    2 of 3 (67%)   +₹834.30   ₹267.91   +₹566.39   +₹1,767.25   -₹1,288.90
 
 orders          7 sent: 2 filled, 1 cancelled, 1 rejected, 1 expired, 1 still working, 1 UNKNOWN
-denied by risk  3: 1 max-open, 2 price-band
+denied by risk  3: 2 beyond risk.price_band_percent, 1 max-open
 still open      ema NSE_EQ:RELIANCE +20 at ₹100.00
-tick → order    p50 50 µs, p99 99 µs, max 100 µs (over 100 orders; durable on disk and handed to the SDK)
+tick → order    p50 50 µs, p99 99 µs, max 100 µs (100 orders that a tick caused: until on disk and with the broker's
+                library)
 ticks           5,12,345 in 31.4 s, 16,317 a second
-ticks refused   1,056: 1,044 duplicate, 12 stale
-alert           09:15:00 warning: the broker said: [2J no <funds>
+ticks left out  1,056: 1,044 told twice, 12 stale
+warning         09:15:00 the broker said: [2J no <funds>
 run             seed 7, configuration a1b2c3d4e5f6, saudagar 0.1.0, saudagar demo --seed 7
 journal         var/demo/journal.db
 report          var/demo/report.html"""

@@ -240,8 +240,9 @@ def test_every_broker_is_governed_unless_it_is_simulated():
         lambda url: KiteBroker(KiteSettings(api_key="k", token="t", rest_url=url), None),
     ):
         assert make(None)._lanes._writes._governor is not None
-        assert make(None)._lanes._reads._governor is None
+        assert make(None)._lanes._reads._governor is not None
         assert make("http://127.0.0.1:1")._lanes._writes._governor is None
+        assert make("http://127.0.0.1:1")._lanes._reads._governor is None
     for limits in (dhan.LIMITS, kite.LIMITS):
         assert limits[0] == Window(SECOND, 10)
         assert [window.period for window in limits] == sorted(window.period for window in limits)

@@ -181,3 +181,19 @@ def test_a_conversion_into_a_line_that_has_traded_keeps_the_sum_of_money():
     account.convert(SBIN, INTRADAY, DELIVERY, BUY, 10)
     have(account, SBIN, DELIVERY, SELL, 10, 90_000)
     assert account.available == 10**9 + 10 * 1_000
+
+
+def test_without_standing_leave_a_sale_of_holdings_is_to_be_authorised():
+    account = Account(10**9, {SBIN.id: 50}, standing_leave=False)
+    with pytest.raises(Refusal, match="TPIN") as refused:
+        reserve(account, SBIN, DELIVERY, SELL, 1, 80_000)
+    assert refused.value.code == "authority"
+    account.authorised[SBIN.id] = 20
+    have(account, SBIN, DELIVERY, SELL, 15, 80_000)
+    with pytest.raises(Refusal, match="TPIN"):
+        reserve(account, SBIN, DELIVERY, SELL, 6, 80_000)
+    have(account, SBIN, DELIVERY, BUY, 30, 80_000)
+    reserve(account, SBIN, DELIVERY, SELL, 35, 80_000)  # what was bought today needs no leave
+    have(account, SBIN, INTRADAY, SELL, 5, 80_000)
+    with pytest.raises(Refusal, match="TPIN"):
+        account.convert(SBIN, INTRADAY, DELIVERY, SELL, 5)

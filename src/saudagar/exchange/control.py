@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_orders import ExchangeOrder, ExchangeTrade
-from saudagar.exchange.face import Switches, Wire, json_response
+from saudagar.exchange.face import Switches, Wire, decode, json_response
 from saudagar.exchange.faults import FaultPlan
 from saudagar.exchange.pace import Ack, MarketSign, Pacer
 from saudagar.model.errors import DataError
@@ -97,7 +97,7 @@ class Control:
 
     async def _post_tokens(self, request: web.Request) -> web.Response:
         try:
-            self._renew(msgspec.json.decode(await request.read(), type=Tokens))
+            self._renew(decode(await request.read(), Tokens))
         except msgspec.DecodeError as error:
             return json_response({"error": str(error)}, 400)
         return json_response({})
@@ -105,7 +105,7 @@ class Control:
     async def _post_switches(self, request: web.Request) -> web.Response:
         """``{"dhan": {"expired": true}}``; a switch that is not named goes back to off."""
         try:
-            wanted = msgspec.json.decode(await request.read(), type=dict[str, Switches])
+            wanted = decode(await request.read(), dict[str, Switches])
         except msgspec.DecodeError as error:
             return json_response({"error": str(error)}, 400)
         if strangers := wanted.keys() - self._switches.keys():
@@ -131,7 +131,7 @@ class Control:
         try:
             async for message in ws:
                 if message.type is WSMsgType.TEXT:
-                    self._pacer.acknowledge(msgspec.json.decode(message.data, type=Ack))
+                    self._pacer.acknowledge(decode(message.data, Ack))
         except msgspec.DecodeError:
             await ws.close(code=1007, message=b"expected an ack: ts and updates")
         finally:

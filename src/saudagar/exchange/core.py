@@ -31,25 +31,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from saudagar.exchange.book import Book
-from saudagar.exchange.core_account import Account
-from saudagar.exchange.core_floor import Floor
-from saudagar.exchange.core_orders import ExchangeOrder, ExchangeTrade, Refusal, Update
-from saudagar.exchange.core_rules import BAND_PPM, band, check_band, check_product, check_terms, working_limit
+from saudagar.exchange.core_orders import ExchangeOrder, Refusal, Update
+from saudagar.exchange.core_rules import BAND_PPM, check_band, check_product, check_terms, working_limit
 from saudagar.exchange.core_session import (
     SessionCalendar,
-    SessionClock,
     check_cancel,
     check_session,
     class_of,
     market_orders_stand,
     prints_close,
 )
+from saudagar.exchange.core_view import MarketView
 from saudagar.exchange.core_waiting import Waiting
 from saudagar.market.ist import ist_day
 from saudagar.market.sessions import PhaseKind
 from saudagar.model import (
     SECOND,
-    Funds,
     Instrument,
     InstrumentId,
     Nanos,
@@ -58,6 +55,7 @@ from saudagar.model import (
     OrderType,
     Paise,
     Product,
+    Segment,
     Side,
     Tick,
     Validity,
@@ -68,7 +66,7 @@ _SKEW: Nanos = SECOND
 """How far a tick may be ahead of the market's time before it is taken for a fault."""
 
 
-class MatchingCore:
+class MatchingCore(MarketView):
     """The exchange, as far as one member sees it.
 
     Parameters
@@ -87,6 +85,8 @@ class MatchingCore:
         Half width of the price band.
     holdings
         Shares in the demat account (units), for delivery sales.
+    standing_leave
+        Whether the broker may take sold holdings out of the demat account (DDPI); else each is to be authorised.
     """
 
     def __init__(
@@ -99,42 +99,23 @@ class MatchingCore:
         previous_close: Mapping[InstrumentId, Paise] | None = None,
         band_ppm: int = BAND_PPM,
         holdings: Mapping[InstrumentId, int] | None = None,
+        standing_leave: bool = True,
     ) -> None:
-        closes = previous_close or {}
-        self.orders: dict[str, ExchangeOrder] = {}
-        self._books = {each.id: Book(each, closes.get(each.id, 0)) for each in instruments}
-        self._clock = SessionClock(calendar, (book.instrument for book in self._books.values()))
-        self._capital, self._holdings = capital, holdings
-        self._accounts: dict[str, Account] = {}
-        self._floor = Floor(self.account, protection_ppm, band_ppm)
+        super().__init__(
+            instruments,
+            calendar,
+            capital=capital,
+            protection_ppm=protection_ppm,
+            previous_close=previous_close or {},
+            band_ppm=band_ppm,
+            holdings=holdings,
+            standing_leave=standing_leave,
+        )
         self._protection = protection_ppm
-        self._band = band_ppm
-        self._tags: dict[str, ExchangeOrder] = {}
         self._waiting = Waiting()  # after-market orders
         self._counter = 0
         self._day_prefix = "000000"
-
-    @property
-    def now(self) -> Nanos:
-        """Market time, UTC ns; 0 before the first `advance`."""
-        return self._floor.now
-
-    @property
-    def trades(self) -> list[ExchangeTrade]:
-        """Every execution, oldest first."""
-        return self._floor.trades
-
-    @property
-    def accounts(self) -> tuple[str, ...]:
-        """The names of the accounts in use; "" is the one that is meant where none is named."""
-        return tuple(self._accounts)
-
-    def account(self, name: str) -> Account:
-        """The account of that name; each begins with the same capital and holdings."""
-        found = self._accounts.get(name)
-        if found is None:
-            found = self._accounts[name] = Account(self._capital, self._holdings)
-        return found
+        self._intraday_over: set[Segment] = set()  # on this day
 
     def advance(self, ts: Nanos, ticks: Sequence[Tick] = ()) -> list[Update]:
         """Move market time to `ts` (UTC ns), take the session's events and `ticks`, match what rests.
@@ -200,6 +181,8 @@ class MatchingCore:
         book = self._book(instrument)
         phase = self._clock.phase(book.instrument)
         check_terms(book.instrument, side, terms, product, validity)
+        if not after_market:
+            self._check_intraday(book.instrument, product)
         check_session(phase, terms, validity, after_market)
         check_band(book, side, terms, self._band)
         limit = self._limit(book, side, terms, protection_ppm)
@@ -292,52 +275,18 @@ class MatchingCore:
         """
         found = self._book(instrument).instrument
         check_product(found, new)
+        self._check_intraday(found, new)
         if old is new or type(quantity) is not int or quantity <= 0:
             raise Refusal("quantity", f"{instrument}: nothing to convert from {old} to {new}: {quantity!r}.")
         self.account(account).convert(found, old, new, side, quantity)
 
-    def margin(self, instrument: InstrumentId, product: Product, side: Side, quantity: int, price: Paise) -> Paise:
-        """Margin that an order would need on its own, paise; `price` 0 takes the last. Raises as `place` does."""
-        book = self._book(instrument)
-        check_product(book.instrument, product)
-        return self.account("").margin(book.instrument, product, side, quantity, price or book.last)
+    def end_intraday(self, segment: Segment) -> None:
+        """Take no more intraday orders of `segment` today: the broker has squared off."""
+        self._intraday_over.add(segment)
 
-    def by_tag(self, tag: str) -> ExchangeOrder | None:
-        """The first order placed with `tag`."""
-        return self._tags.get(tag)
-
-    def positions(self, account: str = "") -> list[tuple[Instrument, Product, int, Paise, int, Paise]]:
-        """Instrument, product, bought units and value, sold units and value of everything traded."""
-        return [
-            (line.instrument, line.product, line.buy_quantity, line.buy_value, line.sell_quantity, line.sell_value)
-            for line in self.account(account).lines()
-        ]
-
-    def funds(self, account: str = "") -> Funds:
-        """Money of the account, paise."""
-        return self.account(account).funds()
-
-    def instrument(self, instrument: InstrumentId) -> Instrument:
-        """The instrument of that id. Raises as `last` does."""
-        return self._book(instrument).instrument
-
-    def last(self, instrument: InstrumentId) -> Tick | None:
-        """The newest good tick of `instrument`, None before the first.
-
-        Raises
-        ------
-        Refusal
-            ``instrument`` if it is not known.
-        """
-        return self._book(instrument).tick
-
-    def band(self, instrument: InstrumentId) -> tuple[Paise, Paise]:
-        """The lowest and highest price taken now, paise; (0, 0) while no base is known. Raises as `last` does."""
-        return band(self._book(instrument), self._band)
-
-    def phase(self, instrument: InstrumentId) -> PhaseKind | None:
-        """The phase `instrument` is in, None in closed hours. Raises as `last` does."""
-        return self._clock.phase(self._book(instrument).instrument)
+    def authorise(self, instrument: InstrumentId, quantity: int, account: str = "") -> None:
+        """Let `quantity` units of a holding be sold today (e-DIS)."""
+        self.account(account).authorised[instrument] = quantity
 
     def _match(self, book: Book, tick: Tick, before: Tick | None) -> None:
         phase = self._clock.phase(book.instrument)
@@ -358,7 +307,9 @@ class MatchingCore:
             self._clock.enter(change)
             when, changed, phase = change
             self._floor.now = max(self._floor.now, when)
-            self._day_prefix = f"{ist_day(when):%y%m%d}"
+            if (prefix := f"{ist_day(when):%y%m%d}") != self._day_prefix:
+                self._day_prefix = prefix
+                self._intraday_over.clear()
             for book in self._books.values():
                 if class_of(book.instrument) == changed:
                     self._change_phase(book, phase)
@@ -400,11 +351,9 @@ class MatchingCore:
         if order.terms.order_type is OrderType.MARKET and market_orders_stand(self._clock.phase(order.instrument)):
             raise Refusal("session", "market orders cannot be changed in the last minutes of the auction.")
 
-    def _book(self, instrument: InstrumentId) -> Book:
-        book = self._books.get(instrument)
-        if book is None:
-            raise Refusal("instrument", f"no such instrument: {instrument!r}.")
-        return book
+    def _check_intraday(self, instrument: Instrument, product: Product) -> None:
+        if product is Product.INTRADAY and instrument.segment in self._intraday_over:
+            raise Refusal("product", f"{instrument.id}: no intraday orders are taken after the square-off.")
 
     def _working(self, exchange_id: str) -> ExchangeOrder:
         order = self.orders.get(exchange_id)

@@ -86,11 +86,20 @@ class Account:
         Opening cash in paise.
     holdings
         Units in the demat account, which a delivery sale may use.
+    standing_leave
+        Whether that needs no word of the depository's for each instrument.
     """
 
-    def __init__(self, capital: Paise, holdings: Mapping[InstrumentId, int] | None = None) -> None:
+    def __init__(
+        self,
+        capital: Paise,
+        holdings: Mapping[InstrumentId, int] | None = None,
+        *,
+        standing_leave: bool = True,
+    ) -> None:
         self.capital = capital
         self.holdings = dict(holdings or {})
+        self.authorised = dict(self.holdings) if standing_leave else {}  # units that may be sold today
         self._lines: dict[tuple[InstrumentId, Product], Line] = {}
         self._used: Paise = 0
         self._realised: Paise = 0
@@ -101,7 +110,8 @@ class Account:
         Raises
         ------
         Refusal
-            ``funds`` if the money is short, ``quantity`` if a sale of delivery has no shares. Nothing is changed then.
+            ``funds`` if the money is short, ``quantity`` if a sale of delivery has no shares, ``authority`` if they may
+            not be taken out of the demat account today. Nothing is changed then.
         """
         line = self._line(instrument, product)
         line.want(side, quantity, value)
@@ -109,6 +119,9 @@ class Account:
             line.want(side, -quantity, -value)
             free = max(0, self._free(line))
             raise Refusal("quantity", f"{instrument.id}: only {free} shares are free for a {product.lower()} sale.")
+        if side is Side.SELL and quantity > 0 and self._unauthorised(line):
+            line.want(side, -quantity, -value)
+            raise Refusal("authority", f"{instrument.id}: the sale of holdings is not authorised by CDSL TPIN today.")
         required = line.required()
         if required > line.margin and required - line.margin > self.available:
             short = required - line.margin - self.available
@@ -151,6 +164,8 @@ class Account:
         _carry(source, target, side, quantity)
         if min(self._free(source), self._free(target)) < 0:
             raise Refusal("quantity", f"{instrument.id}: {old} or {new} would have sold shares that are not there.")
+        if self._unauthorised(source) or self._unauthorised(target):
+            raise Refusal("authority", f"{instrument.id}: the sale of holdings is not authorised by CDSL TPIN today.")
         more = source.required() + target.required() - source.margin - target.margin
         if more > max(0, self.available):
             raise Refusal("funds", f"{instrument.id}: short of {inr(more - self.available)} for {new}.")
@@ -187,6 +202,11 @@ class Account:
         required = line.required()
         self._used += required - line.margin
         line.margin = required
+
+    def _unauthorised(self, line: Line) -> bool:
+        """Whether more of the holdings would go than the depository has given leave for; what was bought today may."""
+        out = line.offered - line.net
+        return line.product is Product.DELIVERY and out > self.authorised.get(line.instrument.id, 0)
 
     def _free(self, line: Line) -> int:
         """Units that may still be offered; none too many where the product does not ask for shares."""

@@ -28,6 +28,9 @@ class Member:
     def convert(self, instrument: InstrumentId, old: Product, new: Product, side: Side, quantity: int) -> None:
         self._core.convert(instrument, old, new, side, quantity, self._name)
 
+    def authorise(self, instrument: InstrumentId, quantity: int) -> None:
+        self._core.authorise(instrument, quantity, self._name)
+
     def positions(self) -> list[tuple[Instrument, Product, int, Paise, int, Paise]]:
         return self._core.positions(self._name)
 

@@ -48,6 +48,7 @@ REFUSAL_CODES = frozenset(
         "order",
         "state",
         "quantity",
+        "authority",
         "price",
         "product",
     }

@@ -11,12 +11,14 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from saudagar.exchange.faults import ANSWERS, STREAMS, Fault, FaultKind, FaultPlan
+
+T = TypeVar("T")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -128,6 +130,31 @@ def abort(transport: asyncio.BaseTransport) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     if isinstance(transport, asyncio.WriteTransport):
         transport.abort()
+
+
+def decode(data: bytes | str, kind: type[T]) -> T:
+    """JSON from outside.
+
+    Raises
+    ------
+    msgspec.DecodeError
+        Also for what is nested deeper than anybody means.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except RecursionError:
+        raise msgspec.DecodeError("JSON is nested too deeply") from None
+
+
+async def read_post(request: web.Request) -> list[tuple[str, str]]:
+    """The text fields of a form, names and values in order.
+
+    Raises
+    ------
+    ValueError
+        The body is none.
+    """
+    return [(name, value) for name, value in (await request.post()).items() if isinstance(value, str)]
 
 
 def json_response(body: object, status: int = 200) -> web.Response:

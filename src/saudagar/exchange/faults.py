@@ -109,7 +109,7 @@ class FaultPlan:
         """
         try:
             plan = msgspec.json.decode(text, type=_Plan)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise DataError(f"fault plan: {error}.") from None
         return cls(plan.rules, plan.seed)
 

@@ -8,13 +8,14 @@ each shows only the orders that came in through it; one of them may take what no
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any
 
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_conditional import Conditionals
 from saudagar.exchange.core_orders import ExchangeOrder, Refusal, Update, snapshot
 from saudagar.market.ist import ist
-from saudagar.model import Instrument, OrderStatus
+from saudagar.model import Instrument, OrderStatus, OrderTerms, OrderType, Product, Side, Validity
 
 
 def parts(quantity: int, freeze: int) -> list[int]:
@@ -74,6 +75,15 @@ class OrderDesk:
             )
         self._own.add(placed.exchange_id)
         return placed
+
+    def square_off(self, instrument: Instrument, side: Side, quantity: int) -> None:
+        """The broker's own market orders against an intraday position; what is refused is not tried again."""
+        for part in parts(quantity, instrument.freeze_quantity):
+            terms = OrderTerms(quantity=part, order_type=OrderType.MARKET)
+            with suppress(Refusal):
+                self.place(
+                    instrument, (), tag="", side=side, terms=terms, product=Product.INTRADAY, validity=Validity.DAY
+                )
 
     def owns(self, exchange_id: str) -> bool:
         """Whether this face took the order, or fired it."""

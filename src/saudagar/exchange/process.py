@@ -48,11 +48,13 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The one account at the simulated brokers. Its tokens open nothing else.
 
-    `holdings` are shares in the demat account by instrument id, e.g. ``{"NSE_EQ:RELIANCE": 100}``.
+    `holdings` are shares in the demat account by instrument id, e.g. ``{"NSE_EQ:RELIANCE": 100}``. Without `ddpi` each
+    sale of them needs the depository's leave of that day (e-DIS, CDSL TPIN).
     """
 
     capital: Paise = 1_00_00_000_00
     holdings: dict[InstrumentId, int] = {}
+    ddpi: bool = True
     client_id: str = "1000000001"
     dhan_token: str = "simulated-dhan-token"  # noqa: S105  # opens the simulated exchange only
     dhan_issued: str = ""  # IST (HH:MM) of the day before: the token ends at that hour; empty: of this morning

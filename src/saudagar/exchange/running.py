@@ -39,6 +39,7 @@ from saudagar.exchange.process import (
     ExchangeConfig,
     Ports,
 )
+from saudagar.exchange.square_off import SquareOff
 from saudagar.exchange.streams import OrderStreams
 from saudagar.exchange.tape import Tape
 from saudagar.exchange.upstox import token as upstox_token
@@ -109,6 +110,7 @@ class RunningExchange:
             capital=account.capital,
             previous_close=closes,
             holdings=account.holdings,
+            standing_leave=account.ddpi,
         )
         self.wire = Wire(FaultPlan.from_json(msgspec.json.encode(config.faults)))
         self.tape = Tape(source.instruments, closes.__getitem__, midnight(source.day))
@@ -204,6 +206,7 @@ class RunningExchange:
             renew=lambda token: self._renew(Tokens(dhan=token)),
             subscribed=self.feed.subscribed.set,
         )
+        self.square_off = SquareOff(self.core, source.day, (self.upstox.desk, self.kite, self.dhan.desk))
         self.feed.others += [self.dhan.feed.publish, self.dhan.depth.publish, self.dhan.full_depth.publish]
         self.control = Control(
             self.wire,
@@ -289,7 +292,8 @@ class RunningExchange:
 
     async def _step(self, ts: Nanos, ticks: Sequence[Tick]) -> None:
         await self.pacer.before(ts)
-        updates = [*self.core.advance(ts, ticks), *self.conditionals.advance(ticks), *self.dhan.advance()]
+        updates = [*self.core.advance(ts, ticks), *self.conditionals.advance(ticks)]
+        updates += [*self.square_off.advance(), *self.dhan.advance()]
         told = bool(updates or self.conditionals.changed)
         if told:
             self._tell(updates)

@@ -27,6 +27,7 @@ from saudagar.model import Instrument, InstrumentKind, OrderTerms, OrderType, Pa
 
 _LOCKED = timedelta(days=7)  # an address may be changed once in so long
 _PAGE = 20  # trades on a page of the history
+_DIGITS = 9  # of a page's number, or of a quantity
 
 
 class _Convert(msgspec.Struct, rename="camel"):
@@ -207,7 +208,8 @@ class DhanAccount:
         return needed, brokerage, round(value / needed, 2) if needed else 1.0, instrument
 
     async def _profile(self, request: web.Request) -> web.Response:
-        return json_response(shapes.profile_row(self._site.access.expires, self._site.client_id))
+        site = self._site
+        return json_response(shapes.profile_row(site.access.expires, site.client_id, ddpi=site.core.standing_leave))
 
     async def _kill(self, request: web.Request) -> web.Response:
         action = request.query.get("killSwitchStatus", "")
@@ -290,7 +292,7 @@ class DhanAccount:
         """Today's trades, if the dates include today, with their charges; twenty to a page."""
         first, last = _date(request.match_info["from"]), _date(request.match_info["to"])
         page = request.match_info["page"]
-        if not page.isdecimal() or first > last:
+        if not page.isdecimal() or len(page) > _DIGITS or first > last:
             raise BadInput("page must be a number and the dates in order.")
         site = self._site
         today = ist_day(site.core.now)
@@ -311,7 +313,11 @@ class DhanAccount:
         owned = self._owned()
         if body.isin not in owned and not body.bulk:
             raise Refusal("quantity", f"There are no holdings of {body.isin}.")
-        self._approved.update(owned if body.bulk else {body.isin: min(body.qty, owned[body.isin])})
+        self._approved.update(owned if body.bulk else {body.isin: max(0, min(body.qty, owned[body.isin]))})
+        for each in self._site.holdings:
+            isin = self._site.tape.lines[each].instrument.isin
+            if isin in self._approved and not self._site.core.standing_leave:
+                self._site.core.authorise(each, self._approved[isin])
         form = '<!DOCTYPE html><html><body><form action=\\"http://127.0.0.1/\\"></form></body></html>'
         return json_response({"dhanClientId": self._site.client_id, "edisFormHtml": form})
 

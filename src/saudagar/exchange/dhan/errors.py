@@ -32,6 +32,7 @@ ERRORS: Mapping[str, tuple[str, int]] = {
 REFUSALS: Mapping[str, str] = {
     "instrument": "DH-905",
     "quantity": "DH-905",
+    "authority": "DH-906",
     "price": "DH-905",
     "product": "DH-905",
     "tick": "DH-906",
@@ -45,7 +46,7 @@ REFUSALS: Mapping[str, str] = {
 }
 """The exchange's refusal -> Dhan's code."""
 
-LATE = frozenset({"band", "funds"})
+LATE = frozenset({"band", "funds", "authority"})
 """Refused by Dhan's risk desk only after it has answered 200: the order is in the book, REJECTED."""
 
 AUTHENTICATION = "Client ID or user generated access token is invalid or expired."

@@ -23,7 +23,7 @@ from saudagar.exchange.dhan.packets import (
     market_status,
 )
 from saudagar.exchange.dhan.site import DhanSite
-from saudagar.exchange.face import abort
+from saudagar.exchange.face import abort, decode
 from saudagar.exchange.faults import FaultKind
 from saudagar.exchange.options import underlying_of
 from saudagar.market.session_tables import PhaseKind
@@ -187,7 +187,7 @@ class DhanFeed:
     async def _request(self, socket: _Socket, text: str) -> bool:
         """Do what a client asks; False ends the connection."""
         try:
-            request = msgspec.json.decode(text, type=_Request)
+            request = decode(text, _Request)
         except msgspec.DecodeError:
             return True
         if request.request_code == _LEAVE:

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from saudagar.exchange.core_orders import Refusal
 from saudagar.exchange.dhan.shapes import ORDER_TYPE, PRODUCT
+from saudagar.exchange.face import decode
 from saudagar.model import MINUTE, Nanos, OrderTerms, OrderType, Paise, Product, Side, Validity, to_paise
 from saudagar.model.errors import DataError
 
@@ -107,7 +108,7 @@ class PlaceBody(ModifyBody, rename="camel", kw_only=True):
 async def read_body(request: web.Request, kind: type[T]) -> T:
     """The JSON body of `request`. Raises `BadInput`."""
     try:
-        return msgspec.json.decode(await request.read(), type=kind)
+        return decode(await request.read(), kind)
     except msgspec.DecodeError as problem:
         raise BadInput(f"{BAD_INPUT} {problem}") from None
 

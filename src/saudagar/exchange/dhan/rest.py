@@ -23,6 +23,7 @@ from saudagar.exchange.dhan.site import DhanSite
 from saudagar.exchange.dhan.triggers import DhanTriggers
 from saudagar.exchange.dhan.updates import OrderUpdates
 from saudagar.exchange.face import Handler, json_response
+from saudagar.exchange.order_desk import OrderDesk
 
 
 class DhanFace:
@@ -67,6 +68,11 @@ class DhanFace:
             DhanForever(site),
             DhanLogin(site, key=key, secret=secret, pin=pin, address=address, renew=renew),
         )
+
+    @property
+    def desk(self) -> OrderDesk:
+        """Where this face's orders are."""
+        return self._site.desk
 
     @property
     def token(self) -> str:

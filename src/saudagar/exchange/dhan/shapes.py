@@ -330,14 +330,14 @@ def _levels(levels: Levels) -> list[dict[str, Any]]:
     return shown + [{"quantity": 0, "orders": 0, "price": 0.0}] * (5 - len(shown))
 
 
-def profile_row(expires: Nanos, client_id: str) -> dict[str, str]:
+def profile_row(expires: Nanos, client_id: str, *, ddpi: bool) -> dict[str, str]:
     """`GET /profile` of a token that ends at `expires`; the data plan ends with it."""
     end = ist(expires)
     return {
         "dhanClientId": client_id,
         "tokenValidity": f"{end:%d/%m/%Y %H:%M}",
         "activeSegment": "Equity, Derivative, Currency, Commodity",
-        "ddpi": "Active",
+        "ddpi": "Active" if ddpi else "Deactive",  # as documented
         "mtf": "Active",
         "dataPlan": "Active",
         "dataValidity": f"{end:%Y-%m-%d %H:%M:%S}.0",

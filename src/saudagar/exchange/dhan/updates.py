@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 from saudagar.exchange.access import AccessToken
 from saudagar.exchange.core_orders import Update
 from saudagar.exchange.dhan.alerts import alert
-from saudagar.exchange.face import Wire
+from saudagar.exchange.face import Wire, decode
 from saudagar.exchange.listeners import Listener, Listeners
 from saudagar.model import InstrumentId, Tick
 
@@ -91,7 +91,7 @@ class OrderUpdates(Listeners):
         if first.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
             return False
         try:
-            request = msgspec.json.decode(first.data, type=_Login).login_req
+            request = decode(first.data, _Login).login_req
         except msgspec.DecodeError:
             return False
         if self._access.expired:

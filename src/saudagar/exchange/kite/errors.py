@@ -33,6 +33,7 @@ STATUSES: Mapping[str, int] = {
 REFUSALS: Mapping[str, str] = {
     "instrument": "InputException",
     "quantity": "HoldingException",  # the form is checked before: what is left is a delivery sale without shares
+    "authority": "HoldingException",
     "price": "InputException",
     "product": "InputException",
     "tick": "InputException",
@@ -45,6 +46,8 @@ REFUSALS: Mapping[str, str] = {
     "state": "OrderException",
 }
 """The exchange's refusal -> Kite's class."""
+
+_ODD_STATUS = {"authority": 428}  # kite.trade/forum 7786; its class is not told there
 
 BAD_TOKEN = "Incorrect `api_key` or `access_token`."  # noqa: S105
 NO_SUCH_ORDER = "Couldn't find that `order_id`."
@@ -85,7 +88,8 @@ def bad_input(message: str) -> KiteError:
 
 def refused(refusal: Refusal) -> KiteError:
     """What Kite says to a refusal of the exchange."""
-    return KiteError(REFUSALS[refusal.code], CLOSED if refusal.code == "session" else refusal.message)
+    message = CLOSED if refusal.code == "session" else refusal.message
+    return KiteError(REFUSALS[refusal.code], message, _ODD_STATUS.get(refusal.code, 0))
 
 
 def answer(problem: KiteError) -> web.Response:

@@ -9,6 +9,7 @@ and is shown as that, tagged ``mktp`` (recorded 2025-08-07); it may rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -22,7 +23,15 @@ from saudagar.exchange.kite.errors import KiteError, bad_input
 from saudagar.exchange.kite.followers import Followers
 from saudagar.exchange.kite.requests import ORDER_TYPES, VALIDITIES, Form, order_prices
 from saudagar.exchange.kite.tickets import Ticket, TicketBook
-from saudagar.exchange.kite.words import BEFORE_CANCELLED, BEFORE_MODIFIED, ORDER_TYPE, Directory
+from saudagar.exchange.kite.words import (
+    BEFORE_CANCELLED,
+    BEFORE_MODIFIED,
+    ORDER_TYPE,
+    Directory,
+    exchange_of,
+    symbol_of,
+)
+from saudagar.exchange.order_desk import parts
 from saudagar.market.ist import ist
 from saudagar.market.sessions import PhaseKind
 from saudagar.model import (
@@ -143,6 +152,14 @@ class OrderDesk:
                     except KiteError:
                         continue  # an auction holds it: again at the next step
                 self._expiring.remove(ticket)
+
+    def square_off(self, instrument: Instrument, side: Side, quantity: int) -> None:
+        """Kite's own market orders against a position in MIS; what is refused is not tried again."""
+        for part in parts(quantity, instrument.freeze_quantity):
+            words = {"exchange": exchange_of(instrument), "tradingsymbol": symbol_of(instrument), "product": "MIS"}
+            words |= {"transaction_type": side.value, "quantity": str(part)}
+            with suppress(KiteError):
+                self.place("regular", Form({**words, "order_type": "MARKET", "market_protection": "-1"}))
 
     def adopt(self, order: ExchangeOrder, tags: list[str]) -> Ticket:
         """Keep an order that Kite itself placed, for a GTT."""

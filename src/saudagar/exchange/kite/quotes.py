@@ -13,6 +13,7 @@ from datetime import date, datetime
 from typing import Any
 
 from saudagar.exchange.kite.errors import KiteError, bad_input
+from saudagar.exchange.kite.requests import whole_number
 from saudagar.exchange.kite.shapes import ist_text
 from saudagar.exchange.kite.words import (
     Directory,
@@ -63,7 +64,7 @@ def quotes(directory: Directory, kind: str, names: Sequence[str], now: Nanos) ->
         raise bad_input(f"Invalid `i`: 1 to {_MOST[kind]} instruments, got {len(names)}.")
     rows = {}
     for name in names:
-        line = directory.by_name.get(name) or directory.by_token.get(int(name) if name.isdecimal() else 0)
+        line = directory.by_name.get(name) or directory.by_token.get(whole_number(name))
         if line is not None and line.tick is not None:
             rows[name] = _quote(line, kind, now, directory.interest(line))
     return rows
@@ -133,7 +134,7 @@ def candles(
     KiteError
         For an unknown token, interval or time, and for a span that is too long.
     """
-    line = directory.by_token.get(int(token)) if token.isdecimal() else None
+    line = directory.by_token.get(whole_number(token))
     if line is None:
         raise bad_input("invalid token")
     if interval not in INTERVALS:

@@ -13,11 +13,13 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
+from saudagar.exchange.face import decode, read_post
 from saudagar.exchange.kite.errors import bad_input
 from saudagar.exchange.kite.words import ORDER_TYPE, PRODUCT
 from saudagar.model import OrderType, Paise, Side
 
 LARGEST = 2**31 - 1  # of any quantity or amount in paise that a field may hold
+_DIGITS = 20  # of any number that is read
 TAG_LENGTH = 20  # characters; a longer tag is rejected (kite.trade/forum 52970)
 
 T = TypeVar("T")
@@ -26,6 +28,13 @@ ORDER_TYPES = {word: kind for kind, word in ORDER_TYPE.items()}
 PRODUCTS = {word: product for product, word in PRODUCT.items()}
 SIDES = {side.value: side for side in Side}
 VALIDITIES = {"DAY": "DAY", "IOC": "IOC", "TTL": "TTL"}
+
+
+def whole_number(text: str) -> int:
+    """A number that `text` writes in digits, or one beyond all bounds; 0 for what is none."""
+    if not text.isdecimal():
+        return 0
+    return int(text) if len(text) < _DIGITS else LARGEST + 1
 
 
 class Form:
@@ -58,40 +67,47 @@ class Form:
         value = self.text(name, None if default is None else str(default))
         if not value.isdecimal():
             raise bad_input(f"Invalid request (failed to decode {name}, got: {value} (expected integer))")
-        number = int(value)
+        number = whole_number(value)
         if number > LARGEST:
             raise bad_input(f"Invalid `{name}`.")
         return number
 
     def decimal(self, name: str, default: Decimal | None = None) -> Decimal:
-        """A finite decimal number."""
+        """A finite decimal number that somebody may have meant."""
         value = self.text(name, None if default is None else str(default))
         try:
             number = Decimal(value)
         except InvalidOperation:
             number = Decimal("NaN")
-        if not number.is_finite():
+        if not number.is_finite() or number.adjusted() > _DIGITS:
             raise bad_input(f"Invalid request (failed to decode {name}, got: {value} (expected decimal))")
         return number
 
     def paise(self, name: str, default: Paise | None = None) -> Paise:
         """Rupees that are whole paise, at most `LARGEST` of them."""
         amount = self.decimal(name, None if default is None else Decimal(default) / 100) * 100
-        if amount != int(amount) or not 0 <= amount <= LARGEST:
+        if not 0 <= amount <= LARGEST or amount != int(amount):
             raise bad_input(f"Invalid `{name}`.")
         return int(amount)
 
 
 async def read_form(request: web.Request) -> Form:
     """The form-encoded body of `request`."""
-    fields = await request.post()
-    return Form({name: value for name, value in fields.items() if isinstance(value, str)})
+    return Form(dict(await read_fields(request)))
+
+
+async def read_fields(request: web.Request) -> list[tuple[str, str]]:
+    """The same, with every value of a name."""
+    try:
+        return await read_post(request)
+    except ValueError as problem:
+        raise bad_input(f"Invalid request ({problem})") from None
 
 
 async def read_json(request: web.Request, kind: type[T]) -> T:
     """The JSON body of `request`."""
     try:
-        return msgspec.json.decode(await request.read(), type=kind)
+        return decode(await request.read(), kind)
     except msgspec.DecodeError as problem:
         raise bad_input(f"Invalid request ({problem})") from None
 
@@ -99,7 +115,7 @@ async def read_json(request: web.Request, kind: type[T]) -> T:
 def read_field(text: str, kind: type[T], name: str) -> T:
     """JSON inside a form field, as GTT conditions come."""
     try:
-        return msgspec.json.decode(text, type=kind)
+        return decode(text, kind)
     except msgspec.DecodeError as problem:
         raise bad_input(f"Invalid `{name}` ({problem})") from None
 

@@ -21,14 +21,14 @@ from saudagar.exchange.kite.errors import KiteError, bad_input
 from saudagar.exchange.kite.gtt import Gtt
 from saudagar.exchange.kite.orders import OrderDesk
 from saudagar.exchange.kite.portfolio import Portfolio, QuotedOrder
-from saudagar.exchange.kite.requests import read_form, read_json, success
+from saudagar.exchange.kite.requests import read_fields, read_form, read_json, success
 from saudagar.exchange.kite.session import KiteSession
 from saudagar.exchange.kite.ticker import KiteTicker
 from saudagar.exchange.kite.tickets import Ticket, TicketBook, current
 from saudagar.exchange.kite.words import Directory
 from saudagar.exchange.limits import CallLimit
 from saudagar.exchange.tape import Tape
-from saudagar.model import InstrumentId
+from saudagar.model import Instrument, InstrumentId, Side
 
 Answer = Callable[[web.Request], Awaitable[object]]
 
@@ -100,6 +100,14 @@ class KiteFace:
         """What Kite itself does when the market has moved; call at each step."""
         self.orders.advance()
         self._alerts.advance()
+
+    def owns(self, exchange_id: str) -> bool:
+        """Whether the order was placed here, or by a trigger of here."""
+        return self.ticker.owns(exchange_id)
+
+    def square_off(self, instrument: Instrument, side: Side, quantity: int) -> None:
+        """See `square_off.Broker`."""
+        self.orders.square_off(instrument, side, quantity)
 
     def application(self) -> web.Application:
         """The face as an application, the ticker's WebSocket included."""
@@ -264,8 +272,7 @@ class KiteFace:
         return []  # nobody is short of delivery here
 
     async def _authorise(self, request: web.Request) -> object:
-        fields = await request.post()
-        isins = [value for value in fields.getall("isin", []) if isinstance(value, str)]
+        isins = [value for name, value in await read_fields(request) if name == "isin"]
         self._portfolio.authorise(isins)
         return {"request_id": sha256(f"{self._core.now} {isins}".encode()).hexdigest()[:32]}
 

@@ -20,7 +20,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from saudagar.exchange.core_orders import Update
-from saudagar.exchange.face import Wire, abort
+from saudagar.exchange.face import Wire, abort, decode
 from saudagar.exchange.faults import Fault, FaultKind
 from saudagar.exchange.kite import errors
 from saudagar.exchange.kite.errors import KiteError
@@ -277,7 +277,7 @@ class KiteTicker:
 
     def _request(self, socket: _Socket, data: str | bytes) -> None:
         try:
-            request = msgspec.json.decode(data, type=_Request)
+            request = decode(data, _Request)
             mode, tokens = request.v if request.a == "mode" else ("quote", request.v)
             if not isinstance(tokens, list):
                 raise ValueError("tokens come in a list")

@@ -48,7 +48,7 @@ ERRORS = {
     "UDAPI100068": (500, "Internal error"),
 }
 
-LATE = frozenset({"tick", "band", "freeze", "lot", "funds", "session"})
+LATE = frozenset({"tick", "band", "freeze", "lot", "funds", "session", "authority"})
 """Refused by the risk desk or the exchange only after Upstox has given an id: the order is in the book, rejected."""
 
 REFUSALS: Mapping[str, str] = {

@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from saudagar.exchange.access import AccessToken
-from saudagar.exchange.face import Wire, abort
+from saudagar.exchange.face import Wire, abort, decode
 from saudagar.exchange.faults import FaultKind
 from saudagar.exchange.tape import Line, Tape
 from saudagar.exchange.upstox.encode import MODES, MS, InstrumentFeed, frame, market_info
@@ -180,7 +180,7 @@ class UpstoxFeed:
 
     async def _request(self, subscriber: _Subscriber, data: bytes) -> None:
         try:
-            request = msgspec.json.decode(data, type=_Request)
+            request = decode(data, _Request)
         except msgspec.DecodeError:
             return
         mode, keys = request.data.mode, [key for key in request.data.instrument_keys if key in self._feeds]

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
-from saudagar.exchange.face import Route, json_response
+from saudagar.exchange.face import Route, json_response, read_post
 from saudagar.exchange.upstox.account import profile
 from saudagar.exchange.upstox.errors import Refused
 from saudagar.exchange.upstox.site import UpstoxSite, read_body, success
@@ -61,7 +61,10 @@ class UpstoxLogin:
         return web.Response(status=302, headers={"Location": f"{address}?{urlencode(back)}"})
 
     async def _token(self, request: web.Request) -> web.Response:
-        form = await request.post()
+        try:
+            form = dict(await read_post(request))
+        except ValueError:
+            raise Refused("UDAPI100036") from None
         if form.get("client_id") != self._key or form.get("client_secret") != self._secret:
             raise Refused("UDAPI100016")
         address = self._codes.pop(str(form.get("code", "")), None)

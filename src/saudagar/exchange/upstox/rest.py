@@ -12,6 +12,7 @@ from aiohttp import web
 from saudagar.exchange.core_conditional import Conditional
 from saudagar.exchange.core_orders import Refusal
 from saudagar.exchange.face import Handler, Route
+from saudagar.exchange.order_desk import OrderDesk
 from saudagar.exchange.upstox import candles, errors, login
 from saudagar.exchange.upstox.account import UpstoxAccount
 from saudagar.exchange.upstox.candles import UpstoxCandles
@@ -74,6 +75,11 @@ class UpstoxFace:
             UpstoxLogin(site, key=key, secret=secret, renew=renew),
             self.portfolio,
         )
+
+    @property
+    def desk(self) -> OrderDesk:
+        """Where this face's orders are."""
+        return self._site.desk
 
     @property
     def token(self) -> str:

@@ -12,7 +12,7 @@ from saudagar.exchange.access import AccessToken
 from saudagar.exchange.core import MatchingCore
 from saudagar.exchange.core_conditional import Conditionals
 from saudagar.exchange.core_orders import ExchangeOrder, Refusal, Update
-from saudagar.exchange.face import Handler, Switches, Wire, json_response
+from saudagar.exchange.face import Handler, Switches, Wire, decode, json_response
 from saudagar.exchange.limits import CallLimit, Seconds
 from saudagar.exchange.market_feed import DaySource
 from saudagar.exchange.options import underlying_of
@@ -128,7 +128,7 @@ class UpstoxSite:
 async def read_body(request: web.Request, kind: Any) -> Any:
     """The JSON body as `kind`. Raises `Refused`."""
     try:
-        return msgspec.json.decode(await request.read(), type=kind)
+        return decode(await request.read(), kind)
     except msgspec.DecodeError as problem:
         raise Refused("UDAPI100036", f"Invalid Input: {problem}") from None
 
