@@ -15,13 +15,13 @@ The rules
 - A market order becomes a limit order with protection (as brokers do since 2026-04-01) and may rest. IOC cancels what
   is left.
 - SL and SL-M sleep until the last price touches the trigger, nearest trigger first, then time; then SL is a limit
-  order and SL-M a market order. A stop whose trigger is already touched wakes on arrival.
+  order and SL-M a market order. A stop whose trigger is already touched wakes on arrival (Kite does not let it come).
 - A modification that changes the price or type, or adds quantity, goes to the end of the queue.
 - Call auctions: orders are collected, the tape's auction print (the first tick of the day; in the closing auction the
   tick whose volume grows) is the one uncrossing price. Everything at or better than it trades there, best price first,
   then time, for no more than the print's volume. After the opening the rest works on (market orders at the opening
   price); after the closing auction the rest is cancelled. A market order's limit in an auction is the band's edge.
-  Stops end with continuous trading where an auction follows.
+  Stops end with continuous trading where an auction follows. While a price is found nothing is taken or withdrawn.
 - The end of a session turns every working order EXPIRED (so does the break of a day with two windows). After-market
   orders wait and enter with the next session.
 """
