@@ -59,7 +59,7 @@ def settings_of(config: DeskConfig, resolve: Resolve, day: date, calendar: Calen
             entry_age=orders.late,
         ),
         hours=Hours(
-            no_entry_before=_clock(session.no_entry_before),
+            no_entry_before=_clock(session.no_entry_before) if session.no_entry_before else "",
             no_entry_after=_clock(session.no_entry_after),
             square_off=_square_off(session.square_off, traded, day, calendar),
         ),

@@ -37,7 +37,7 @@ def check(
         from saudagar.app.config import load
 
         config = load(file, os.environ)
-        _check_simulated(config)
+        _check_ticks(config)
         if json:
             shown = config.as_dict() | {"digest": config.digest()}
             typer.echo(json_.dumps(shown, ensure_ascii=False, default=str))
@@ -45,23 +45,14 @@ def check(
             typer.echo(_summary(file, config))
 
 
-def _check_simulated(config: DeskConfig) -> None:
-    """Raise `ConfigError` for what the simulated market does not list, and `DataError` for its tick files."""
-    from saudagar.app.compose import resolve_all
+def _check_ticks(config: DeskConfig) -> None:
+    """Raise `DataError` for tick files of the simulation that cannot be used."""
     from saudagar.app.config import Mode
-    from saudagar.exchange.universe import universe
-    from saudagar.market.master import Master
 
-    simulation = config.simulation
-    if config.desk.mode is not Mode.SIMULATION:
-        return
-    if simulation.ticks:
+    if config.desk.mode is Mode.SIMULATION and config.simulation.ticks:
         from saudagar.exchange.recorded import RecordedDay
 
-        listed = RecordedDay([config.path(path) for path in simulation.ticks]).instruments
-    else:
-        listed = universe(simulation.symbols + 1)  # NIFTY is the first of them
-    resolve_all(dict.fromkeys((*config.names, *config.risk.allowed)), Master(simulation.date, listed).resolve)
+        RecordedDay([config.path(path) for path in config.simulation.ticks])
 
 
 def _summary(file: Path, config: DeskConfig) -> str:
@@ -70,9 +61,17 @@ def _summary(file: Path, config: DeskConfig) -> str:
         (
             f"{file} is right (digest {config.digest()}).",
             f"Desk {desk.name}, mode {desk.mode}.",
+            _hours(config),
             *map(_strategy, config.strategies.values()),
         )
     )
+
+
+def _hours(config: DeskConfig) -> str:
+    session = config.session
+    first = f"{session.no_entry_before:%H:%M}" if session.no_entry_before else "the opening"
+    last = f"closed at {session.square_off:%H:%M}" if session.square_off else "kept over night"
+    return f"Entries from {first} to {session.no_entry_after:%H:%M}, positions {last}, product {config.orders.product}."
 
 
 def _strategy(strategy: StrategyConfig) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import time
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from saudagar.app.config.desk import AccountConfig, StrategyConfig
+from saudagar.app.config.listing import check_listing
 from saudagar.app.config.mistakes import Mistakes
 from saudagar.app.config.secrets import PREFIX, Secrets
 from saudagar.app.config.sections import (
@@ -19,7 +22,7 @@ from saudagar.app.config.sections import (
     SimulationSection,
 )
 from saudagar.market.sessions import Calendar
-from saudagar.model import Product, Segment, SizeBy, TradeSide, inr
+from saudagar.model import DAY, Product, Segment, SizeBy, TradeSide, inr
 from saudagar.model.errors import CalendarError
 
 
@@ -47,7 +50,7 @@ _KEPT = frozenset({Product.DELIVERY, Product.MARGIN})
 
 def _session(draft: Draft, mistakes: Mistakes) -> None:
     session: SessionSection = draft.sections["session"]
-    if session.no_entry_after <= session.no_entry_before:
+    if session.no_entry_before and session.no_entry_after <= session.no_entry_before:
         mistakes.add(
             ("session", "no_entry_after"), f"expected a time after no_entry_before ({session.no_entry_before:%H:%M})"
         )
@@ -62,6 +65,24 @@ def _session(draft: Draft, mistakes: Mistakes) -> None:
         mistakes.add(
             ("session", "square_off"), f"expected a time after no_entry_after ({session.no_entry_after:%H:%M})"
         )
+
+
+def _opening(instrument: str) -> time:
+    return time(9) if instrument.startswith("MCX") else time(9, 15)
+
+
+def _daily(draft: Draft, mistakes: Mistakes) -> None:
+    """What a daily bar says trades at the next session's first price: no hour of entry may lie behind that."""
+    first: time | None = draft.sections["session"].no_entry_before
+    for name, strategy in draft.strategies.items():
+        late = [each for each in strategy.instruments if first and first > _opening(each)]
+        if strategy.interval == DAY and late:
+            mistakes.add(
+                ("session", "no_entry_before"),
+                f"{name} trades daily bars: its entries in {', '.join(late)} come with the session's first price, so "
+                "all of them would be refused",
+                'Leave the key out, or write "", for entries from the opening on.',
+            )
 
 
 def _credentials(draft: Draft, mistakes: Mistakes) -> None:
@@ -96,10 +117,14 @@ def _accounts(draft: Draft, mistakes: Mistakes) -> None:
             ]
             if missing:
                 mistakes.add(("accounts", name), f"needs {_listed(missing)} in its secrets file")
-    for name, strategy in draft.strategies.items():
-        if strategy.account and strategy.account not in draft.accounts:
+    written = [table if isinstance(table, dict) else {} for table in map(mistakes.data.get, ("strategies", "accounts"))]
+    for name, table in written[0].items():
+        account = table.get("account") if isinstance(table, dict) else None
+        if isinstance(account, str) and account and account not in written[1]:
             known = ", ".join(draft.accounts) or "none"
-            mistakes.add(("strategies", name, "account"), f"expected a name of [accounts.NAME]; known: {known}")
+            near = get_close_matches(account, draft.accounts, n=1)
+            hint = f'Did you mean "{near[0]}"?' if near else ""
+            mistakes.add(("strategies", name, "account"), f"expected a name of [accounts.NAME]; known: {known}", hint)
 
 
 def _simulated_wire(draft: Draft, mistakes: Mistakes) -> None:
@@ -112,17 +137,28 @@ def _simulated_day(draft: Draft, mistakes: Mistakes) -> None:
     simulation: SimulationSection = draft.sections["simulation"]
     if draft.sections["desk"].mode is not Mode.SIMULATION:
         return
-    for number, name in enumerate(simulation.ticks):
-        if not (draft.base / Path(name).expanduser()).is_file():
+    files = [draft.base / Path(name).expanduser() for name in simulation.ticks]
+    for number, file in enumerate(files):
+        if not file.is_file():
             mistakes.add(
                 ("simulation", "ticks", number), "there is no such file", "Paths count from this file's folder."
             )
-    if not simulation.ticks:
-        try:
-            if not Calendar().is_session(Segment.NSE_EQ, simulation.date):
-                mistakes.add(("simulation", "date"), "NSE does not trade on that day")
-        except CalendarError as error:
-            mistakes.add(("simulation", "date"), error.message, error.hint)
+    if not files:
+        _synthetic_day(simulation, mistakes)
+    if all(file.is_file() for file in files):
+        check_listing(simulation, files, mistakes)
+
+
+def _synthetic_day(simulation: SimulationSection, mistakes: Mistakes) -> None:
+    try:
+        phases = Calendar().phases(Segment.NSE_EQ, simulation.date)
+    except CalendarError as error:
+        mistakes.add(("simulation", "date"), error.message, error.hint)
+        return
+    if not phases:
+        mistakes.add(("simulation", "date"), "NSE does not trade on that day")
+    elif simulation.start and simulation.end and simulation.end <= simulation.start:
+        mistakes.add(("simulation", "end"), f"expected a time after start ({simulation.start:%H:%M})")
 
 
 def _sizes(draft: Draft, mistakes: Mistakes) -> None:
@@ -178,7 +214,8 @@ def _listed(names: list[str]) -> str:
 
 
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Draft, Mistakes], None]], ...] = (
-    (("session",), _session),
+    (("session", "orders"), _session),
+    (("session",), _daily),
     (("desk", "data", "orders", "secrets"), _credentials),
     (("desk", "orders"), _accounts),
     (("simulation",), _simulated_wire),

@@ -18,9 +18,9 @@ from saudagar.app.config.lines import Path as KeyPath
 from saudagar.app.config.lines import key_lines
 from saudagar.app.config.mistakes import Mistakes
 from saudagar.app.config.secrets import Secrets, read_secrets
-from saudagar.app.config.sections import SECTIONS, AccountSection, StrategySection
+from saudagar.app.config.sections import SECTIONS, AccountSection, SessionSection, StrategySection
 from saudagar.app.errors import ConfigProblems, Problem
-from saudagar.model import interval_ns
+from saudagar.model import DAY, interval_ns
 from saudagar.model.errors import ConfigError
 from saudagar.strategies import Strategy
 from saudagar.strategies import load as load_strategy
@@ -68,6 +68,7 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> DeskConfig:
     _read_secrets(draft, mistakes, environ)
     _read_accounts(draft, mistakes)
     _read_strategies(draft, mistakes)
+    _settle(draft)
     check(draft, mistakes)
     if mistakes.found:
         raise ConfigProblems(mistakes.found)
@@ -75,6 +76,14 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> DeskConfig:
     return DeskConfig(
         **sections, strategies=draft.strategies, secrets=draft.secrets, base=base, accounts=draft.accounts
     )
+
+
+def _settle(draft: Draft) -> None:
+    """Fill in the one default that depends on the strategies: entries of daily bars begin with the session."""
+    session: SessionSection | None = draft.sections.get("session")
+    daily = any(strategy.interval == DAY for strategy in draft.strategies.values())
+    if daily and session is not None and "no_entry_before" not in session.model_fields_set:
+        draft.sections["session"] = session.model_copy(update={"no_entry_before": None})
 
 
 def _read(text: str, file: str) -> Mistakes:

@@ -43,6 +43,18 @@ _EXPECTED = {
 """pydantic's kind of error → our words, filled from its context. Other kinds speak for themselves."""
 
 
+_SAID_ELSEWHERE = {
+    "zerodha": "kite",
+    "mis": "intraday",
+    "cnc": "delivery",
+    "nrml": "margin",
+    "long": "buy",
+    "short": "sell",
+    "demo": "simulation",
+}
+"""What brokers and traders call it → our word."""
+
+
 class Mistakes:
     """Gathers the problems of one file.
 
@@ -168,5 +180,8 @@ def _nearest_key(key: str, known: list[str], section: str) -> str:
 
 def _nearest_word(given: Any, context: Mapping[str, Any]) -> str:
     words = {word.casefold(): word for word in re.findall(r"'([^']*)'", str(context.get("expected", "")))}
-    near = get_close_matches(given.casefold(), words, n=1) if isinstance(given, str) else []
+    if not isinstance(given, str):
+        return ""
+    said = _SAID_ELSEWHERE.get(given.casefold(), given.casefold())
+    near = get_close_matches(said, words, n=1)
     return f'Did you mean "{words[near[0]]}"?' if near else ""

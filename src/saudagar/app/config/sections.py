@@ -49,7 +49,7 @@ def _clock(text: Any) -> Any:
 
 
 def _instrument(text: str) -> str:
-    if not _INSTRUMENT.fullmatch(text):
+    if not is_instrument(text):
         raise ValueError('expected an instrument as "EXCHANGE:SYMBOL", such as "NSE:RELIANCE", in capitals')
     return text
 
@@ -75,12 +75,13 @@ def _leverage(times: float) -> float:
 
 def _plan(faults: dict[str, Any]) -> dict[str, Any]:
     if faults:
-        from saudagar.exchange.faults import FaultPlan  # only a run with faults needs it
+        from saudagar.exchange.faults import FaultKind, FaultPlan  # only a run with faults needs it
 
         try:
             FaultPlan.from_json(json.dumps(faults))
         except DataError as error:
-            raise ValueError(str(error)) from None
+            kinds = ", ".join(FaultKind)
+            raise ValueError(f"{str(error).rstrip('.')}; a rule's kind is one of {kinds}") from None
     return faults
 
 
@@ -132,8 +133,12 @@ class OrdersSection(Section):
     entry: Literal["LIMIT", "MARKET"] = "LIMIT"
     protection_percent: float = Field(0.5, ge=0, le=5, allow_inf_nan=False, description="how far a limit may reach")
     hand_made: Literal["flag", "adopt"] = Field("flag", description="flag stops entries there; adopt keeps it apart")
-    chase_seconds: float = Field(5.0, gt=0, le=600, allow_inf_nan=False, description="then the price is moved after it")
-    late_seconds: float = Field(30.0, ge=1, le=3_600, allow_inf_nan=False, description="after which no entry is sent")
+    chase_seconds: float = Field(
+        5.0, gt=0, le=600, allow_inf_nan=False, description="how long it rests before it is moved"
+    )
+    late_seconds: float = Field(
+        30.0, ge=1, le=3_600, allow_inf_nan=False, description="how old an entry's signal may be"
+    )
 
     @property
     def entry_type(self) -> OrderType:
@@ -207,9 +212,12 @@ class RiskSection(Section):
 
 
 class SessionSection(Section):
-    """When the desk may enter and must be flat (IST). Without a square-off it keeps its positions over night."""
+    """When the desk may enter and must be flat (IST). Without a square-off it keeps its positions over night.
 
-    no_entry_before: Clock = dt.time(9, 16)
+    `no_entry_before` is None where entries begin with the session: what daily bars say trades at its first price.
+    """
+
+    no_entry_before: ClockOrNone = dt.time(9, 16)
     no_entry_after: Clock = dt.time(15, 0)
     square_off: ClockOrNone = dt.time(15, 10)
 
@@ -267,6 +275,11 @@ SECTIONS: dict[str, type[Section]] = {
     "secrets": SecretsSection,
 }
 """The tables of the file beside ``[strategies.NAME]``."""
+
+
+def is_instrument(text: str) -> bool:
+    """Whether `text` is written as an instrument; there need not be such a one."""
+    return _INSTRUMENT.fullmatch(text) is not None
 
 
 def is_url(text: str) -> bool:
