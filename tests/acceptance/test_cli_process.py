@@ -122,7 +122,8 @@ def test_ctrl_c_ends_a_demo_in_order(process: Callable[..., Any], tmp_path: Path
     os.killpg(child.pid, signal.SIGINT)  # as a terminal does: all processes of the group
     out, err = child.communicate(timeout=20)
     assert child.returncode == 130
-    assert re.search(r"^interrupted: \d+ positions stay open, \d+ orders rest at the broker\.$", err, re.MULTILINE)
+    left = r"^interrupted: \d+ positions stay open, \d+ orders rest at the broker, which ended too: it was simulated\.$"
+    assert re.search(left, err, re.MULTILINE)
     assert "Traceback" not in err
     if "--json" in arguments:
         assert json.loads(out)["run"]["title"] == "demo"

@@ -67,7 +67,7 @@ def test_an_alert_that_repeats_is_told_once() -> None:
     for clock in ("10:00", "10:05", "11:00"):
         desk.apply(ev.Alerted(ts=at(DAY, clock), level="critical", message="no answer"))
     text = shown(build(desk, RUN, costs, []), 120)
-    assert "10:00:00 critical: no answer (3 times, last at 11:00:00)" in text
+    assert "critical        10:00:00 no answer (3 times, last at 11:00:00)" in text
     assert text.count("no answer") == 1
 
 

@@ -74,10 +74,10 @@ def test_the_page_shows_every_trade_and_every_charge() -> None:
 
 def test_other_peoples_words_stay_words() -> None:
     source = render_html(report())
-    assert "warning: the broker said: [2J no &lt;funds&gt;" in source
+    assert "the broker said: [2J no &lt;funds&gt;" in source
     assert "M&amp;M" in source
     assert "\x1b" not in source
-    assert "warning: the broker said: [2J no <funds>" in shown(report(), 120)
+    assert "the broker said: [2J no <funds>" in shown(report(), 120)
 
 
 def test_the_curve_starts_at_zero_and_ends_at_the_net() -> None:

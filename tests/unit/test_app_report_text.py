@@ -9,11 +9,16 @@ import msgspec
 import pytest
 from tests.day_report import OPENED, RUN, costs, report, shown, state, trip
 
+from saudagar.app.narrate import narrate
 from saudagar.app.report import CHARGES, build
 from saudagar.app.report_html import render_html
+from saudagar.app.report_text import _TICKS, facts
 from saudagar.engine.state import State
+from saudagar.market.bars import ODD_TICKS
 from saudagar.market.charges import Charges
+from saudagar.market.screen import REFUSALS
 from saudagar.model import (
+    ClientOrderId,
     Side,
     Source,
     TradingState,
@@ -26,6 +31,7 @@ GOLDEN_WIDE = """\
 
 saudagar demo · Friday 20 November 2026
 net +₹566.39 from 3 round trips, 2 of 3 (67%) won, after charges of ₹267.91
+1 position still open, in none of these sums.
 
 instrument side entry       price why                          gross brokerage   STT exchange SEBI stamp   GST       net
 strategy    qty exit        price why                              ₹         ₹     ₹        ₹    ₹     ₹     ₹         ₹
@@ -47,8 +53,7 @@ all                  3    2 of 3 (67%)   +₹834.30   ₹267.91   +₹566.39   +
 orders          7 sent: 2 filled, 1 cancelled, 1 rejected, 1 expired, 1 still working, 1 UNKNOWN
 denied by risk  3: 2 beyond risk.price_band_percent, 1 max-open
 still open      ema NSE_EQ:RELIANCE +20 at ₹100.00
-tick → order    p50 50 µs, p99 99 µs, max 100 µs (100 orders that a tick caused: until on disk and with the broker's
-                library)
+tick → order    p50 50 µs, p99 99 µs, max 100 µs (100 orders caused by a tick; on disk and handed to the SDK)
 ticks           5,12,345 in 31.4 s, 16,317 a second
 ticks left out  1,056: 1,044 told twice, 12 stale
 warning         09:15:00 the broker said: [2J no <funds>
@@ -61,6 +66,7 @@ GOLDEN_NARROW = """\
 saudagar demo · Friday 20 November 2026
 net +₹566.39 from 3 round trips, 2 of 3 (67%) won, after
 charges of ₹267.91
+1 position still open, in none of these sums.
 
 INFY SELL 80  net -₹1,288.90
   ema, gross -₹1,200.00, charges ₹88.90
@@ -94,15 +100,15 @@ all  2 of 3 (67%) won, net +₹566.39
 
 orders          7 sent: 2 filled, 1 cancelled, 1 rejected, 1
                 expired, 1 still working, 1 UNKNOWN
-denied by risk  3: 1 max-open, 2 price-band
+denied by risk  3: 2 beyond risk.price_band_percent, 1
+                max-open
 still open      ema NSE_EQ:RELIANCE +20 at ₹100.00
-tick → order    p50 50 µs, p99 99 µs, max 100 µs (over 100
-                orders; durable on disk and handed to the
+tick → order    p50 50 µs, p99 99 µs, max 100 µs (100 orders
+                caused by a tick; on disk and handed to the
                 SDK)
 ticks           5,12,345 in 31.4 s, 16,317 a second
-ticks refused   1,056: 1,044 duplicate, 12 stale
-alert           09:15:00 warning: the broker said: [2J no
-                <funds>
+ticks left out  1,056: 1,044 told twice, 12 stale
+warning         09:15:00 the broker said: [2J no <funds>
 run             seed 7, configuration a1b2c3d4e5f6, saudagar
                 0.1.0, saudagar demo --seed 7
 journal         var/demo/journal.db
@@ -159,3 +165,20 @@ def test_a_delivery_sale_brings_the_depository_column() -> None:
     assert re.search(r"GST +DP +net", shown(day, 140))
     assert "DP 15.34" in shown(day, 60)
     assert ">DP<" in render_html(day)
+
+
+def test_ticks_left_out_and_what_risk_denied_are_told_in_words() -> None:
+    day = report()
+    run = msgspec.structs.replace(day.run, refused={"future": 39_616, "day": 6_014, "bad frame": 2})
+    orders = msgspec.structs.replace(day.orders, denied={"entry-window": 10, "open-positions": 28})
+    told = dict(facts(msgspec.structs.replace(day, run=run, orders=orders)))
+    assert told["ticks left out"] == "45,632: 39,616 stamped later than the clock, 6,014 of another day, 2 bad frame"
+    assert told["denied by risk"] == "38: 28 at risk.max_open_positions, 10 outside the hours of entry"
+    assert set(_TICKS) == {*REFUSALS, *ODD_TICKS} - {"unusable"}
+
+
+def test_the_live_view_says_who_bought_what() -> None:
+    orders = state().orders
+    fill = ev.OrderFilled(ts=OPENED, order_id=ClientOrderId("D1"), quantity=4, price=99_95, cumulative=4, traded=OPENED)
+    assert narrate(fill, orders) == "ema RELIANCE: bought 4 at 99.95 (D1)"
+    assert narrate(fill, {}) == "order D1: 4 at 99.95"

@@ -76,11 +76,13 @@ def main() -> None:
     """Entry point of the ``saudagar`` command."""
     from saudagar.app.errors import as_ours, tell
 
-    _mount()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that has no ₹ shows ? and the command goes on
     try:
+        _mount()
         app(prog_name="saudagar")
+    except KeyboardInterrupt:  # while modules were still being read: what comes later ends in order
+        sys.exit(130)
     except Exception as error:
         from_us = not isinstance(error, OSError)  # or standard output itself may be what is full
         sys.exit(tell(as_ours(error), json=from_us and "--json" in sys.argv))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from math import ceil
@@ -36,7 +36,7 @@ from saudagar.engine.state import State
 from saudagar.execution.ports import InstrumentLookup, LinkState
 from saudagar.market.ist import midnight
 from saudagar.market.sessions import Calendar
-from saudagar.model import DayEnded, Instrument, Nanos, OrderStatus
+from saudagar.model import ClientOrderId, DayEnded, Instrument, Nanos, Order, OrderStatus
 from saudagar.model.errors import AuthError, ConfigError, JournalError, JournalInUse, UnknownInstrument
 from saudagar.model.events import Event
 from saudagar.storage.journal import SqliteJournal
@@ -75,6 +75,7 @@ class Desk:
         self._seed = seed
         self._say = say
         self._said: deque[tuple[Nanos, str]] = deque(maxlen=EVENTS)
+        self._orders: Mapping[ClientOrderId, Order] = {}
         self._began = perf_counter()
         self.interrupted = False
 
@@ -92,8 +93,8 @@ class Desk:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"the desk's directory {directory} cannot be made: {error.strerror}.") from None
-        if venue.fresh:
-            _set_aside(directory / JOURNAL)
+        if venue.fresh and (kept := _set_aside(directory / JOURNAL)):
+            self._say(f"This market begins anew, and so does the journal; the one before is {kept}.")
         journal = SqliteJournal(directory / JOURNAL, wall_clock)
         try:
             await venue.open()
@@ -109,6 +110,7 @@ class Desk:
         venue = self._venue
         settings = settings_of(self._config, venue.resolve, venue.day, venue.calendar)
         state = State.replay(entry.event for entry in journal.entries())
+        self._orders = state.orders
         charges, costs = costs_of(self._config, venue.instruments.get, state.orders)
         watched = [*venue.watched(), *_held(state, venue.instruments)]
         engine = Engine(settings, venue.instruments, venue.calendar, state, costs, [each.id for each in watched])
@@ -214,7 +216,7 @@ class Desk:
 
     def _note(self, events: Iterable[Event]) -> None:
         for event in events:
-            if text := narrate(event):
+            if text := narrate(event, self._orders):
                 self._said.append((event.ts, text))
 
     def _refused(self, engine: Engine) -> dict[str, int]:
@@ -260,13 +262,15 @@ class Desk:
         )
 
 
-def _set_aside(journal: Path) -> None:
+def _set_aside(journal: Path) -> Path | None:
     """A market that begins anew needs a journal that does; the former one is kept until the next time.
+
+    Returns where, or None if there was none.
 
     Raises `JournalInUse` while another desk writes it: that desk could no longer be halted.
     """
     if not journal.exists():
-        return
+        return None
     try:
         Lock(journal).release()
     except JournalInUse:
@@ -275,6 +279,7 @@ def _set_aside(journal: Path) -> None:
         pass
     for path in journal.parent.glob(f"{journal.name}*"):
         path.replace(journal.parent / path.name.replace(journal.stem, f"{journal.stem}-before", 1))
+    return journal.with_stem(f"{journal.stem}-before")
 
 
 def _held(state: State, instruments: InstrumentLookup) -> list[Instrument]:

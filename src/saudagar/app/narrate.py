@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from saudagar.app.wording import one_line, price
-from saudagar.model import Purpose
+from saudagar.model import ClientOrderId, Order, Purpose, Side
 from saudagar.model import events as ev
 
 
-def narrate(event: ev.Event) -> str:
-    """What happened, or an empty string."""
+def narrate(event: ev.Event, orders: Mapping[ClientOrderId, Order]) -> str:
+    """What happened, or an empty string. `orders` are the desk's, for a fill names no more than its order."""
+    if isinstance(event, ev.OrderFilled):
+        return _filled(event, orders.get(event.order_id))
     tell = _TELL.get(type(event))
     return one_line(tell(event)) if tell else ""
 
@@ -20,6 +22,13 @@ def _short(position: str) -> str:
     """``ema@NSE_EQ:INFY`` → ``ema INFY``."""
     strategy, _, instrument = position.partition("@")
     return f"{strategy} {instrument.partition(':')[2]}"
+
+
+def _filled(event: ev.OrderFilled, order: Order | None) -> str:
+    if order is None:
+        return f"order {event.order_id}: {event.quantity} at {price(event.price)}"
+    did = "bought" if order.new.side is Side.BUY else "sold"
+    return f"{_short(order.new.position)}: {did} {event.quantity} at {price(event.price)} ({event.order_id})"
 
 
 def _target(event: ev.TargetSet) -> str:
@@ -41,7 +50,6 @@ _TELL: dict[type, Callable[[Any], str]] = {
     ev.TargetSet: _target,
     ev.IntentDenied: lambda e: f"{_short(e.position)}: denied by {e.rule}: {e.message}",
     ev.OrderSubmitted: _submitted,
-    ev.OrderFilled: lambda e: f"order {e.order_id}: {e.quantity} at {price(e.price)}",
     ev.ProtectionMoved: lambda e: f"{_short(e.position)}: stop at {price(e.stop)}" if e.stop else "",
     ev.PositionAdopted: lambda e: f"{_short(e.position)}: {e.quantity:+d} at {price(e.price)}, {e.reason}",
     ev.TradingStateChanged: lambda e: f"trading is {e.state}: {e.reason}",

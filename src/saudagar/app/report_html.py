@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from saudagar.app import wording as say
 from saudagar.app.report import DayReport, Tally, TradeLine
-from saudagar.app.report_text import charge_kinds, facts, ratio
+from saudagar.app.report_text import charge_kinds, facts, left_open, ratio
 from saudagar.market.words import CHARGE_NAMES, amounts
 from saudagar.model import Nanos, Paise, inr
 
@@ -42,6 +42,7 @@ def render_html(report: DayReport) -> str:
             '<section class="tiles" aria-label="Totals">',
             *_tiles(report),
             "</section>",
+            *([f"<p>{left_open(report)}</p>"] if report.open else ()),
             *(_charts(report) if report.trades else ["<p>No round trip was closed.</p>"]),
             *_table("By strategy", _STRATEGY_HEAD, [_strategy_row(t) for t in (*report.strategies, total)], "sum"),
             *_trades(report),
@@ -101,7 +102,8 @@ def _trades(report: DayReport) -> list[str]:
     kinds = charge_kinds(report)
     names = [CHARGE_NAMES[kind] for kind in kinds]
     head = [*_TRADE_HEAD, *((name[0].upper() + name[1:], "n") for name in names), ("Net", "n")]
-    return _table("Every round trip", head, [_trade_row(trade, kinds) for trade in report.trades])
+    rows = [_trade_row(trade, kinds) for trade in report.trades]
+    return _table("Every round trip", head, [*rows, _sum_row(report.total, kinds)], "sum")
 
 
 def _trade_row(trade: TradeLine, kinds: Iterable[str]) -> list[_Cell]:
@@ -117,9 +119,17 @@ def _trade_row(trade: TradeLine, kinds: Iterable[str]) -> list[_Cell]:
     ]
 
 
-def _table(
-    title: str, head: Sequence[tuple[str, str]], rows: Iterable[Sequence[_Cell]], style: str = "plain"
-) -> list[str]:
+def _sum_row(total: Tally, kinds: Iterable[str]) -> list[_Cell]:
+    return [
+        _Cell(total.name, "t"),
+        *(_Cell("", "none") for _ in _TRADE_HEAD[1:-1]),
+        _Cell(say.gain(total.gross)),
+        *(_Cell(say.plain(getattr(total.charges, kind))) for kind in kinds),
+        _Cell(say.gain(total.net), f"n {_tone(total.net)}"),
+    ]
+
+
+def _table(title: str, head: Sequence[tuple[str, str]], rows: Iterable[Sequence[_Cell]], style: str) -> list[str]:
     return [
         f'<h2>{title}</h2><div class="scroll" tabindex="0"><table class="{style}"><thead><tr>',
         *(f'<th scope="col" class="{kind}">{escape(name)}</th>' for name, kind in head),
@@ -236,6 +246,7 @@ table,tbody,tr{display:block}
 tr{display:grid;grid-template-columns:1fr 1fr;gap:0 14px;background:var(--card);border:1px solid var(--line);
 border-radius:8px;margin-bottom:10px;padding:8px 12px}
 td,td.n{display:flex;justify-content:space-between;gap:8px;padding:2px 0;border:0;white-space:normal;text-align:right}
+td.none{display:none}
 td::before{content:attr(data-h);color:var(--soft);font-weight:400}
 td.t,td.w{grid-column:1/-1}
 td.w small{max-width:none}

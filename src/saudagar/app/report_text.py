@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from rich.console import Console, Group
@@ -43,7 +43,7 @@ def facts(report: DayReport) -> Iterator[tuple[str, str]]:
     states += [(orders.expired, "expired"), (orders.working, "still working"), (orders.unknown, "UNKNOWN")]
     shown = [f"{number} {word}" for number, word in states if number or word in ("filled", "cancelled", "rejected")]
     yield "orders", f"{orders.sent} sent: " + ", ".join(shown)
-    yield "denied by risk", _by_kind(orders.denied)
+    yield "denied by risk", _by_kind(orders.denied, _RULES)
     for line in report.open:
         yield "still open", f"{line.strategy} {line.instrument} {line.quantity:+d} at {inr(line.average)}"
     if report.trading is not TradingState.ACTIVE:
@@ -51,14 +51,15 @@ def facts(report: DayReport) -> Iterator[tuple[str, str]]:
     yield (
         "tick → order",
         f"p50 {say.duration(latency.p50)}, p99 {say.duration(latency.p99)}, max {say.duration(latency.max)}"
-        f" (over {say.count(latency.count)} orders; durable on disk and handed to the SDK)",
+        f" ({say.counted(latency.count, 'order')} caused by a tick; on disk and handed to the SDK)",
     )
     per_second = say.count(round(report.ticks_per_second))
     yield "ticks", f"{say.count(run.ticks)} in {run.seconds:.1f} s, {per_second} a second"
-    yield "ticks refused", _by_kind(run.refused)
+    yield "ticks left out", _by_kind(run.refused, _TICKS)
     for alert in report.alerts:
         again = f" ({alert.times} times, last at {say.clock(alert.last)})" if alert.times > 1 else ""
-        yield "alert", f"{say.clock(alert.first)} {alert.message}{again}"
+        level, _, message = alert.message.partition(": ")
+        yield level, f"{say.clock(alert.first)} {message}{again}"
     seed = "" if run.seed is None else f"seed {run.seed}, "
     yield "run", f"{seed}configuration {run.config}, saudagar {run.version}, {run.command}"
     yield "journal", run.journal
@@ -70,11 +71,52 @@ def ratio(tally: Tally) -> str:
     return say.NOTHING if tally.win_rate is None else f"{tally.wins} of {tally.trades} ({tally.win_rate:.0%})"
 
 
-def _by_kind(counts: dict[str, int]) -> str:
+_RULES = {
+    "open-positions": "at risk.max_open_positions",
+    "quantity": "above risk.max_order_quantity",
+    "value": "above risk.max_order_value",
+    "trades": "at risk.max_trades",
+    "cash": "beyond risk.leverage",
+    "price-band": "beyond risk.price_band_percent",
+    "stale-price": "on a price older than risk.stale_seconds",
+    "entry-window": "outside the hours of entry",
+    "late": "too late after their signal",
+    "session": "while the market was closed",
+    "size": "with a size of nothing",
+}
+"""A rule of risk → what it kept back; other rules speak for themselves."""
+
+_TICKS = {
+    "day": "of another day",
+    "session": "from closed hours",
+    "future": "stamped later than the clock",
+    "late": "after their bar or a newer one",
+    "disordered": "out of order",
+    "duplicate": "told twice",
+    "quiet": "without a trade",
+    "falling": "with a volume that fell",
+    "outside": "outside continuous trading",
+    "price": "with no price",
+    "volume": "with a volume that cannot be",
+    "jump": "with a price too far off",
+    "unknown": "of an instrument nobody asked for",
+}
+"""Why a tick made no bar → in a trader's words; what the adapters count speaks for itself."""
+
+
+def _by_kind(counts: dict[str, int], words: Mapping[str, str]) -> str:
+    """The most frequent first."""
     if not counts:
         return "none"
-    kinds = ", ".join(f"{say.count(number)} {kind}" for kind, number in sorted(counts.items()))
+    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    kinds = ", ".join(f"{say.count(number)} {words.get(kind, kind)}" for kind, number in ordered)
     return f"{say.count(sum(counts.values()))}: {kinds}"
+
+
+def left_open(report: DayReport) -> str:
+    """What the totals do not hold, where positions are open; empty where none is."""
+    count = len(report.open)
+    return f"{say.counted(count, 'position')} still open, in none of these sums." if count else ""
 
 
 def _heading(report: DayReport) -> Text:
@@ -84,7 +126,10 @@ def _heading(report: DayReport) -> Text:
         "net ",
         _gain(total.net),
         f" from {say.counted(total.trades, 'round trip')}, {ratio(total)} won, after charges of"
-        f" {inr(total.charges.total)}\n",
+        f" {inr(total.charges.total)}\n"
+        if total.trades
+        else "\n",
+        f"{left_open(report)}\n" if report.open else "",
     )
 
 

@@ -149,8 +149,10 @@ def _trade(config: DeskConfig, *, title: str, as_json: bool, exchange_ports: str
     finally:  # one of the two may fail: no room, nobody listening
         write_html(report, Path(report.run.report))
     if desk.interrupted:
+        over = config.desk.mode is Mode.SIMULATION and not exchange_ports
         left = f"{len(report.open)} positions stay open, {report.orders.working} orders rest at the broker"
-        typer.echo(f"interrupted: {left}.", err=True)
+        gone = ", which ended too: it was simulated" if over else "; start again to go on"
+        typer.echo(f"interrupted: {left}{gone}.", err=True)
         sys.exit(130)
 
 
