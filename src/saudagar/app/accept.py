@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from saudagar.brokers.router import Router
+from saudagar.brokers.router import account_of, accounts_of
 from saudagar.engine.engine import Engine
 from saudagar.engine.reconciliation import allotted
 from saudagar.engine.runner import Runner
@@ -75,7 +75,7 @@ class Accepting:
         trades = await self._trades(instrument, theirs - ours, price, account)
         bearers = [each for each in self._in(account) if each.instrument == instrument]
         parts = allotted(bearers, instrument, [part.quantity for part in trades])
-        if isinstance(self._broker, Router) and any(self._broker.client_of(part[0]) is not account for part in parts):
+        if any(account_of(self._broker, part[0]) is not account for part in parts):
             raise SaudagarError(
                 f"{instrument}: more was traded in an account by hand than its strategies hold, and it is not the one "
                 "that the desk uses for what is made by hand.",
@@ -86,13 +86,13 @@ class Accepting:
 
     async def _account(self, instrument: InstrumentId) -> ExecutionClient:
         """The account in which the books differ: a strategy answers for nothing that was traded in another."""
-        broker, engine = self._broker, self._runner.engine
-        if not isinstance(broker, Router):
-            return broker
+        product, clients = self._runner.engine.product, accounts_of(self._broker)
+        if len(clients) == 1:
+            return clients[0]
         apart = []
-        for client in broker.accounts.values():
+        for client in clients:
             ours = net(self._in(client)).get(instrument, 0)
-            if not agree(engine.product, ours, await self._theirs(instrument, client)):
+            if not agree(product, ours, await self._theirs(instrument, client)):
                 apart.append(client)
         if len(apart) != 1:
             raise SaudagarError(
@@ -103,10 +103,10 @@ class Accepting:
 
     def _in(self, account: ExecutionClient) -> list[Position]:
         """The positions in `account`; all of them in all accounts together."""
-        broker, positions = self._broker, self._runner.engine.state.positions.values()
-        if not isinstance(broker, Router) or account is broker:
+        positions = self._runner.engine.state.positions.values()
+        if account is self._broker:
             return [*positions]
-        return [each for each in positions if broker.client_of(each.id) is account]
+        return [each for each in positions if account_of(self._broker, each.id) is account]
 
     async def _book(self, found: Acceptance, trades: list[_Part], among: tuple[PositionId, ...]) -> Acceptance:
         engine, name = self._runner.engine, found.instrument

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from saudagar.brokers.router import Router
+from saudagar.brokers.router import account_of, accounts_of
 from saudagar.engine.engine import Engine
 from saudagar.execution.held import Held
 from saudagar.execution.ports import ExecutionClient
@@ -28,8 +28,7 @@ async def reminder(engine: Engine, broker: ExecutionClient) -> str:
     """Which shares of the desk wait for leave to be sold, and how it is given. Empty where none do."""
     if engine.product is not Product.DELIVERY:
         return ""
-    clients = broker.accounts.values() if isinstance(broker, Router) else (broker,)
-    told = [await _waiting(engine, client, _held(engine, broker, client)) for client in clients]
+    told = [await _waiting(engine, client, _held(engine, broker, client)) for client in accounts_of(broker)]
     return " ".join(filter(None, told))
 
 
@@ -37,7 +36,7 @@ def _held(engine: Engine, broker: ExecutionClient, client: ExecutionClient) -> d
     """Units of each instrument that the desk holds in this account."""
     held: dict[InstrumentId, int] = {}
     for position in engine.state.positions.values():
-        if position.quantity > 0 and (not isinstance(broker, Router) or broker.client_of(position.id) is client):
+        if position.quantity > 0 and account_of(broker, position.id) is client:
             held[position.instrument] = held.get(position.instrument, 0) + position.quantity
     return held
 

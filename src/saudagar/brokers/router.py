@@ -143,6 +143,16 @@ class Router:
         return self.accounts[self._account_of.get(strategy, self._default)]
 
 
+def accounts_of(broker: ExecutionClient) -> tuple[ExecutionClient, ...]:
+    """The accounts that `broker` stands for: those of a router, or itself."""
+    return tuple(broker.accounts.values()) if isinstance(broker, Router) else (broker,)
+
+
+def account_of(broker: ExecutionClient, position: PositionId) -> ExecutionClient:
+    """The one of `accounts_of(broker)` that `position` is in."""
+    return broker.client_of(position) if isinstance(broker, Router) else broker
+
+
 def _both(one: Capabilities, other: Capabilities) -> Capabilities:
     """What both can do; the smaller of two numbers, the weaker of two look-ups."""
     changes: dict[str, object] = {"name": f"{one.name}+{other.name}"}
