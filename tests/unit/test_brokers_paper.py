@@ -157,5 +157,17 @@ def test_shares_bought_for_delivery_by_an_earlier_run_may_be_sold():
         desk.do(desk.broker.submit(delivery(4, Side.SELL)))
 
 
+def test_what_an_earlier_run_bought_on_mtf_may_be_sold():
+    desk = Desk()
+    bought = known(replace(delivery(1, Side.BUY), product=Product.MTF), "B1")
+    bought.status, bought.filled, bought.value = OrderStatus.FILLED, 100, 100 * 80_000
+    sale = replace(delivery(2, Side.SELL), product=Product.MTF)
+    with pytest.raises(RejectedByBroker, match="only 0 shares"):
+        desk.do(desk.broker.submit(sale))
+    desk.broker.restore([bought])
+    desk.do(desk.broker.submit(sale))
+    assert [p.quantity for p in desk.do(desk.broker.positions())] == [0]
+
+
 def delivery(number: int, side: Side) -> NewOrder:
     return replace(new(number, side=side, price=80_005 if side is Side.BUY else 79_990), product=Product.DELIVERY)

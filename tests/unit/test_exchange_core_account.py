@@ -188,7 +188,7 @@ def test_without_standing_leave_a_sale_of_holdings_is_to_be_authorised():
     with pytest.raises(Refusal, match="TPIN") as refused:
         reserve(account, SBIN, DELIVERY, SELL, 1, 80_000)
     assert refused.value.code == "authority"
-    account.authorised[SBIN.id] = 20
+    account.authorised = {SBIN.id: 20}
     have(account, SBIN, DELIVERY, SELL, 15, 80_000)
     with pytest.raises(Refusal, match="TPIN"):
         reserve(account, SBIN, DELIVERY, SELL, 6, 80_000)

@@ -285,8 +285,10 @@ class MatchingCore(MarketView):
         self._intraday_over.add(segment)
 
     def authorise(self, instrument: InstrumentId, quantity: int, account: str = "") -> None:
-        """Let `quantity` units of a holding be sold today (e-DIS)."""
-        self.account(account).authorised[instrument] = quantity
+        """Let `quantity` units of a holding be sold today (e-DIS); a standing leave needs no such thing."""
+        leave = self.account(account).authorised
+        if leave is not None:
+            leave[instrument] = quantity
 
     def _match(self, book: Book, tick: Tick, before: Tick | None) -> None:
         phase = self._clock.phase(book.instrument)

@@ -99,7 +99,8 @@ class Account:
     ) -> None:
         self.capital = capital
         self.holdings = dict(holdings or {})
-        self.authorised = dict(self.holdings) if standing_leave else {}  # units that may be sold today
+        self.funded: dict[InstrumentId, int] = {}  # units of MTF brought over from earlier days
+        self.authorised: dict[InstrumentId, int] | None = None if standing_leave else {}  # units, for today
         self._lines: dict[tuple[InstrumentId, Product], Line] = {}
         self._used: Paise = 0
         self._realised: Paise = 0
@@ -205,15 +206,16 @@ class Account:
 
     def _unauthorised(self, line: Line) -> bool:
         """Whether more of the holdings would go than the depository has given leave for; what was bought today may."""
-        out = line.offered - line.net
-        return line.product is Product.DELIVERY and out > self.authorised.get(line.instrument.id, 0)
+        if self.authorised is None or line.product is not Product.DELIVERY:
+            return False
+        return line.offered - line.net > self.authorised.get(line.instrument.id, 0)
 
     def _free(self, line: Line) -> int:
         """Units that may still be offered; none too many where the product does not ask for shares."""
         if line.product not in _OWNED:
             return 0
-        held = self.holdings.get(line.instrument.id, 0) if line.product is Product.DELIVERY else 0
-        return held + line.net - line.offered
+        owned = self.holdings if line.product is Product.DELIVERY else self.funded
+        return owned.get(line.instrument.id, 0) + line.net - line.offered
 
 
 def _carry(source: Line, target: Line, side: Side, quantity: int) -> None:

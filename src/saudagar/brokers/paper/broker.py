@@ -77,7 +77,11 @@ class PaperBroker:
                 side=order.new.side,
                 product=order.new.product,
             )
-        shares = self._core.account("").holdings
+        account = self._core.account("")
+        account.funded.update(
+            {name: units for (name, product), units in self._carried.items() if product is Product.MTF}
+        )
+        shares = account.holdings
         for key in [key for key, quantity in self._carried.items() if key[1] is Product.DELIVERY and quantity > 0]:
             shares[key[0]] = shares.get(key[0], 0) + self._carried.pop(key)
 

@@ -316,7 +316,7 @@ class DhanAccount:
         self._approved.update(owned if body.bulk else {body.isin: max(0, min(body.qty, owned[body.isin]))})
         for each in self._site.holdings:
             isin = self._site.tape.lines[each].instrument.isin
-            if isin in self._approved and not self._site.core.standing_leave:
+            if isin in self._approved:
                 self._site.core.authorise(each, self._approved[isin])
         form = '<!DOCTYPE html><html><body><form action=\\"http://127.0.0.1/\\"></form></body></html>'
         return json_response({"dhanClientId": self._site.client_id, "edisFormHtml": form})

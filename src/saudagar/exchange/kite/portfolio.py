@@ -168,9 +168,8 @@ class Portfolio:
         if not chosen:
             raise bad_input("Invalid `isin`.")
         self._authorised |= chosen
-        if not self._core.standing_leave:
-            for each in chosen:
-                self._core.authorise(each, self._holdings[each])
+        for each in chosen:
+            self._core.authorise(each, self._holdings[each])
 
     def margins(self) -> dict[str, Any]:
         """`GET /user/margins`."""
