@@ -10,16 +10,17 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 
 import numpy as np
 
-from benchmarks.measure import SCRATCH, Figure, rate, timed
+from benchmarks.measure import SCRATCH, Figure, rate, timed_last
 from benchmarks.peers import VECTORBT, absent, ask, times
 from benchmarks.research import _STOCK as STOCK
 from benchmarks.research import CASES, settings, walk
 from saudagar.backtest.costs import FlatCosts
 from saudagar.backtest.data import Market
-from saudagar.backtest.run import Backtest, BacktestResult, run
+from saudagar.backtest.run import Backtest, run
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
 from saudagar.strategies import Exits
@@ -42,10 +43,9 @@ def figures(count: int, rounds: int) -> Iterator[Figure]:
     for name, exits in CASES.items():
         task = backtest(market, exits)
         begin = time.perf_counter()
-        told: list[BacktestResult] = [run(task)]
+        run(task)
         first = time.perf_counter() - begin
-        seconds = timed(rounds, lambda task=task, told=told: told.append(run(task)))  # type: ignore[misc]
-        result = told[-1]
+        seconds, result = timed_last(rounds, partial(run, task))
         note = f"{result.fills:,} fills, {len(result):,} trades, net {result.net / 100:,.2f}; first call {first:.1f} s"
         ours = rate(GROUP, f"saudagar kernel, {name}, {count:,} bars", count, seconds, "bars/s", note)
         yield ours

@@ -8,10 +8,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 import msgspec
 
 SCRATCH = Path("var/bench")
+
+_Told = TypeVar("_Told")
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +52,16 @@ def timed(rounds: int, work: Callable[[], object]) -> list[float]:
         work()
         seconds.append(time.perf_counter() - begin)
     return seconds
+
+
+def timed_last(rounds: int, work: Callable[[], _Told]) -> tuple[list[float], _Told]:
+    """Seconds of each of `rounds` calls, and what the last one told: who keeps them all measures how memory is got."""
+    told: list[_Told] = []
+
+    def again() -> None:
+        told[:] = [work()]
+
+    return timed(rounds, again), told[0]
 
 
 def quantile(samples: Sequence[float], q: float) -> float:

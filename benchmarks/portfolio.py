@@ -14,12 +14,12 @@ from functools import partial
 import msgspec
 import numpy as np
 
-from benchmarks.measure import SCRATCH, Figure, rate, timed
+from benchmarks.measure import SCRATCH, Figure, rate, timed_last
 from benchmarks.peers import VECTORBT, absent, ask, times
 from benchmarks.research import settings, walk
 from saudagar.backtest.costs import FlatCosts
 from saudagar.backtest.data import Market
-from saudagar.backtest.run import Backtest, BacktestResult, run
+from saudagar.backtest.run import Backtest, run
 from saudagar.exchange.universe import universe
 from saudagar.market.master import Master
 from saudagar.market.sessions import Calendar
@@ -58,9 +58,8 @@ def figures(count: int, rounds: int) -> Iterator[Figure]:
     lines = {}
     for what, most_open in (("", 0), (f", at most {_LEAST_OPEN} open", _LEAST_OPEN)):
         asked = task(known, most_open)
-        told = [run(asked)]  # compiles, the first time ever
-        seconds = timed(_OFTEN * rounds, partial(_again, asked, told))
-        result = told[0]
+        run(asked)  # compiles, the first time ever
+        seconds, result = timed_last(_OFTEN * rounds, partial(run, asked))
         note = f"{result.fills:,} fills, {len(result):,} trades, net {result.net / 100:,.2f}"
         lines[most_open] = rate(GROUP, f"saudagar kernel, {_COUNT} x {count:,}{what}", work, seconds, _UNIT, note)
         yield lines[most_open]
@@ -75,11 +74,6 @@ def figures(count: int, rounds: int) -> Iterator[Figure]:
         theirs = rate(GROUP, f"{what}, shared cash", work, seconds, _UNIT, note)
         yield theirs
         yield times(GROUP, f"saudagar kernel / {what}", lines[0], theirs)
-
-
-def _again(asked: Backtest, told: list[BacktestResult]) -> None:
-    """One run, in place of the last: whoever keeps them all measures how fresh memory is got."""
-    told[0] = run(asked)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from datetime import date
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
-from benchmarks.measure import SCRATCH, Figure, rate, timed
+from benchmarks.measure import SCRATCH, Figure, rate, timed, timed_last
 from benchmarks.peers import BACKTESTING, absent, ask, times
 from saudagar.backtest.replay import replay_bars
 from saudagar.backtest.result import Result, flat_costs
@@ -116,9 +116,7 @@ def figures(count: int, rounds: int) -> Iterator[Figure]:
     data = SCRATCH / "bars.npy"
     np.save(data, np.stack([bars.open, bars.high, bars.low, bars.close, bars.volume]))
     for name, exits in CASES.items():
-        results: list[Result] = []
-        seconds = timed(rounds, lambda exits=exits, results=results: results.append(engine(bars, exits)))  # type: ignore[misc]
-        told = results[0]
+        seconds, told = timed_last(rounds, partial(engine, bars, exits))
         counts = f"{told.fills:,} fills of {told.orders:,} orders (a reversal is two), {len(told.trades):,} trades, "
         note = f"{counts}net {told.net / 100:,.2f}"
         ours = rate(GROUP, f"saudagar engine, {name}, {count:,} bars", count, seconds, "bars/s", note)
@@ -127,9 +125,7 @@ def figures(count: int, rounds: int) -> Iterator[Figure]:
     some = walk(count // 20)
     plain = timed(1, lambda: engine(some, every_bar=True))
     yield rate(GROUP, f"saudagar engine, called at every bar, {len(some):,}", len(some), plain, "bars/s")
-    answers: list[tuple[int, float]] = []
-    hand = timed(rounds, lambda: answers.append(loop(bars)))
-    fills, net = answers[0]
+    hand, (fills, net) = timed_last(rounds, partial(loop, bars))
     note = f"{fills:,} fills (a reversal is one), net {net / 100:,.2f}"
     yield rate(GROUP, "plain Python loop, nothing but the task", count, hand, "bars/s", note)
 
