@@ -68,10 +68,10 @@ class Calls:
         self._trail = trail
         self._rest_stop = settings.tactics.rest_stop
         self._day_limits = bool(settings.limits.day_loss or settings.limits.day_profit)
-        self._mornings = _Pointer(np.flatnonzero(np.diff(bars.day, prepend=-1)), len(bars))
+        self._mornings = _from_each(np.flatnonzero(np.diff(bars.day, prepend=-1)), len(bars))
         around = _around(bars, settings.hours.square_off)
         self._whole = frozenset(around.tolist())
-        self._acts = _Pointer(np.union1d(acts, around), len(bars))
+        self._acts = _from_each(np.union1d(acts, around) if len(around) else acts, len(bars))
         self._seen = -1
         self._positions: list[Position] = []
         self._levels: list[Paise] | None = None
@@ -91,7 +91,7 @@ class Calls:
 
     def first(self) -> int:
         """The first bar to visit; the number of bars if there is none."""
-        return 0 if self._every_bar else self._acts.reach(0)
+        return 0 if self._every_bar else self._acts[0]
 
     def after_open(self, at: int) -> int:
         """`at` itself if what happens inside that bar matters, else the bar to visit next."""
@@ -153,12 +153,14 @@ class Calls:
 
         `inside` says that the open of `first` has been seen.
         """
-        last = self._acts.reach(act)
+        last: int = self._acts[act]
         for position in self._positions:
             if position.quantity:
-                morning = self._mornings.reach(first)
+                morning: int = self._mornings[first]
                 last = morning if morning < last else last
-                at = self._leaves_corridor(first, last)
+                low, high = self._low, self._high
+                end = last if self._due >= NEVER else self._before_due(first, last)
+                at = end if low <= 0 and high >= NEVER else self._ranges.leaves(first, end, low, high)
                 if self._trail is None or at == last:
                     return at
                 return self._trail.run(at, self._before_due(at, last), inside and at == first)
@@ -170,26 +172,11 @@ class Calls:
             return last
         return min(last, max(first, int(np.searchsorted(self._bars.end, self._due, side="right"))))
 
-    def _leaves_corridor(self, first: int, last: int) -> int:
-        """The first bar of `[first, last)` that does not lie within the corridor; `last` if they all do."""
-        low, high, last = self._low, self._high, self._before_due(first, last)
-        return last if low <= 0 and high >= NEVER else self._ranges.leaves(first, last, low, high)
 
-
-class _Pointer:
-    """Ascending numbers, of which one after another is asked for."""
-
-    def __init__(self, numbers: NDArray[Any], end: int) -> None:
-        self._numbers: list[int] = [*numbers.tolist(), end]
-        self._next = 0
-
-    def reach(self, least: int) -> int:
-        """The first number that is not below `least`; it may not be below that of the call before."""
-        numbers, k = self._numbers, self._next
-        while numbers[k] < least:
-            k += 1
-        self._next = k
-        return numbers[k]
+def _from_each(numbers: NDArray[Any], end: int) -> memoryview:
+    """At each place up to `end` the first of the ascending `numbers` that is not below it; `end` where none is."""
+    reached = np.append(numbers, end)
+    return np.repeat(reached, np.diff(reached, prepend=-1)).data
 
 
 def _around(bars: BarArrays, square_off: str) -> NDArray[Any]:

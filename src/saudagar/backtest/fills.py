@@ -117,7 +117,8 @@ class BarBroker:
 
     def on_price(self, instrument: InstrumentId, ts: Nanos, price: Paise) -> list[OrderReport]:
         """The market trades at `price` (paise): what rests there fills."""
-        self.stand(instrument, ts, price)
+        self._now = ts
+        self._prices[instrument] = price
         resting = self._resting.get(instrument)
         if not resting:
             return []

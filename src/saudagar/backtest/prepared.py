@@ -27,16 +27,13 @@ class _Columns:
     def __init__(self, run: Run, bars: BarArrays) -> None:
         self.run = run
         values = evaluate(run.exprs, bars)
-        self._values = [column.data for column in values]
+        self.values = [column.data for column in values]
         fired = np.zeros(len(bars), dtype=np.bool_)
         for name, column in zip(run.names, values, strict=True):
             if name in _SIGNALS:
                 fired |= column
         self.fired = fired if not run.has_hook else np.ones(len(bars), dtype=np.bool_)
         self.acts, self.ends = self.fired.data, bars.end.data
-
-    def row(self, at: int) -> list[float | bool]:
-        return [column[at] for column in self._values]
 
 
 class Prepared(Analysis):
@@ -83,7 +80,8 @@ class Prepared(Analysis):
             if columns.acts[at]:
                 run = columns.run
                 bar = bar_at(name, self._arrays[name], at) if run.has_hook else None
-                intent = run.decide(columns.ends[at], columns.row(at), self._standing, bar)
+                row = [column[at] for column in columns.values]
+                intent = run.decide(columns.ends[at], row, self._standing, bar)
                 if intent is not None:
                     intents.append(intent)
         return intents

@@ -132,6 +132,7 @@ class _Line:
         self.bars = bars
         self.calls = calls
         self.at = self.following = calls.first()
+        self.price: Paise = 0  # where the market stands
         self.end = len(bars)
         self.starts, self.ends, self.heard = bars.start.data, bars.end.data, heard.data
         self.opens, self._closes = paise(bars.open), paise(bars.close)
@@ -186,23 +187,22 @@ class _BarReplay:
         self._broker = self._volumes or BarBroker(slippage, instruments)
         self._at_close = fills.at_close
         self._session = session = Session(settings, instruments, calendar, costs, self._broker, on_events)
-        self._calendar = calendar
-        self._known = [instruments.get(name) for name in bars]
+        self._screen = TickScreen([instruments.get(name) for name in bars], calendar, jump_percent=_NO_JUMPS)
         self._day_end: Nanos = 0
-        self._prepared: Prepared | None = None
+        prepared: Prepared | None = None
         if every_bar:
             self._analysis = Analysis(settings.plans, instruments.get, calendar, session.standing, _NEVER)
         else:
-            self._prepared = Prepared(settings.plans, instruments.get, calendar, session.standing, bars)
-            self._analysis = self._prepared
+            self._analysis = prepared = Prepared(settings.plans, instruments.get, calendar, session.standing, bars)
+        self._closed = {} if prepared is None else prepared.closed
         every_bar = every_bar or any(type(plan.strategy).on_bar is not _FREE_HAND for plan in settings.plans)
         self._lines = []
         for number, (name, coarse) in enumerate(bars.items()):
             each = detail.get(name, coarse)
             heard = np.full(len(each), -1, np.int64)
-            if self._prepared is not None:
+            if prepared is not None:
                 closes = closing_bars(coarse, each, at_close=self._at_close)
-                fired = np.append(self._prepared.any_fired(name), np.False_)  # that of -1 is the last
+                fired = np.append(prepared.any_fired(name), np.False_)  # that of -1 is the last
                 heard = np.where(fired[closes], closes, -1)
             volumes = _volumes_of_day(each)
             ahead = len(bars) == 1 and on_events is None and self._volumes is None and not fills.at_close
@@ -260,51 +260,46 @@ class _BarReplay:
     def _visit(self, ts: Nanos, lines: list[_Line]) -> None:
         """The bars that begin at `ts`: their opens, then the way to their closes where it matters. Moves on."""
         self._session.visited += len(lines)
-        opens = [(line, line.opens[line.at]) for line in lines]
+        at_close = self._at_close
+        for line in lines:
+            at = line.at
+            line.price = line.opens[at]
+            if not at_close and (closed := line.heard[at]) >= 0:
+                self._closed[line.name] = closed
         if ts >= self._day_end:
-            self._begin_day(ts, opens)
-        if self._volumes is not None:
+            self._begin_day(ts, lines)
+        volumes = self._volumes
+        if volumes is not None:
             for line in lines:
-                self._volumes.begin_bar(line.name, *line.range)
-        if not self._at_close:
-            self._hear(lines)
-        self._trade(ts, opens)
+                volumes.begin_bar(line.name, *line.range)
+        self._trade(ts, lines)
         inside: list[_Line] = []
         for line in lines:
             line.following = line.calls.after_open(line.at)
-            if line.following == line.at or (self._volumes is not None and self._waiting):
+            if line.following == line.at or (volumes is not None and self._waiting):
                 inside.append(line)
         if inside:
             self._walk(ts, inside)
-        if self._at_close and (heard := self._hear(lines)):
-            self._trade(max(line.ends[line.at] for line in heard) - 1, [(line, line.close) for line in heard])
+        if at_close and (heard := [line for line in lines if line.heard[line.at] >= 0]):
+            for line in heard:
+                line.price, self._closed[line.name] = line.close, line.heard[line.at]
+            self._trade(max(line.ends[line.at] for line in heard) - 1, heard)
             inside = lines
         for line in inside:
             line.following = line.calls.after(line.at)
         for line in lines:
             line.at = line.following
 
-    def _hear(self, lines: list[_Line]) -> list[_Line]:
-        """Let the next prices of `lines` bring the signals that act there; of which lines there are any."""
-        heard = []
-        for line in lines:
-            closed = line.heard[line.at]
-            if closed >= 0 and self._prepared is not None:
-                self._prepared.closed[line.name] = closed
-                heard.append(line)
-        return heard
-
-    def _begin_day(self, ts: Nanos, opens: list[tuple[_Line, Paise]]) -> None:
+    def _begin_day(self, ts: Nanos, lines: list[_Line]) -> None:
         session, broker = self._session, self._broker
         if self._on_day is not None:
             self._on_day(ts)
         day = ist_day(ts)
         self._day_end = midnight(day) + DAY
         broker.end_day()
-        for line, price in opens:
-            broker.on_price(line.name, ts, price)
-        screen = TickScreen(self._known, self._calendar, jump_percent=_NO_JUMPS)
-        session.begin_day(day, ts, self._analysis, screen=screen)
+        for line in lines:
+            broker.on_price(line.name, ts, line.price)
+        session.begin_day(day, ts, self._analysis, screen=self._screen)
 
     def _walk(self, start: Nanos, lines: list[_Line]) -> None:
         """The three legs inside the bars, all instruments together; a price that nobody would answer is left out."""
@@ -317,31 +312,35 @@ class _BarReplay:
                 else [each for each in paths if each[0].stirs(ts, each[1], leg)]
             )
             for line, path in stirred:
-                self._to_levels(line, ts, path[leg - 1], path[leg])
+                line.price = path[leg - 1]
+                self._to_levels(line, ts, path[leg])
             if stirred:
-                self._trade(ts, [(line, path[leg]) for line, path in stirred])
+                for line, path in stirred:
+                    line.price = path[leg]
+                self._trade(ts, [line for line, _ in stirred])
 
-    def _to_levels(self, line: _Line, ts: Nanos, price: Paise, end: Paise) -> None:
-        """Let the price stand at each level on its way from `price` to `end`."""
-        while level := line.calls.next_level(price, end):
-            price = level
-            self._trade(ts, [(line, price)])
+    def _to_levels(self, line: _Line, ts: Nanos, end: Paise) -> None:
+        """Let the price stand at each level on its way to `end`."""
+        while level := line.calls.next_level(line.price, end):
+            line.price = level
+            self._trade(ts, [line])
 
-    def _trade(self, ts: Nanos, prices: Sequence[tuple[_Line, Paise]]) -> None:
-        """The market stands at `prices`: the broker's orders trade first, then the desk sees it."""
+    def _trade(self, ts: Nanos, lines: Sequence[_Line]) -> None:
+        """The market stands at the prices of `lines`: the broker's orders trade first, then the desk sees it."""
         session, on_price = self._session, self._broker.on_price
         reports: list[OrderReport] = []
         ticks: list[Tick] = []
-        for line, price in prices:
-            if told := on_price(line.name, ts, price):
+        for line in lines:
+            name, price = line.name, line.price
+            if told := on_price(name, ts, price):
                 reports += told
-            ticks.append(Tick(line.name, ts, price, line.volumes[line.at]))
+            ticks.append(Tick(name, ts, price, line.volumes[line.at]))
         if reports:
             session.changes += 1
             if any(report.filled for report in reports):
                 session.process(TimeAdvanced(ts))  # the visit before may lie far back
-                for line, price in prices:  # one's stop may be the limit of the day, which closes the others too
-                    session.engine.quote(line.name, price)
+                for line in lines:  # one's stop may be the limit of the day, which closes the others too
+                    session.engine.quote(line.name, line.price)
             for report in reports:
                 session.process(report)
         session.process(TickFrame(ts, ticks))
