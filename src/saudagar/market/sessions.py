@@ -201,8 +201,8 @@ class Calendar:
         begin = midnight(day)
         for kind, hours in self._timetable(segment, closing_auction or not segment.tradable, day):
             if not (option and (kind.opening_auction or kind is PhaseKind.BUFFER)):
-                start, end = (begin + since_midnight(_clock(part, day)) for part in hours.split("-"))
-                yield Phase(kind, start, end)
+                start, end = _span(hours.replace("close", evening_close(day)) if "close" in hours else hours)
+                yield Phase(kind, begin + start, begin + end)
 
     def _timetable(self, segment: Segment, closing_auction: bool, day: date) -> Timetable:
         special = self._special.get((segment.exchange, day))
@@ -250,6 +250,12 @@ def evening_close(day: date) -> str:
     march, november = date(day.year, 3, 8), date(day.year, 11, 1)
     begins, ends = (first + timedelta(days=(6 - first.weekday()) % 7) for first in (march, november))
     return tables.MCX_CLOSE_SUMMER if begins <= day < ends else tables.MCX_CLOSE_WINTER
+
+
+@lru_cache(maxsize=256)
+def _span(hours: str) -> tuple[Nanos, Nanos]:
+    start, end = hours.split("-")
+    return since_midnight(start), since_midnight(end)
 
 
 def _clock(part: str, day: date) -> str:

@@ -14,7 +14,7 @@ from saudagar.model.money import Paise
 from saudagar.model.order import OrderReport
 
 
-class TimeAdvanced(msgspec.Struct, frozen=True):
+class TimeAdvanced(msgspec.Struct, frozen=True, gc=False):
     """The clock moved with no tick to say so."""
 
     ts: Nanos
@@ -59,7 +59,7 @@ class RequestFailed(msgspec.Struct, frozen=True, kw_only=True):
     retry: bool = False
 
 
-class ModifyAccepted(msgspec.Struct, frozen=True):
+class ModifyAccepted(msgspec.Struct, frozen=True, gc=False):
     """The broker said yes to a modification."""
 
     ts: Nanos

@@ -49,7 +49,7 @@ class Tick(msgspec.Struct, frozen=True, gc=False):
     asks: Levels = ()
 
 
-class TickFrame(msgspec.Struct, frozen=True):
+class TickFrame(msgspec.Struct, frozen=True, gc=False):
     """What one message of a feed held. Ticks travel and are decoded by the frame."""
 
     ts: Nanos  # the feed's own clock when it sent the frame

@@ -24,7 +24,7 @@ class Segment(StrEnum):
 
     @property
     def exchange(self) -> Exchange:
-        return Exchange(self.value.split("_", 1)[0])
+        return _EXCHANGES[self]
 
     @property
     def tradable(self) -> bool:
@@ -33,6 +33,7 @@ class Segment(StrEnum):
 
 
 _INDICES = frozenset({Segment.NSE_INDEX, Segment.BSE_INDEX})
+_EXCHANGES = {segment: Exchange(segment.partition("_")[0]) for segment in Segment}
 
 
 class InstrumentKind(StrEnum):

@@ -13,7 +13,7 @@ from saudagar.model.ids import InstrumentId
 from saudagar.model.money import Paise
 
 
-class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+class Instrument(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """One row of the instrument master.
 
     `lot_size` belongs to the contract, not to the underlying: two expiries of one index can carry different lots at

@@ -18,7 +18,7 @@ class Direction(IntEnum):
     LONG = 1
 
 
-class Offset(msgspec.Struct, frozen=True):
+class Offset(msgspec.Struct, frozen=True, gc=False):
     """A distance from a price: parts per million of it, plus points in paise. 1 % is 10,000 ppm."""
 
     ppm: int = 0
@@ -28,7 +28,7 @@ class Offset(msgspec.Struct, frozen=True):
         return price * self.ppm // 1_000_000 + self.points
 
 
-class Protection(msgspec.Struct, frozen=True, kw_only=True):
+class Protection(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The exits that an entry brings with it, ATR already turned into points. Absent ones are None.
 
     `break_even` is the gain at which the stop moves to the entry price.
@@ -68,7 +68,7 @@ class TradeSide(StrEnum):
         return self is TradeSide.BOTH or direction is Direction.FLAT or (direction > 0) is (self is TradeSide.BUY)
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
+class Intent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """ "Be long RELIANCE for strategy ema": a target, harmless when repeated.
 
     `quantity` (units, unsigned) fixes the size; None lets the strategy's sizing rule decide. An intent with
