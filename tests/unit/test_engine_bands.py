@@ -96,6 +96,26 @@ def test_a_stop_beyond_the_band_does_not_rest_and_the_desk_watches_it():
     assert (target(world), world.refusals) == (50, 1)
 
 
+def test_a_stop_whose_change_is_refused_stays_and_is_changed_ever_more_slowly():
+    world = World(QUIET)
+    world.tells_bands = False
+    held(world)
+    world.bands[SBIN.id] = (79_800, 90_000)  # the stop lies below by now
+    ask(world, LONG, 80)
+    world.trade()
+    for _ in range(300):
+        world.wait(1)
+        world.talk()
+    assert 5 < world.refusals <= 10
+    assert len(alerts(world, "critical")) == 2
+    (stop,) = [each for each in world.book.values() if each.remaining]
+    assert stop.remaining == 50  # of 80: better than none
+    world.bands.clear()
+    world.wait(60)
+    world.talk()
+    assert stop.remaining == 80
+
+
 def test_a_question_for_the_band_that_nobody_answers_is_asked_again():
     world = World(QUIET)
     world.bands[SBIN.id] = (LOW, 90_000)

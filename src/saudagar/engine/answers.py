@@ -175,7 +175,7 @@ class Answers:
         core = self._core
         position = core.state.position(order.new.position)
         if again:
-            self._desk.wait(position, (core.now // SECOND + 1) * SECOND)
+            self._desk.waits.next_second(position)
             return
         why = f"{order.status.lower()}: {order.reason}" if order.reason else order.status.lower()
         if order.new.purpose is Purpose.ENTRY:
@@ -185,7 +185,9 @@ class Answers:
         elif by_others or order.status is OrderStatus.REJECTED:
             if not by_others:
                 self._desk.bands.refused(position)
-            self._desk.back_off(position, f"{order.new.purpose.lower()} order {order.id} {order.new.instrument} {why}")
+            self._desk.waits.back_off(
+                position, f"{order.new.purpose.lower()} order {order.id} {order.new.instrument} {why}"
+            )
 
     def _give_up_rest(self, order: Order, reason: str) -> None:
         """What an entry has not brought is not wanted any more."""
@@ -228,7 +230,10 @@ class Answers:
             core.emit(ev.ModifyEnded(ts=core.now, order_id=order.id, terms=None, reason=failure.reason))
             if order.new.purpose.reduces and not failure.retry:
                 self._desk.bands.refused(position)
-            self._desk.wait(position, core.now + SECOND)
+                name = f"{order.new.purpose.lower()} order {order.id} {order.new.instrument}"
+                self._desk.waits.back_off(position, f"a change of {name} was refused: {failure.reason}", crossing=True)
+            else:
+                self._desk.waits.wait(position, core.now + SECOND)
             self._look_ups.ask(order.id)
         else:
             self._doubtful.add(order.id)
@@ -237,7 +242,7 @@ class Answers:
     def _cancel_failed(self, order: Order, failure: RequestFailed) -> None:
         core = self._core
         core.emit(ev.CancelRefused(ts=core.now, order_id=order.id, reason=failure.reason))
-        self._desk.wait(core.state.position(order.new.position), core.now + SECOND)
+        self._desk.waits.wait(core.state.position(order.new.position), core.now + SECOND)
         self._look_ups.ask(order.id)
 
     def modified(self, accepted: ModifyAccepted) -> None:
@@ -246,6 +251,7 @@ class Answers:
         order = core.state.orders[order_id]
         if order.modify_sent is not None:
             core.emit(ev.ModifyEnded(ts=core.now, order_id=order_id, terms=order.modify_sent))
+        self._desk.waits.taken(order.new.position)
         self._desk.taken(order)
 
     def missed(self, miss: LookUpMissed) -> None:

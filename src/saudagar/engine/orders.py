@@ -13,6 +13,7 @@ from saudagar.engine.entry_time import objection
 from saudagar.engine.guard import NEVER
 from saudagar.engine.lookups import LookUps
 from saudagar.engine.vigil import Vigil
+from saudagar.engine.waits import Waits
 from saudagar.execution import steering
 from saudagar.execution.effects import CancelOrder, ModifyOrder, SubmitOrder
 from saudagar.execution.steering import Cancel, Modify, Request, Situation, Steered, Submit, steer, steer_halted
@@ -43,18 +44,9 @@ if TYPE_CHECKING:
 _ENTRY, _EXIT, _HALTED = Purpose.ENTRY, Purpose.EXIT, TradingState.HALTED
 _TRIGGERED = frozenset(kind for kind in OrderType if kind.has_trigger)
 _NONE: Mapping[ClientOrderId, Order] = {}
-_ALERTS = 3  # of one kind for one position in a row; after that it is known
-_LONGEST_BACK_OFF = 60  # seconds
 _KEPT_FOR_EXITS = 2  # writes of each second that entries leave free
 _CANCEL_ANSWER = 2 * SECOND  # a cancel without a result for so long is asked about and made again
 _FIRST_BOOK = 5 * SECOND  # after a restart, how long the broker's book is waited for before anything is sent
-
-
-class _Hold(NamedTuple):
-    """A position that must wait; a new target is a new question and does not."""
-
-    until: Nanos
-    target: int
 
 
 class _View(NamedTuple):
@@ -76,8 +68,7 @@ class OrderDesk:
         planned = ((plan.id, each) for plan in core.settings.plans for each in plan.instruments)
         self._rank = {position_id(*names): rank for rank, names in enumerate(planned)}
         self._throttle = Throttle(core.settings.limits.orders_per_second)
-        self._hold: dict[PositionId, _Hold] = {}
-        self._refusals: dict[PositionId, int] = {}
+        self.waits = Waits(core)
         self.look_ups = LookUps(core)
         self._vigil = Vigil(core, self.look_ups)
         self.bands = Bands(core)
@@ -113,7 +104,7 @@ class OrderDesk:
 
     def release(self) -> None:
         """Let every position be steered at once: a switch was turned."""
-        self._hold.clear()
+        self.waits.known.clear()
         self._core.touch_all()
 
     def book_came(self) -> None:
@@ -138,7 +129,13 @@ class OrderDesk:
         """How often the stop of `position` may move, each time with no other consequence; 0 where there may be one."""
         core, tactics = self._core, self._core.settings.tactics
         orders = core.state.working.get(position.id, _NONE)
-        if core.touched or core.blocked or core.broker_holds or position.id in self._hold or core.now < self._books_by:
+        if (
+            core.touched
+            or core.blocked
+            or core.broker_holds
+            or position.id in self.waits.known
+            or core.now < self._books_by
+        ):
             return 0
         if core.state.trading is _HALTED or len(orders) != int(tactics.rest_stop):
             return 0
@@ -159,10 +156,8 @@ class OrderDesk:
                 core.emit(ev.ModifyEnded(ts=core.now, order_id=new.order_id, terms=terms))
 
     def forgive(self, position: PositionId) -> None:
-        """Something of `position` has traded: earlier refusals no longer count, and it need not wait."""
-        if self._refusals or self._hold:
-            self._refusals.pop(position, None)
-            self._hold.pop(position, None)
+        """Something of `position` has traded: what was refused before no longer counts."""
+        self.waits.forgive(position)
         self.bands.forget(position)
 
     def verdict(
@@ -233,7 +228,7 @@ class OrderDesk:
     def _steer(self, position: Position, orders: Sequence[Order]) -> None:
         core, name = self._core, position.id
         self._placing.pop(name, None)
-        if self._hold and (hold := self._hold.get(name)) and hold.until > core.now and hold.target == position.target:
+        if self.waits.known and self.waits.hold(position):
             return
         if core.blocked and "orders" in core.blocked:
             return  # a refused token: so would be every request, until a snapshot comes through and looks here again
@@ -295,7 +290,7 @@ class OrderDesk:
                     self._denied(position, purpose, verdict)
                 return None
         if not self._throttle.take(now, spare=spare):
-            self.wait(position, (now // SECOND + 1) * SECOND)
+            self.waits.next_second(position)
             return None
         return self._send(position, request)
 
@@ -374,23 +369,7 @@ class OrderDesk:
             kept = position.quantity if position.quantity * position.target > 0 else 0
             core.set_target(position, kept, f"entry denied: {denied.message}", Source.LIMIT)
         else:
-            self.back_off(position, f"an order to leave {position.id} was denied: {denied.message}")
-
-    def back_off(self, position: Position, message: str) -> None:
-        """An order that protects or closes did not get through: tell people and try again, ever more slowly."""
-        count = self._refusals[position.id] = self._refusals.get(position.id, 0) + 1
-        if count <= _ALERTS:
-            self._core.alert("critical", message)
-        until = self._core.now + min(2 ** (count - 1), _LONGEST_BACK_OFF) * SECOND
-        self.wait(position, min(until, self._core.next_opening(position.instrument) or until))
-
-    def wait(self, position: Position, until: Nanos) -> None:
-        """Leave `position` alone until then, unless its target changes."""
-        hold = self._hold.get(position.id)
-        if hold and hold.target == position.target:
-            until = max(until, hold.until)
-        self._hold[position.id] = _Hold(until, position.target)
-        self._core.later(until, lambda: self._core.touch(position.id))
+            self.waits.back_off(position, f"an order to leave {position.id} was denied: {denied.message}")
 
 
 def _claim(order: Order) -> int:
