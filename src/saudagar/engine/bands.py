@@ -19,19 +19,25 @@ from saudagar.portfolio import Position
 
 
 class Bands:
-    """The bands that are known, and the positions that were refused an order."""
+    """The bands that are known.
+
+    Attributes
+    ----------
+    wary
+        The positions that were refused an order.
+    """
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self._tactics = core.settings.tactics
         self._careful = msgspec.structs.replace(self._tactics, protection_ppm=0, stop_band_ppm=0)
-        self._refused: set[PositionId] = set()
+        self.wary: set[PositionId] = set()
         self._asked: dict[InstrumentId, Nanos] = {}  # when; no answer is waited for longer than a minute
         self._followed: set[InstrumentId] = set()
 
     def refused(self, position: Position) -> None:
         """The exchange did not take an order, or a change of one, that was to protect or to close."""
-        self._refused.add(position.id)
+        self.wary.add(position.id)
         self._ask(position.instrument)
 
     def told(self, answer: PriceBandTold) -> None:
@@ -50,7 +56,7 @@ class Bands:
             )
             for position in core.state.positions.values():
                 if position.instrument == name:
-                    self._refused.discard(position.id)
+                    self.wary.discard(position.id)
                     core.touch(position.id)
         if line.band is not NO_BAND and name not in self._followed:
             self._followed.add(name)
@@ -58,14 +64,14 @@ class Bands:
 
     def forget(self, position: PositionId) -> None:
         """Something of `position` has traded: its orders are taken again."""
-        self._refused.discard(position)
+        self.wary.discard(position)
 
     def rules(self, position: PositionId, line: Line) -> tuple[Tactics, Band]:
         """How the orders of `position` are written, and the band to keep to; one that the market has left has moved."""
         band = line.band
         if band is not NO_BAND and not band[0] <= line.last <= band[1]:
             band = line.band = NO_BAND
-        return self._careful if position in self._refused else self._tactics, band
+        return self._careful if position in self.wary else self._tactics, band
 
     def _ask(self, instrument: InstrumentId) -> None:
         now = self._core.now

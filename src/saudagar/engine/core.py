@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Callable
 from datetime import date
 
+from saudagar.engine.guard import NEVER
 from saudagar.engine.settings import Settings
 from saudagar.engine.state import APPLY, State
 from saudagar.execution.effects import Effect
@@ -71,6 +72,7 @@ class Core:
         self.broker_holds: dict[InstrumentId, int] = {}  # signed units, where the broker's book differs from ours
         self.touched: dict[PositionId, None] = {}  # to be steered at the end of this step, in order
         self.strange: set[InstrumentId] = set()  # held or wanted, and not in today's master: nothing can be done there
+        self.due: Nanos = NEVER  # when the next of what was put off is to be done
         self._deadlines: list[tuple[Nanos, int, Callable[[], None]]] = []
         self._counter = 0
 
@@ -143,9 +145,11 @@ class Core:
         """Do `action` in the first step whose time is not before `when`."""
         self._counter += 1
         heapq.heappush(self._deadlines, (when, self._counter, action))
+        self.due = self._deadlines[0][0]
 
     def do_due(self) -> None:
         """Do what was put off until now."""
         deadlines, now = self._deadlines, self.now
         while deadlines and deadlines[0][0] <= now:
             heapq.heappop(deadlines)[2]()
+        self.due = deadlines[0][0] if deadlines else NEVER

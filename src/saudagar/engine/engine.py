@@ -253,11 +253,11 @@ class Engine:
             self._orders.steer_touched()
         if self._halt_when_flat is not None:
             self._halt_if_flat(self._halt_when_flat)
-        if not core.events and not core.effects:
+        events, effects = core.events, core.effects
+        if not events and not effects:
             return _NOTHING
-        step = Step(core.events, core.effects)
         core.events, core.effects = [], []
-        return step
+        return Step(events, effects)
 
     # -- market --------------------------------------------------------------------------------------------------
 
@@ -293,7 +293,8 @@ class Engine:
         if not core.now < now < core.span[1]:
             return
         core.now = now
-        core.do_due()
+        if core.due <= now:
+            core.do_due()
         for intent in self.analysis.advance(now):
             self._targets.want(intent)
 

@@ -16,9 +16,12 @@ _OUT_OF_HOURS = Denied("entry-window", "outside the hours in which the desk open
 
 def objection(core: Core, decided: Nanos) -> Denied | None:
     """Why nothing decided at `decided` (UTC ns) may be opened now; None if it may."""
-    if not core.window[0] <= core.now < core.window[1]:
+    now, (first, end) = core.now, core.window
+    if not first <= now < end:
         return _OUT_OF_HOURS
-    waited, most = core.now - decided, core.settings.tactics.entry_age
+    if now == decided:
+        return None
+    waited, most = now - decided, core.settings.tactics.entry_age
     if most and waited > most:
         text = f"the signal is {waited // SECOND} s old; an entry is sent within {most / SECOND:g} s or not at all."
         return Denied("late", text)

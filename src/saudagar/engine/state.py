@@ -141,16 +141,16 @@ class State:
             self.keys.add(event.key)
 
     def _order_submitted(self, event: ev.OrderSubmitted) -> None:
-        new = event.order
-        if new.order_id in self.orders:
-            raise InvariantError(f"order id {new.order_id} was used twice.")
+        new, ts = event.order, event.ts
+        name = new.order_id
+        if name in self.orders:
+            raise InvariantError(f"order id {name} was used twice.")
         self.sequence += 1
-        order = Order(new=new, terms=new.terms, submitted=event.ts, last_change=event.ts)
-        self.orders[new.order_id] = order
+        order = self.orders[name] = Order(new=new, terms=new.terms, submitted=ts, last_change=ts)
         working = self.working.get(new.position)
         if working is None:
             working = self.working[new.position] = {}
-        working[new.order_id] = order
+        working[name] = order
 
     def _order_moved(self, event: ev.OrderMoved) -> None:
         order = self.orders[event.order_id]
@@ -170,22 +170,23 @@ class State:
     def _become(self, order: Order, status: OrderStatus) -> None:
         order.status = status
         if status in TERMINAL:
+            new = order.new
             order.cancel_sent, order.modify_sent = 0, None
-            self.working[order.new.position].pop(order.new.order_id, None)
+            self.working[new.position].pop(new.order_id, None)
 
     def _order_filled(self, event: ev.OrderFilled) -> None:
         order = self.orders[event.order_id]
-        quantity, price, filled = event.quantity, event.price, event.cumulative
-        if filled <= order.filled:
+        quantity, price, filled, known = event.quantity, event.price, event.cumulative, order.filled
+        if filled <= known:
             return
-        if filled != order.filled + quantity:
-            raise InvariantError(f"order {order.id}: a fill of {quantity} to {filled} does not follow {order.filled}.")
+        if filled != known + quantity:
+            raise InvariantError(f"order {order.id}: a fill of {quantity} to {filled} does not follow {known}.")
         order.filled = filled
         order.value += quantity * price
         order.last_change = event.ts
-        whole = order.terms.quantity
-        if order.modify_sent is not None and order.modify_sent.quantity > whole:
-            whole = order.modify_sent.quantity  # it may already be in force
+        whole, asked = order.terms.quantity, order.modify_sent
+        if asked is not None and asked.quantity > whole:
+            whole = asked.quantity  # it may already be in force
         wanted = _FILLED if filled >= whole else _PARTIALLY_FILLED
         if wanted in TRANSITIONS[order.status]:  # else the order ended before its last fills were told
             self._become(order, wanted)

@@ -39,7 +39,8 @@ class Targets:
     def want(self, intent: Intent) -> None:
         """Refuse it, or set the position's target."""
         core = self._core
-        position = core.state.position(position_id(intent.strategy, intent.instrument))
+        name = position_id(intent.strategy, intent.instrument)
+        position = core.state.positions.get(name) or core.state.position(name)
         if intent.key and intent.key in core.state.keys:
             self._deny(position, intent, Denied("duplicate", f"the key {intent.key!r} was seen before."))
             return

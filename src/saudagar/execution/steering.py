@@ -128,7 +128,8 @@ def steer(position: Steered, orders: Sequence[Order], at: Situation) -> list[Req
         return astray
     if target == quantity:
         return _rest(position, orders, at)
-    if at.tactics.flip and target * quantity < 0 and not position.stop and _only_towards(target, orders):
+    flips = target * quantity < 0 and at.tactics.flip and not position.stop
+    if flips and (not orders or _only_towards(target, orders)):
         return _enter(position, orders, at)
     if quantity and (target == 0 or target * quantity < 0 or abs(target) < abs(quantity)):
         closing = abs(quantity) if target * quantity <= 0 else abs(quantity) - abs(target)
@@ -155,7 +156,7 @@ def steer_halted(position: Steered, orders: Sequence[Order]) -> list[Request]:
 
 def _only_towards(target: int, orders: Sequence[Order]) -> bool:
     side = _side(target)
-    return not orders or all(o.new.purpose is _ENTRY and o.new.side is side for o in orders)
+    return all(o.new.purpose is _ENTRY and o.new.side is side for o in orders)
 
 
 def _leave(position: Steered, orders: Sequence[Order], closing: int, at: Situation) -> list[Request]:
@@ -190,10 +191,9 @@ def _leave(position: Steered, orders: Sequence[Order], closing: int, at: Situati
 
 def _rest(position: Steered, orders: Sequence[Order], at: Situation) -> list[Request]:
     """At the target: exactly the protective orders that the position needs, and nothing else."""
-    stops = [o for o in orders if _is_stop(o)]
-    if len(stops) < len(orders):
-        return [Cancel(o, "target reached") for o in orders if not _is_stop(o)]
-    return _stops(position, stops, at)
+    if others := [o for o in orders if not _is_stop(o)]:
+        return [Cancel(o, "target reached") for o in others]
+    return _stops(position, orders, at)
 
 
 def _enter(position: Steered, orders: Sequence[Order], at: Situation) -> list[Request]:
@@ -218,7 +218,8 @@ def _enter(position: Steered, orders: Sequence[Order], at: Situation) -> list[Re
         if entries[0].remaining > missing:
             terms = msgspec.structs.replace(entries[0].terms, quantity=entries[0].filled + missing)
             return [Modify(entries[0], terms)]
-    requests = _stops(position, stops, at) if position.quantity else []
+    protects = position.quantity and (position.stop or stops)
+    requests = _stops(position, stops, at) if protects else []
     if not entries and at.last:
         requests.append(Submit(_ENTRY, side, entry_terms(at.instrument, side, missing, at.last, at.tactics)))
     return requests

@@ -65,7 +65,7 @@ Verdict: TypeAlias = Approved | Denied
 APPROVED = Approved()
 
 
-class Proposal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Proposal(msgspec.Struct, frozen=True, gc=False):
     """An order that wants out, and what the desk knows around it."""
 
     instrument: Instrument
@@ -240,7 +240,8 @@ _BOUND_BY = {
 
 
 _CALM = frozenset({"halted", "reducing", "frozen", "session", "allowed"})
-"""The rules that object to nothing on an ordinary day; see `PreTrade._ordinary`."""
+"""The rules that object to nothing on an ordinary day: no switch is turned, the market is open, and the instrument has
+been found tradable."""
 
 
 class PreTrade:
@@ -258,26 +259,18 @@ class PreTrade:
 
     def check(self, proposal: Proposal) -> Verdict:
         """The verdict on one order."""
-        limits = self._limits
-        if self._ordinary(proposal):
-            rules = self._calm_entry if proposal.purpose is _ENTRY else self._calm_exit
+        p, limits, opens = proposal, self._limits, proposal.purpose is _ENTRY
+        known = p.instrument in self._tradable
+        if known and p.trading is _ACTIVE and p.session_open and not p.frozen:
+            rules = self._calm_entry if opens else self._calm_exit
         else:
-            rules = self._entry if proposal.purpose is _ENTRY else self._exit
+            rules = self._entry if opens else self._exit
         for rule in rules:
-            if objection := rule(proposal, limits):
+            if objection := rule(p, limits):
                 return Denied(_NAMES[rule], objection)
+        if opens and not known:
+            self._tradable.add(p.instrument)
         return APPROVED
-
-    def _ordinary(self, p: Proposal) -> bool:
-        """Whether no switch is turned, the market is open, and the instrument has been found tradable."""
-        if p.trading is not _ACTIVE or p.frozen or not p.session_open:
-            return False
-        if p.instrument in self._tradable:
-            return True
-        if _tradable(p, self._limits):
-            return False
-        self._tradable.add(p.instrument)
-        return True
 
 
 pre_trade = lru_cache(maxsize=16)(PreTrade)
