@@ -199,7 +199,7 @@ def test_size(by, amount, price, distance, most, units):
 def test_no_more_is_at_risk_than_said_where_the_stop_really_lies(price, ppm, points, sign, amount):
     offset = Offset(ppm=ppm, points=points)
     units = size(Sizing(SizeBy.RISK, amount), SBIN, price, offset.of(price))
-    held = Position(strategy=StrategyId("a"), instrument=SBIN.id, protection=Protection(stop=offset))
+    held = Position(strategy=StrategyId("a"), instrument=SBIN.id, planned=Protection(stop=offset))
     held.fill(ClientOrderId("1"), Side.of(sign), 5, price, 1)
     lost = sign * (price - Guard(held, SBIN.tick_size).stop)
     assert lost % SBIN.tick_size == 0
