@@ -65,7 +65,7 @@ class Answers:
                 self._fill(order, event)
             else:
                 core.emit(event)
-        if report.status is _FILLED and order.working and report.terms is not None:
+        if report.terms is not None and report.status is _FILLED and order.working:
             self._traded_in_full(order, report.terms)
         status = order.status
         over = status in TERMINAL
@@ -89,7 +89,7 @@ class Answers:
             if position.target * position.quantity > 0:
                 core.set_target(position, 0, self._watch.stop_reason(position), Source.PROTECTION)
         core.emit(event)
-        if new.instrument in core.broker_holds:
+        if core.broker_holds and new.instrument in core.broker_holds:
             core.broker_holds[new.instrument] += new.side.sign * event.quantity
         self._desk.forgive(new.position)
         self._watch.filled(core.state.positions[new.position])

@@ -292,6 +292,8 @@ class Engine:
         core = self._core
         if not core.now < now < core.span[1]:
             return
+        if self._orders.vigil.steered:
+            self._orders.vigil.time_goes_on()
         core.now = now
         if core.due <= now:
             core.do_due()

@@ -16,7 +16,7 @@ from saudagar.engine.vigil import Vigil
 from saudagar.engine.waits import Waits
 from saudagar.execution import steering
 from saudagar.execution.effects import CancelOrder, ModifyOrder, SubmitOrder
-from saudagar.execution.steering import Cancel, Modify, Request, Situation, Steered, Submit, steer, steer_halted
+from saudagar.execution.steering import NO_BAND, Cancel, Modify, Request, Situation, Steered, Submit, steer
 from saudagar.model import (
     SECOND,
     ClientOrderId,
@@ -63,14 +63,14 @@ class OrderDesk:
     def __init__(self, core: Core, watch: Watch) -> None:
         self._core = core
         self._watch = watch
-        self._limits = core.settings.limits
+        self._limits, self._tactics = core.settings.limits, core.settings.tactics
         self._rules = pre_trade(core.settings.limits)
         planned = ((plan.id, each) for plan in core.settings.plans for each in plan.instruments)
         self._rank = {position_id(*names): rank for rank, names in enumerate(planned)}
         self._throttle = Throttle(core.settings.limits.orders_per_second)
         self.waits = Waits(core)
         self.look_ups = LookUps(core)
-        self._vigil = Vigil(core, self.look_ups)
+        self.vigil = Vigil(core, self.look_ups)
         self.bands = Bands(core)
         self._placing: dict[PositionId, ClientOrderId] = {}  # stops that were all that a steering asked for
         self._books_by: Nanos = 0  # until then nothing is sent
@@ -84,17 +84,14 @@ class OrderDesk:
         core = self._core
         if core.now < self._books_by:
             return
-        state, names = core.state, [*core.touched]
-        core.touched.clear()
-        if len(names) > 1:
-            names.sort(key=self._turn)
-        for name in names:
-            position = state.positions.get(name) or state.position(name)
+        state, touched = core.state, core.touched
+        core.touched = {}
+        for name in touched if len(touched) == 1 else sorted(touched, key=self._turn):
+            position, working = state.positions.get(name) or state.position(name), state.working.get(name)
             if core.strange and position.instrument in core.strange:
                 continue
-            working = state.working.get(name)
             if working or position.quantity != position.target or (position.quantity and position.stop):
-                self._steer(position, [*working.values()] if working else [])
+                self._steer(position, [*working.values()] if working else ())
 
     def _turn(self, name: PositionId) -> tuple[bool, int]:
         """Whether the next thing the position needs is an entry, and its place in the plans."""
@@ -158,7 +155,8 @@ class OrderDesk:
     def forgive(self, position: PositionId) -> None:
         """Something of `position` has traded: what was refused before no longer counts."""
         self.waits.forgive(position)
-        self.bands.forget(position)
+        if self.bands.wary:
+            self.bands.forget(position)
 
     def verdict(
         self,
@@ -185,28 +183,28 @@ class OrderDesk:
         kept
             Units held that stay while those are opened.
         """
-        core = self._core
+        core, limits, watch = self._core, self._limits, self._watch
         line, state, now = core.line(position.instrument), core.state, core.now
         return self._rules.check(
-            Proposal(
-                instrument=line.instrument,
-                side=side,
-                purpose=purpose,
-                terms=terms,
-                now=now,
-                last=line.last,
-                last_ts=line.ts,
-                session_open=line.opens <= now < line.closes or core.is_open(line),
+            Proposal(  # the first by place: a call with more than 15 names makes a dict of them and takes far longer
+                line.instrument,
+                side,
+                purpose,
+                terms,
+                now,
+                line.last,
+                line.ts,
+                line.opens <= now < line.closes or core.is_open(line),
                 trading=state.trading,
                 held=held,
                 working=working,
-                open_positions=self._others_open(position) if self._limits.max_open_positions else 0,
-                trades=self._watch.trades,
+                open_positions=self._others_open(position) if limits.max_open_positions else 0,
+                trades=watch.trades,
                 frozen=self._why_frozen(position) if core.blocked or self.look_ups.open or state.frozen else "",
                 whole=whole,
                 kept=kept,
-                tied=self._tied(position, kept) if self._limits.leverage_percent and purpose is _ENTRY else 0,
-                earned=self._watch.earned,
+                tied=self._tied(position, kept) if limits.leverage_percent and purpose is _ENTRY else 0,
+                earned=watch.earned,
             )
         )
 
@@ -227,17 +225,20 @@ class OrderDesk:
 
     def _steer(self, position: Position, orders: Sequence[Order]) -> None:
         core, name = self._core, position.id
-        self._placing.pop(name, None)
+        if self._placing:
+            self._placing.pop(name, None)
         if self.waits.known and self.waits.hold(position):
             return
         if core.blocked and "orders" in core.blocked:
             return  # a refused token: so would be every request, until a snapshot comes through and looks here again
         view = self._confirmed(position) if core.broker_holds else position
         if core.state.trading is _HALTED:
-            requests = steer_halted(view, orders)
+            requests = steering.steer_halted(view, orders)
         else:
             line = core.line(position.instrument)
-            tactics, band = self.bands.rules(name, line)
+            tactics, band = self._tactics, line.band
+            if self.bands.wary or band is not NO_BAND:
+                tactics, band = self.bands.rules(name, line)
             requests = steer(view, orders, Situation(line.instrument, line.last, tactics, core.now, band))
         for request in requests:
             order_id = self._make(position, view, request)
@@ -245,8 +246,7 @@ class OrderDesk:
                 break
             if len(requests) == 1 and not isinstance(request, Cancel) and request.terms.order_type in _TRIGGERED:
                 self._placing[name] = order_id
-        if name not in self._vigil.awake:
-            self._vigil.keep(name)
+        self.vigil.steered[name] = None
 
     def _confirmed(self, position: Position) -> Steered:
         """`position`, or what is left of it where the broker holds less: what is not there cannot be closed."""
@@ -285,7 +285,7 @@ class OrderDesk:
                 verdict = self._may_reduce(position, view.quantity, purpose, side, terms, own)
             if isinstance(verdict, Denied):
                 if verdict.rule == "session" and terms.order_type in _TRIGGERED:
-                    self._vigil.until_opening(position)  # a stop rests while the market is open: nothing is wrong
+                    self.vigil.until_opening(position)  # a stop rests while the market is open: nothing is wrong
                 else:
                     self._denied(position, purpose, verdict)
                 return None
@@ -321,8 +321,9 @@ class OrderDesk:
         core = self._core
         if isinstance(request, Submit):
             assert core.day is not None
+            order_id = client_order_id(core.settings.desk, core.day, core.state.sequence + 1)
             order = NewOrder(
-                order_id=client_order_id(core.settings.desk, core.day, core.state.sequence + 1),
+                order_id=order_id,
                 instrument=position.instrument,
                 side=request.side,
                 terms=request.terms,
@@ -332,7 +333,7 @@ class OrderDesk:
             )
             core.emit(ev.OrderSubmitted(ts=core.now, order=order))
             core.effects.append(SubmitOrder(order))
-            return order.order_id
+            return order_id
         order_id = request.order.new.order_id
         if isinstance(request, Modify):
             core.emit(ev.ModifyRequested(ts=core.now, order_id=order_id, terms=request.terms))

@@ -74,4 +74,5 @@ class Waits:
         """Something of `position` has traded: earlier refusals no longer count, and it need not wait."""
         if self.known:
             self.known.pop(position, None)
-        self.taken(position)
+        if self._refusals:
+            self._refusals.pop(position, None)
