@@ -164,6 +164,19 @@ def test_a_trade_book_that_lags_is_asked_again():
     assert world.truth() == {A: 50}
 
 
+def test_more_than_was_asked_for_is_not_sold_though_the_trade_book_says_so():
+    world = World(QUIET)
+    order = entered(world)
+    world.fill_at(order, 50, 80_000)
+    told = order.report(world.now, stream=False)
+    world.wire.clear()
+    world.say(replace(told, filled=250_000, trades=(replace_trade(250_000, 80_000),)))
+    assert world.engine.state.positions.get(A).quantity == 0
+    assert not effects(world, SubmitOrder)
+    world.settle(5)
+    assert world.engine.state.positions[A].quantity == 50
+
+
 # -- submit -----------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from saudagar.execution.reports import absorb, same_terms
@@ -108,6 +109,16 @@ def short(events) -> list | None:
         (order(), report(S.CANCELLED, 4, trades=trades((4, 100))), [(4, 100, 4), S.CANCELLED]),
         (order(), report(S.FILLED, 10, trades=trades((4, 100), (-1, 5), (6, 110))), [(4, 100, 4)]),
         (order(), report(S.FILLED, 10, trades=trades((4, 0))), []),
+        (
+            order(),
+            report(S.FILLED, 10, trades=trades((4, 100), (600, 110))),
+            [(4, 100, 4)],
+        ),  # lots told as shares, or so
+        (
+            order(),
+            report(S.FILLED, 12, trades=trades((4, 100), (8, 110)), terms=msgspec.structs.replace(TERMS, quantity=12)),
+            [(4, 100, 4), (8, 110, 12)],  # made larger at the broker
+        ),
         (order(), report(S.OPEN, trades=()), []),
     ],
 )

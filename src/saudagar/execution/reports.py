@@ -63,9 +63,9 @@ def _fills(order: Order, report: OrderReport, now: Nanos) -> list[OrderFilled] |
 
 def _from_trades(order: Order, report: OrderReport, now: Nanos) -> list[OrderFilled]:
     fills: list[OrderFilled] = []
-    cumulative, known = 0, order.filled
+    cumulative, known, most = 0, order.filled, _most(order, report)
     for trade in report.trades or ():
-        if trade.quantity <= 0 or trade.price <= 0:
+        if trade.price <= 0 or not 0 < trade.quantity <= most - cumulative:
             break  # garbled; what comes after it cannot be placed
         cumulative += trade.quantity
         if cumulative > known:
@@ -75,7 +75,7 @@ def _from_trades(order: Order, report: OrderReport, now: Nanos) -> list[OrderFil
 
 
 def _most(order: Order, report: OrderReport) -> int:
-    """What the order can have traded at most; more than that is a garbled message, until its trades prove it."""
+    """What the order can have traded at most; more than that is a garbled message."""
     most = order.terms.quantity
     if order.modify_sent is not None:
         most = max(most, order.modify_sent.quantity)
