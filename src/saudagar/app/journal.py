@@ -66,8 +66,9 @@ def verify(path: JournalPath, json: Json = False) -> None:
         if json:
             typer.echo(msgspec.json.encode(msgspec.structs.asdict(found) | {"sound": found.sound}).decode())
         elif found.sound:
-            span = f", from {ist_text(found.first_recorded)} to {ist_text(found.last_recorded)} IST"
-            typer.echo(f"{path}: {found.entries} entries{span if found.entries else ''}; whole.")
+            span = f"from {ist_text(found.first_recorded)} to {ist_text(found.last_recorded)} IST; whole"
+            nothing = "nothing was written yet, or all of it is gone"
+            typer.echo(f"{path}: {found.entries} entries, {span if found.entries else nothing}.")
         else:
             typer.echo(f"{path}: {found.entries} sound entries, then entry {found.broken_at} {found.problem}.")
         if not found.sound:
