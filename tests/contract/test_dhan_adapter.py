@@ -303,12 +303,14 @@ def test_a_look_up_that_failed_is_never_taken_for_a_no(server, answer, kind):
     assert not isinstance(raised.value, OutcomeUnknown | RejectedByBroker)
 
 
-def test_the_book_the_trades_and_the_account(server):
+@pytest.mark.parametrize("alone", [False, True])  # the documentation's example of one order's trades is an object
+def test_the_book_the_trades_and_the_account(server, alone):
     trade = {"orderId": "52", "exchangeTradeId": "7", "tradedQuantity": 10, "tradedPrice": 812.3}
+    trade |= {"exchangeTime": "2026-11-20 09:15:01"}
     position = {"securityId": "3045", "exchangeSegment": "NSE_EQ", "productType": "INTRADAY", "netQty": 10}
     answers = {
         "/v2/orders": [ROW],
-        "/v2/trades/52": [trade | {"exchangeTime": "2026-11-20 09:15:01"}],
+        "/v2/trades/52": trade if alone else [trade],
         "/v2/positions": [position | {"buyQty": 10, "buyAvg": 812.3}],
         "/v2/fundlimit": {"availabelBalance": 115.64, "sodLimit": 200, "utilizedAmount": 84.36},
     }
@@ -384,3 +386,10 @@ def test_the_hand_over_is_told_from_the_writing_thread(server):
     ((order, when, thread),) = told
     assert (order, thread.startswith("dhan-writes")) == ("DEMO26112000001", True)
     assert when > 0
+
+
+@pytest.mark.parametrize("work", [REQUESTS["modify"], REQUESTS["cancel"]])
+def test_an_answer_that_names_another_order_leaves_the_outcome_unknown(server, work):
+    server.answer = reply({"orderId": "53", "orderStatus": "TRANSIT"})
+    with pytest.raises(OutcomeUnknown, match="does not name the order"):
+        on_broker(server, work)

@@ -61,7 +61,7 @@ def test_updates_arrive_whatever_the_case_of_their_keys_and_nothing_breaks_the_s
         camel = {key[0].lower() + key[1:]: value for key, value in ALERT.items()}
         for message in (
             alert(),
-            json.dumps({"type": "order_alert", "data": camel | {"status": "TRADED", "tradedQty": 10}}),
+            json.dumps({"type": "Order_Alert", "data": camel | {"status": "TRADED", "tradedQty": 10}}),
             alert()[:40],  # garbled
             "[]",
             json.dumps({"Type": "order_alert", "Data": None}),

@@ -9,7 +9,6 @@ import pytest
 from tests.contract.conftest import IDEA, MARKET_DAY, NIFTY, RELIANCE, Market, ScriptedDay
 from tests.scripted import Server
 
-from saudagar.brokers.dhan import quotes as dhan_quotes
 from saudagar.brokers.dhan.client import DhanFeedSettings
 from saudagar.brokers.dhan.quotes import CHAIN_CALLS, MOST, QUOTE_CALLS, DhanQuotes
 from saudagar.brokers.governor import Governor
@@ -213,9 +212,8 @@ def test_dhans_own_pace_is_kept_where_it_is_dhan():
     assert other._quote_pace._windows == other._chain_pace._windows == []
 
 
-def test_a_pace_of_ones_own_is_kept(server, monkeypatch):
+def test_a_pace_of_ones_own_is_kept(server):
     """The second question has no turn within its patience and is never sent."""
-    monkeypatch.setattr(dhan_quotes, "_PATIENCE", 0.05)
     server.answer = reply({"data": {}, "status": "success"})
 
     async def work(client):

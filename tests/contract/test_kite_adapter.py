@@ -126,7 +126,13 @@ def test_changes_go_through_the_door_the_order_came_through(server):
         fields = {"status": "OPEN", "order_type": "LIMIT", "quantity": 1, "filled_quantity": 0, "tag": None}
         return fields | {"order_id": number} | changes
 
-    server.answer = lambda method, path, body: ok([row("88", variety="iceberg"), row("99")]) if method == "GET" else YES
+    def answer(method, path, body):
+        if method == "GET":
+            return ok([row("88", variety="iceberg"), row("99")])
+        number = path.split("?")[0].rpartition("/")[2]
+        return YES if method == "POST" else ok({"order_id": number})
+
+    server.answer = answer
     on_broker(server, work)
     assert [path.split("?")[0] for _, path, _ in server.requests] == [
         "/orders/amo",
@@ -304,3 +310,12 @@ def test_changes_of_an_order_without_a_broker_id_are_refused(server):
         with pytest.raises(RejectedByBroker, match="not known yet"):
             on_broker(server, request)
     assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "work", [lambda broker: broker.modify(placed(), new_order().terms), lambda broker: broker.cancel(placed())]
+)
+def test_an_answer_that_names_another_order_leaves_the_outcome_unknown(server, work):
+    server.answer = lambda *_: ok({"order_id": "78"})
+    with pytest.raises(OutcomeUnknown, match="does not name the order"):
+        on_broker(server, work)

@@ -147,9 +147,13 @@ def test_trades_of_earlier_days_page_by_page_and_segment_by_segment(server):
     assert found[1].ts == midnight(date(2026, 3, 27))
 
 
-def test_a_trade_of_a_cover_order_does_not_hide_the_others(server):
-    server.answer = reply([TRADE, TRADE | {"product": "CO", "trade_id": "8"}])
-    assert [each.product for each in on_server(server, lambda account: account.trades())] == [Product.INTRADAY, None]
+def test_a_trade_of_an_odd_product_does_not_hide_the_others(server):
+    server.answer = reply([TRADE, TRADE | {"product": "CO", "trade_id": "8"}, TRADE | {"product": "X"}])
+    assert [each.product for each in on_server(server, lambda account: account.trades())] == [
+        Product.INTRADAY,
+        Product.INTRADAY,
+        None,
+    ]
 
 
 @pytest.mark.parametrize("wrong", [{"trade_date": "soon"}, {"trade_date": None}, {"price": 0}, {"quantity": 0.5}])

@@ -118,9 +118,8 @@ def test_a_modification_and_a_cancellation_on_the_wire(server):
         "price": 813.0,
         "order_id": "52",
         "order_type": "LIMIT",
-        "disclosed_quantity": 0,
         "trigger_price": 0.0,
-    }
+    }  # no disclosed quantity: "if provided, this value must be non-zero" (Upstox, "Modify Order V3")
 
 
 @pytest.mark.parametrize(

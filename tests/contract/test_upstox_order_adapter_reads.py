@@ -63,11 +63,12 @@ def test_two_orders_of_one_id_are_a_fault_of_the_answer(server):
         on_broker(server, lambda broker: broker.find(ClientOrderId("DEMO26112000001")))
 
 
-def test_the_account_in_whole(server):
+@pytest.mark.parametrize("told_twice", [[], [{"instrument_token": SHARE.upstox_id, "product": "MTF", "quantity": 3}]])
+def test_the_account_in_whole(server, told_twice):
     position = {"instrument_token": SHARE.upstox_id, "product": "I", "quantity": 10, "day_buy_quantity": 10}
     cash = {"cash": {"opening_balance": 100.0}, "margin_used": {"total": 25.5}}
     answers = {
-        "/v2/portfolio/short-term-positions": [position],
+        "/v2/portfolio/short-term-positions": [position, *told_twice],
         "/v3/portfolio/mtf-positions": [position | {"product": "MTF", "quantity": 3}],
         "/v2/portfolio/long-term-holdings": [{"instrument_token": SHARE.upstox_id, "quantity": 4}],
         "/v3/user/get-funds-and-margin": {"available_to_trade": {"total": 74.5, "cash_available_to_trade": cash}},

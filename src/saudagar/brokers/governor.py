@@ -24,6 +24,9 @@ from saudagar.model.errors import RateLimited
 _PENALTY: Nanos = SECOND  # of quiet after the broker itself asked for it
 _PATIENCE = 3.0  # seconds; an order that waits longer was meant for another market
 
+PATIENCE = 60.0
+"""Seconds that a question may wait: nobody trades on its answer at once."""
+
 
 class Window(msgspec.Struct, frozen=True):
     """At most `most` writes in any `period` (ns)."""

@@ -16,12 +16,10 @@ from saudagar.brokers.checks import rupees
 from saudagar.brokers.conditional import Gist, gist, taken, unchanged
 from saudagar.brokers.dhan import conditional, conditional_calls, outcome, parse, request, statements, words
 from saudagar.brokers.fields import text
-from saudagar.brokers.governor import Governor, Window
 from saudagar.brokers.lane import Call
 from saudagar.brokers.lanes import Lanes, believed
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
-    SECOND,
     AccountTrade,
     BrokerOrderId,
     ConditionalKind,
@@ -45,8 +43,6 @@ from saudagar.model import (
 from saudagar.model.errors import BrokerError, DataError, OutcomeUnknown, RejectedByBroker, Unsupported
 
 _PAGES = 5_000  # of the trade history; more is a server that repeats itself
-_PACE = (Window(SECOND, 8),)  # of pages; Dhan allows 10 to 20 a second (its pages differ)
-_PATIENCE = 600.0  # seconds
 _NO_DATA = "DH-907"
 _NO_HOLDINGS = "DH-1111"
 _BOTH = ["INTRADAY", "DELIVERY"]
@@ -68,7 +64,6 @@ class DhanAccount:
 
     def __init__(self, lanes: Lanes[InstrumentLookup], clock: Callable[[], Nanos]) -> None:
         self._lanes, self._clock = lanes, clock
-        self._pages = Governor(_PACE, share=1.0, patience=_PATIENCE)
 
     async def convert(self, asked: Conversion) -> None:
         """Dhan converts positions of the day and those brought over alike: `overnight` makes no difference."""
@@ -167,8 +162,7 @@ class DhanAccount:
         first, last = _days(start, end)
         found: list[AccountTrade] = []
         for page in range(_PAGES):
-            async with self._pages.turn(urgent=False):
-                rows = await self._statement("trade history", _page(first, last, page))
+            rows = await self._statement("trade history", _page(first, last, page))
             if not rows:
                 return sorted(found, key=lambda trade: trade.ts)
             found += [self._lanes.parsed(statements.trade, row) for row in rows]

@@ -10,8 +10,8 @@ import msgspec
 from saudagar.brokers.dhan import outcome, parse, request, words
 from saudagar.brokers.dhan.account import DhanAccount
 from saudagar.brokers.dhan.capabilities import CAPABILITIES
-from saudagar.brokers.dhan.client import LIMITS, DhanSettings, connect
-from saudagar.brokers.governor import Governor
+from saudagar.brokers.dhan.client import LIMITS, READS, DhanSettings, connect
+from saudagar.brokers.governor import PATIENCE, Governor
 from saudagar.brokers.lane import Lane
 from saudagar.brokers.lanes import Lanes, believed, understood
 from saudagar.brokers.order_desk import OrderDesk
@@ -73,7 +73,8 @@ class DhanBroker(OrderDesk[InstrumentLookup]):
             return connect(now.client_id, now.token, now.rest_url, now.timeout)
 
         writes = Lane("dhan-writes", client, secrets=(settings.token,), governor=governor)
-        reads = Lane("dhan-reads", client, secrets=(settings.token,))
+        asking = Governor(READS, share=1.0, patience=PATIENCE) if settings.rest_url is None else None
+        reads = Lane("dhan-reads", client, secrets=(settings.token,), governor=asking)
         super().__init__(Lanes("Dhan", writes, reads, outcome.content, lookup), watch, clock)
         self._account = DhanAccount(self._lanes, clock)
 
@@ -103,12 +104,12 @@ class DhanBroker(OrderDesk[InstrumentLookup]):
             lambda dhan: dhan.modify_order(number, kind, _LEG, quantity, price, trigger, 0, validity),
             urgent=order.new.purpose.reduces,
         )
-        self._lanes.confirmed(body, "orderId", "modification")
+        self._lanes.confirmed(body, "orderId", "modification", number=number)
 
     async def cancel(self, order: Order) -> None:
         number = self._number(order)
         body = await self._write(order.id, "cancellation", lambda dhan: dhan.cancel_order(number), urgent=True)
-        self._lanes.confirmed(body, "orderId", "cancellation")
+        self._lanes.confirmed(body, "orderId", "cancellation", number=number)
 
     async def find(self, order_id: ClientOrderId) -> OrderReport | None:
         """The order by our id. Dhan also has none while an order is still on its way inside: ask again later."""
@@ -127,8 +128,10 @@ class DhanBroker(OrderDesk[InstrumentLookup]):
         return reports[0]
 
     async def trades_of(self, order: Order) -> tuple[TradeReport, ...]:
+        """See `ExecutionClient.trades_of`. Dhan's documentation has a single trade as an object, not a list."""
         number = self._number(order)
-        rows = await self._lanes.rows("trades", lambda dhan: dhan.get_trade_book(number))
+        body = await self._lanes.read("trades", lambda dhan: dhan.get_trade_book(number))
+        rows = self._lanes.listed([body] if isinstance(body, dict) else body, "trades")
         with understood():
             return parse.trades([row for row in rows if str(row.get("orderId", number)) == number], self._lookup)
 

@@ -18,6 +18,9 @@ LIMITS = (
 )
 """Order writes that Dhan allows (dhanhq.co/docs/v2; those above a second are of its older table)."""
 
+READS = (Window(SECOND, 10),)
+"""Other calls that it allows (10 or 20 a second: its pages differ)."""
+
 
 class DhanSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach Dhan's order desk.

@@ -16,7 +16,7 @@ from saudagar.brokers.dhan import outcome, words
 from saudagar.brokers.dhan.client import DhanFeedSettings, connect
 from saudagar.brokers.dhan.parse import count, number, paise
 from saudagar.brokers.fields import Row, naive_ist, text
-from saudagar.brokers.governor import Governor, Window
+from saudagar.brokers.governor import PATIENCE, Governor, Window
 from saudagar.brokers.lane import Call, Lane
 from saudagar.brokers.lanes import answered
 from saudagar.brokers.quoting import chain, counted, options_on, pieces
@@ -42,7 +42,6 @@ QUOTE_CALLS = (Window(SECOND, 1),)
 CHAIN_CALLS = (Window(3 * SECOND, 1),)
 """Calls that Dhan allows."""
 
-_PATIENCE = 60.0  # seconds; twenty-five thousand quotes are twenty-five calls
 _TOO_MANY = 429
 _RIGHTS = {"ce": Right.CALL, "pe": Right.PUT}
 _GREEKS = ("delta", "theta", "gamma", "vega")
@@ -248,4 +247,4 @@ def _key(instrument: Instrument) -> tuple[str, str]:
 
 
 def _pace(windows: tuple[Window, ...]) -> Governor:
-    return Governor(windows, share=1.0, patience=_PATIENCE)
+    return Governor(windows, share=1.0, patience=PATIENCE)

@@ -60,7 +60,7 @@ class Updates(OrderUpdate):  # type: ignore[misc]  # the SDK has no types
 
     def handle_order_update(self, order_update: dict[str, Any]) -> None:
         message = {str(key).lower(): value for key, value in order_update.items()}
-        if message.get("type") == "order_alert":
+        if str(message.get("type")).lower() == "order_alert":
             data = message.get("data")
             self._outlet.send(Kind.DATA, msgspec.json.encode(data) if isinstance(data, dict) else b"")
         elif any(str(value) in _TOKEN_CODES for value in message.values()):

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from saudagar.brokers.fields import Row, part, text
-from saudagar.brokers.governor import Governor
+from saudagar.brokers.governor import PATIENCE, Governor
 from saudagar.brokers.kite import outcome, parse, request, words
 from saudagar.brokers.kite.account import KiteAccount
 from saudagar.brokers.kite.capabilities import CAPABILITIES
-from saudagar.brokers.kite.client import LIMITS, KiteLookup, KiteSettings, connect
+from saudagar.brokers.kite.client import LIMITS, READS, KiteLookup, KiteSettings, connect
 from saudagar.brokers.kite.feed import KiteFeed, ticker_stream
 from saudagar.brokers.lane import Lane
 from saudagar.brokers.lanes import Lanes, believed, understood
@@ -77,7 +77,8 @@ class KiteBroker(OrderDesk[KiteLookup]):
             governor = Governor(LIMITS)
         secrets = (settings.token, settings.api_key)
         writes = Lane("kite-writes", lambda: connect(self._settings), secrets=secrets, governor=governor)
-        reads = Lane("kite-reads", lambda: connect(self._settings), secrets=secrets)
+        asking = Governor(READS, share=1.0, patience=PATIENCE) if settings.rest_url is None else None
+        reads = Lane("kite-reads", lambda: connect(self._settings), secrets=secrets, governor=asking)
         super().__init__(Lanes("Kite", writes, reads, outcome.content, lookup), watch, clock)
         self._account = KiteAccount(self._lanes, clock)
 
@@ -120,12 +121,12 @@ class KiteBroker(OrderDesk[KiteLookup]):
             lambda kite: kite.modify_order(variety, number, **fields),
             urgent=order.new.purpose.reduces,
         )
-        self._lanes.confirmed(body, "order_id", "modification")
+        self._lanes.confirmed(body, "order_id", "modification", number=number)
 
     async def cancel(self, order: Order) -> None:
         number, variety = self._number(order), self._variety_of(order)
         body = await self._write(order.id, "cancellation", lambda kite: kite.cancel_order(variety, number), urgent=True)
-        self._lanes.confirmed(body, "order_id", "cancellation")
+        self._lanes.confirmed(body, "order_id", "cancellation", number=number)
 
     async def find(self, order_id: ClientOrderId) -> OrderReport | None:
         """The order whose tag is our id, from the whole book."""

@@ -12,10 +12,13 @@ from saudagar.model import MINUTE, SECOND, Instrument, InstrumentId
 
 LIMITS = (
     Window(SECOND, 10),  # in force since 2026-04-01 (kite.trade/forum 15912)
-    Window(MINUTE, 200),
-    Window(1_440 * MINUTE, 3_000),
+    Window(MINUTE, 400),
+    Window(1_440 * MINUTE, 5_000),
 )
-"""Order writes that Kite allows (the last two from kite.trade/forum 2760, not confirmed since)."""
+"""Order writes that Kite allows, for the account (kite.trade/forum 16217, 2026)."""
+
+READS = (Window(SECOND, 10),)
+"""Calls that it allows besides quotes and past bars (the same)."""
 
 AUTOMATIC = -1.0
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from saudagar.brokers import checks
 from saudagar.brokers.fields import Row, naive_ist, part
-from saudagar.brokers.governor import Governor, Window
+from saudagar.brokers.governor import PATIENCE, Governor, Window
 from saudagar.brokers.kite import outcome, words
 from saudagar.brokers.kite.client import KiteLookup, KiteSettings, connect
 from saudagar.brokers.kite.fields import count, paise
@@ -37,9 +37,6 @@ MOST = 500
 
 CALLS = (Window(SECOND, 1),)
 """Calls that Kite allows."""
-
-PATIENCE = 60.0
-"""Seconds that a call may wait: nine thousand quotes are eighteen calls."""
 
 
 class KiteQuotes:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from saudagar.brokers import checks
-from saudagar.brokers.governor import Governor
+from saudagar.brokers.governor import PATIENCE, Governor
 from saudagar.brokers.lane import Call
 from saudagar.brokers.lanes import Lanes, believed, understood
 from saudagar.brokers.order_desk import OrderDesk
@@ -17,7 +17,7 @@ from saudagar.brokers.upstox import outcome, parse, words
 from saudagar.brokers.upstox.account import UpstoxAccount
 from saudagar.brokers.upstox.calls import Asked, Client, algo, via
 from saudagar.brokers.upstox.capabilities import CAPABILITIES
-from saudagar.brokers.upstox.lane import LIMITS, Lane
+from saudagar.brokers.upstox.lane import LIMITS, READS, Lane
 from saudagar.execution.ports import InstrumentLookup
 from saudagar.model import (
     BrokerPosition,
@@ -104,7 +104,8 @@ class UpstoxBroker(OrderDesk[InstrumentLookup]):
         self._client = Client(settings.token, settings.rest_host)
         given: dict[str, Any] = {"timeout": settings.timeout, "secrets": (settings.token,)}
         writes = Lane("upstox-writes", self._client, governor=governor, **given)
-        reads = Lane("upstox-reads", self._client, **given)
+        asking = Governor(READS, share=1.0, patience=PATIENCE) if settings.rest_host is None else None
+        reads = Lane("upstox-reads", self._client, governor=asking, **given)
         super().__init__(Lanes("Upstox", writes, reads, outcome.content, lookup), watch, clock)
         self._account = UpstoxAccount(self._lanes, algo(settings.algo_name), settings.protection, clock)
 
@@ -136,6 +137,7 @@ class UpstoxBroker(OrderDesk[InstrumentLookup]):
         number = self._number(order)
         fields = self._terms(self._lookup.get(order.new.instrument), terms)
         fields |= {"order_id": number, "validity": words.VALIDITY[order.new.validity]}
+        del fields["disclosed_quantity"]  # documented as: if provided, not 0
 
         def modify(api: Any, asked: Asked) -> Any:
             from upstox_client import ModifyOrderRequest
@@ -192,9 +194,11 @@ class UpstoxBroker(OrderDesk[InstrumentLookup]):
         rows = await self._lanes.rows(
             "positions", via("PortfolioApi", lambda api, asked: api.get_positions(_V2, **asked))
         )
-        rows += await self._lanes.rows(
+        funded = await self._lanes.rows(
             "MTF positions", via("PortfolioApi", lambda api, asked: api.get_mtf_positions(**asked))
         )
+        # whether the first list holds those of the second is documented nowhere: each counts once
+        rows = [row for row in rows if row.get("product") != "MTF" or not funded] + funded
         return [self._lanes.parsed(parse.position, row) for row in rows]
 
     async def holdings(self) -> list[Holding]:

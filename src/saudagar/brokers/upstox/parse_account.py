@@ -15,7 +15,7 @@ from saudagar.model.errors import DataError
 
 
 def trade(row: Row, lookup: InstrumentLookup) -> AccountTrade:
-    """One row of today's trade book. Of a product that the desk does not have (a cover order's) it says None.
+    """One row of today's trade book. Of a product that nobody knows it says None.
 
     Raises
     ------

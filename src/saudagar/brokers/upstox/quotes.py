@@ -14,7 +14,7 @@ from typing import Any
 
 from saudagar.brokers import checks
 from saudagar.brokers.fields import Row, text
-from saudagar.brokers.governor import Governor
+from saudagar.brokers.governor import PATIENCE, Governor
 from saudagar.brokers.lanes import Reads
 from saudagar.brokers.quoting import chain, counted, no_such_expiry, pieces
 from saudagar.brokers.upstox import outcome, parse
@@ -38,7 +38,6 @@ from saudagar.model.errors import BrokerError, DataError, Unsupported
 MOST = 250
 """Instruments of one call."""
 
-_PATIENCE = 60.0  # seconds
 _MS: Nanos = 1_000_000
 _LATEST = 4_102_444_800_000  # 2100-01-01 in ms
 _SIDES = (("call_options", Right.CALL), ("put_options", Right.PUT))
@@ -66,7 +65,7 @@ class UpstoxQuotes:
         self.refusals: dict[str, int] = Counter()
         self._lookup = lookup
         if governor is None and settings.rest_host is None:
-            governor = Governor(READS, share=1.0, patience=_PATIENCE)
+            governor = Governor(READS, share=1.0, patience=PATIENCE)
         self._client = Client(settings.token, settings.rest_host)
         lane = Lane(
             "upstox-quotes",
