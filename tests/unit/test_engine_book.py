@@ -18,6 +18,7 @@ from saudagar.model import (
     OrderReport,
     OrderStatus,
     Product,
+    Protection,
     StrategyId,
     TradingState,
 )
@@ -100,6 +101,31 @@ def test_a_book_that_was_long_on_its_way_is_no_news_of_what_has_traded_meanwhile
     assert not world.engine.state.frozen
     assert not alerts(world, "critical")
     assert [o.remaining for o in world.book.values() if o.remaining] == [50]
+
+
+def test_one_garbled_book_keeps_no_exit_back():
+    world = World()
+    ask(world, LONG, protection=Protection())
+    world.trade()
+    world.wait(15)
+    world.say(AccountSnapshot(ts=world.now, reports=(), positions=()))  # its positions were left out
+    assert not world.engine.state.frozen
+    ask(world, FLAT)
+    world.trade()
+    assert world.truth() == {A: 0}
+
+
+def test_a_book_that_tells_of_something_new_is_read_again_soon():
+    world = World()
+    ask(world, LONG, protection=Protection())
+    world.trade()
+    world.wait(15)
+    world.foreign[SBIN.id] = -50
+    world.compare()
+    for _ in range(6):
+        world.tick(0, 0)
+        world.talk()
+    assert SBIN.id in world.engine.state.frozen
 
 
 def test_orders_of_others_are_shown_once_and_left_alone():

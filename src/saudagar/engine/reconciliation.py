@@ -15,6 +15,7 @@ from saudagar.engine.answers import Answers
 from saudagar.engine.core import Core
 from saudagar.engine.orders import OrderDesk
 from saudagar.engine.watch import Watch
+from saudagar.execution.effects import TakeSnapshot
 from saudagar.execution.held import Held, agree
 from saudagar.model import (
     SECOND,
@@ -38,6 +39,7 @@ from saudagar.portfolio import Position, net
 _MARK = "positions disagree"
 _FUNDS = "funds"
 _BY_HAND = StrategyId("hand")  # no plan may have that name
+_SOON = 5 * SECOND
 _QUIET = 10 * SECOND  # without news for so long, a difference is no message under way
 
 
@@ -49,6 +51,7 @@ class Reconciliation:
         self._orders = orders
         self._suspects: dict[InstrumentId, tuple[int, int, Nanos]] = {}  # ours, theirs, since when
         self._read: Nanos = 0  # when the reading of the book that is compared began
+        self._looking = False  # whether it is read again soon
         self._settling = 0  # ns in which a message may still be under way; none before the first comparison
 
     def snapshot(self, snapshot: AccountSnapshot) -> None:
@@ -150,6 +153,9 @@ class Reconciliation:
         suspect = self._suspects.get(instrument)
         if suspect is None or suspect[:2] != (ours, theirs):
             suspect = self._suspects[instrument] = (ours, theirs, self._read)
+            if self._settling:  # the first book after a start is believed: nothing has been sent yet
+                self._look_again()
+                return
         if self._read - suspect[2] < _QUIET and not self._quiet(instrument):
             return  # may be a fill under way, however often the book is read meanwhile
         may_be_ours = self._orders.look_ups.open_on(instrument) is not None
@@ -160,6 +166,18 @@ class Reconciliation:
             reason = f"{_MARK}: {ours} here, {theirs} at the broker"
             core.emit(ev.InstrumentFrozen(ts=core.now, instrument=instrument, frozen=True, reason=reason))
             core.alert("critical", f"{instrument}: {reason}. No entries there until they agree.")
+
+    def _look_again(self) -> None:
+        """A book that tells of something new may be garbled, and the next one is a minute away."""
+        core = self._core
+
+        def read() -> None:
+            self._looking = False
+            core.effects.append(TakeSnapshot())
+
+        if not self._looking:
+            self._looking = True
+            core.later(core.now + _SOON, read)
 
     def _adopt(self, instrument: InstrumentId, ours: int, theirs: int) -> bool:
         """Keep what was traded by hand as a position of its own; False where it took from a strategy's position.
