@@ -1,5 +1,7 @@
 """What the brokers' folders share: times as they come, several accounts as one, what a refusal amounts to."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -12,7 +14,7 @@ from saudagar.brokers.paper import PaperBroker
 from saudagar.brokers.router import Router
 from saudagar.brokers.upstox import parse as upstox
 from saudagar.brokers.upstox.capabilities import CAPABILITIES as UPSTOX
-from saudagar.execution.ports import Capabilities, LookUp
+from saudagar.execution.ports import Capabilities, LinkState, LinkStatus, LookUp
 from saudagar.model import OrderStatus, Product
 from saudagar.model.errors import DataError
 
@@ -59,6 +61,27 @@ def test_the_weaker_of_two_look_ups_and_the_smaller_of_two_limits_count():
     both = Router({"": Desk(DHAN), "x": Desk(KITE)}, {}, "").capabilities
     assert (both.look_up, both.slices) == (LookUp.SCAN, 10)
     assert Router({"": Desk(DHAN), "x": Desk(DHAN)}, {}, "").capabilities.slices is None
+
+
+def test_the_streams_of_two_accounts_at_one_broker_are_told_apart():
+    """Else the one that comes up would let the other's strategies enter, whose token is refused."""
+    told, speak = [], {}
+
+    class Streaming(Desk):
+        async def start(self, on_report, on_status):
+            speak[self] = on_status
+
+    main, family = Streaming(DHAN), Streaming(DHAN)
+    router = Router({"": main, "family": family}, {}, "")
+    asyncio.run(router.start(lambda report: None, told.append))
+    speak[family](LinkStatus(LinkState.AUTH, "dhan orders", "no"))
+    speak[main](LinkStatus(LinkState.UP, "dhan orders"))
+    speak[family](LinkStatus(LinkState.UP, "orders"))  # the one link that all requests share
+    assert [(each.state, each.link, each.detail) for each in told] == [
+        ("AUTH", "dhan orders (family)", "no"),
+        ("UP", "dhan orders", ""),
+        ("UP", "orders", ""),
+    ]
 
 
 class NoMaster:

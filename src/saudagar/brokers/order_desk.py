@@ -25,6 +25,9 @@ from saudagar.model.errors import DataError, RejectedByBroker
 OnReport = Callable[[OrderReport], None]
 OnStatus = Callable[[LinkStatus], None]
 
+REQUESTS = "orders"
+"""The link that a request with a refused token shuts (`engine.runner`), and that a new token opens."""
+
 _BAD_UPDATE = "bad order update"
 
 
@@ -79,7 +82,7 @@ class OrderDesk(ABC, Generic[Look]):
             self.stream = self._stream()
             await self.stream.start()
         if self._told is not None:
-            self._told[1](LinkStatus(LinkState.UP, "orders"))
+            self._told[1](LinkStatus(LinkState.UP, REQUESTS))
 
     async def stop(self) -> None:
         if self.stream is not None:

@@ -1,7 +1,7 @@
 """Several accounts as one order desk: each strategy's orders go to its own account.
 
-An `ExecutionClient` over others. What an account says is handed on as it is; books are put end to end. It can do what
-all of its accounts can do.
+An `ExecutionClient` over others. What an account says is handed on as it is, its streams with its name; books are put
+end to end. It can do what all of its accounts can do.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import reduce
 
 import msgspec
 
+from saudagar.brokers.order_desk import REQUESTS
 from saudagar.execution.account_ports import AccountClient
 from saudagar.execution.ports import Capabilities, ExecutionClient, LinkStatus, LookUp
 from saudagar.model import (
@@ -84,7 +85,9 @@ class Router:
         for client in self.accounts.values():
             if hasattr(client, "on_update_count"):
                 client.on_update_count = self._counted
-        await asyncio.gather(*(client.start(on_report, on_status) for client in self.accounts.values()))
+        await asyncio.gather(
+            *(client.start(on_report, _named(name, on_status)) for name, client in self.accounts.items())
+        )
 
     def _counted(self, _: int) -> None:
         if self.on_update_count is not None:
@@ -151,6 +154,16 @@ def accounts_of(broker: ExecutionClient) -> tuple[ExecutionClient, ...]:
 def account_of(broker: ExecutionClient, position: PositionId) -> ExecutionClient:
     """The one of `accounts_of(broker)` that `position` is in."""
     return broker.client_of(position) if isinstance(broker, Router) else broker
+
+
+def _named(account: str, on_status: Callable[[LinkStatus], None]) -> Callable[[LinkStatus], None]:
+    """Tell of an account's own streams with its name; what all requests share keeps the one that it has."""
+
+    def told(status: LinkStatus) -> None:
+        own = account and status.link != REQUESTS
+        on_status(msgspec.structs.replace(status, link=f"{status.link} ({account})") if own else status)
+
+    return told
 
 
 def _both(one: Capabilities, other: Capabilities) -> Capabilities:
