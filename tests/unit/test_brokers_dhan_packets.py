@@ -135,6 +135,14 @@ def test_a_packet_with_more_fields_than_we_know_does_not_hide_the_next():
     assert refusals == {}
 
 
+def test_a_packet_of_a_kind_that_we_do_not_know_does_not_hide_the_next():
+    index = struct.pack("<BHBIfI", 1, 16, 0, 13, 24_000.0, WALL)  # named in the annexure, and described nowhere
+    frame, refusals = decoded(quote() + index + quote(1300.2))
+    assert frame is not None
+    assert [tick.ltp for tick in frame.ticks] == [130_010, 130_020]
+    assert refusals == {BAD_FRAME: 1}
+
+
 def test_the_frames_clock_never_goes_back():
     refusals: dict[str, int] = {}
     decoder = Decoder(NAMES, False, refusals)
@@ -175,3 +183,10 @@ def test_a_farewell_is_seen_alone_and_behind_others_and_nowhere_else():
     assert farewell(GOODBYE) == 807
     assert farewell(quote() + GOODBYE) == 807
     assert [farewell(each) for each in (b"", b"\x32", quote(), full(), ticker(), OI)] == [0] * 6
+
+
+def test_open_interest_that_looks_like_a_farewell_does_not_end_the_feed():
+    looks = struct.pack("<BHBIfI", 6, 16, 2, 50 << 16, 100.0, 807 << 16)
+    assert (looks[-10], looks[-2:]) == (50, (807).to_bytes(2, "little"))
+    assert farewell(looks) == 0
+    assert farewell(looks + GOODBYE) == 807

@@ -79,7 +79,7 @@ class Decoder:
         ticks: list[Tick] = []
         newest = 0
         names, depth = self._names, self._depth
-        for place, code, key in self._packets(data):
+        for place, code, key in _packets(data, self._broken):
             if code == TICKER:
                 rupees, wall = _TICKER.unpack_from(data, place)
                 volume = 0
@@ -107,23 +107,32 @@ class Decoder:
         self._now = max(self._now, self._clock() if self._clock is not None else newest)
         return TickFrame(self._now, ticks, received)
 
-    def _packets(self, data: bytes) -> Iterator[tuple[int, int, Key]]:
-        """Where each packet begins, its code and whose it is. What follows one that makes no sense is not read."""
-        place, end = 0, len(data)
-        while place < end:
-            if end - place < _HEADER.size:
-                break
-            code, length, segment, security = _HEADER.unpack_from(data, place)
-            size = SIZES.get(code, end)
-            if place + size > end or code not in SIZES:
-                break
-            yield place, code, (segment, security)
-            place += max(size, length)  # a longer one has fields that we do not know
-        if place != end:
-            self._refuse(BAD_FRAME)
+    def _broken(self) -> None:
+        self._refuse(BAD_FRAME)
 
     def _refuse(self, kind: str) -> None:
         self._refusals[kind] = self._refusals.get(kind, 0) + 1
+
+
+def _packets(data: bytes, broken: Callable[[], None]) -> Iterator[tuple[int, int, Key]]:
+    """Where each packet begins, its code and whose it is; `broken` is told of those that make no sense.
+
+    One of a kind that we do not know is passed over by the length that it names; else the rest is not read.
+    """
+    place, end = 0, len(data)
+    while end - place >= _HEADER.size:
+        code, length, segment, security = _HEADER.unpack_from(data, place)
+        size = SIZES.get(code)
+        if size is not None and place + size <= end:
+            yield place, code, (segment, security)
+            place += max(size, length)  # a longer one has fields that we do not know
+        elif size is None and _HEADER.size <= length <= end - place:
+            broken()
+            place += length
+        else:
+            break
+    if place != end:
+        broken()
 
 
 def paise(rupees: float, tick_size: Paise) -> Paise:
@@ -140,8 +149,11 @@ def farewell(data: bytes) -> int:
     """Why the server will hang up, 805 to 810, if that is the frame's last packet; otherwise 0."""
     if len(data) < SIZES[DISCONNECT]:
         return 0
-    code, reason = _REASON.unpack_from(data, len(data) - SIZES[DISCONNECT])
-    return int(reason) if code == DISCONNECT and 800 <= reason < 900 else 0
+    code, reason = _REASON.unpack_from(data, last := len(data) - SIZES[DISCONNECT])
+    if code != DISCONNECT or not 800 <= reason < 900:
+        return 0
+    starts = [place for place, _, _ in _packets(data, lambda: None)]  # a price or a volume may look like one
+    return int(reason) if starts[-1:] == [last] else 0
 
 
 def _levels(data: bytes, place: int, tick_size: Paise) -> tuple[Levels, Levels]:
