@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.adversary import SBIN, World
 from tests.unit.test_engine_intents import A, ask
-from tests.unit.test_engine_orders import FLAT, QUIET, S, effects, entered, fail, held
+from tests.unit.test_engine_orders import FLAT, QUIET, S, alerts, effects, entered, fail, held
 
-from saudagar.execution.effects import ModifyOrder
+from saudagar.execution.effects import CancelOrder, ModifyOrder
 from saudagar.model import (
     ModifyAccepted,
     OrderReport,
@@ -112,3 +112,22 @@ def test_a_cancel_crosses_a_fill():
     world.fill_at(order, 50, 80_400)
     world.settle(5)
     assert world.truth() == {A: 0}
+
+
+def test_a_cancel_that_is_refused_again_and_again_leaves_writes_to_others():
+    world = World(QUIET)
+    order = entered(world)
+    ask(world, FLAT)
+    asked = 0
+    for _ in range(60):
+        while world.pending:
+            refuse = isinstance(world.pending[0], CancelOrder)
+            asked += refuse
+            world.carry("refused" if refuse else "ok")
+            while world.wire:
+                world.hear(0)
+        world.tick(0, 0)
+    assert asked <= 7
+    assert "cancel" in alerts(world, "critical")[0]
+    world.settle(70)
+    assert order.status is S.CANCELLED

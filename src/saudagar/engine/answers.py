@@ -224,26 +224,30 @@ class Answers:
         self._look_ups.ask(order.id)
 
     def _modify_failed(self, order: Order, failure: RequestFailed) -> None:
-        core = self._core
         if failure.refused:
-            position = core.state.position(order.new.position)
-            core.emit(ev.ModifyEnded(ts=core.now, order_id=order.id, terms=None, reason=failure.reason))
+            event = ev.ModifyEnded(ts=self._core.now, order_id=order.id, terms=None, reason=failure.reason)
+            self._core.emit(event)
             if order.new.purpose.reduces and not failure.retry:
-                self._desk.bands.refused(position)
-                name = f"{order.new.purpose.lower()} order {order.id} {order.new.instrument}"
-                self._desk.waits.back_off(position, f"a change of {name} was refused: {failure.reason}", crossing=True)
-            else:
-                self._desk.waits.wait(position, core.now + SECOND)
-            self._look_ups.ask(order.id)
+                self._desk.bands.refused(self._core.state.position(order.new.position))
+            self._wait(order, failure)
         else:
             self._doubtful.add(order.id)
-            self._look_ups.ask(order.id)
+        self._look_ups.ask(order.id)
 
     def _cancel_failed(self, order: Order, failure: RequestFailed) -> None:
-        core = self._core
-        core.emit(ev.CancelRefused(ts=core.now, order_id=order.id, reason=failure.reason))
-        self._desk.waits.wait(core.state.position(order.new.position), core.now + SECOND)
+        self._core.emit(ev.CancelRefused(ts=self._core.now, order_id=order.id, reason=failure.reason))
+        self._wait(order, failure)
         self._look_ups.ask(order.id)
+
+    def _wait(self, order: Order, failure: RequestFailed) -> None:
+        """Ask again a little later, or ever later where the broker has said no; it may have crossed a fill."""
+        waits, position = self._desk.waits, self._core.state.position(order.new.position)
+        if failure.refused and not failure.retry:
+            name = f"{order.new.purpose.lower()} order {order.id} {order.new.instrument}"
+            text = f"the broker refuses to {failure.request} {name}: {failure.reason}"
+            waits.back_off(position, text, crossing=True)
+        else:
+            waits.wait(position, self._core.now + SECOND)
 
     def modified(self, accepted: ModifyAccepted) -> None:
         """The broker took a modification."""
