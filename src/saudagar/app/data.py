@@ -37,7 +37,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command()
 def fetch(
-    symbols: Annotated[list[str], typer.Argument(help="RELIANCE, NSE:RELIANCE, NSE_INDEX:NIFTY …")],
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL", help="RELIANCE, NSE:RELIANCE, NSE_INDEX:NIFTY …")],
     first: Annotated[datetime, typer.Option("--from", formats=_DATES, help="The first day, in India.")],
     last: _To = None,
     interval: _Interval = "1d",
@@ -116,7 +116,7 @@ def show(symbol: _Symbol, directory: _Directory = _DIRECTORY, as_json: _Json = F
 
 @app.command()
 def check(
-    symbols: Annotated[list[str] | None, typer.Argument(help="Default: all.")] = None,
+    symbols: Annotated[list[str] | None, typer.Argument(metavar="SYMBOL", help="Default: all.")] = None,
     directory: _Directory = _DIRECTORY,
     as_json: _Json = False,
 ) -> None:
@@ -185,7 +185,10 @@ def export(
 
 @app.command("import")
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="CSV (also .gz or in a zip) or Parquet; of ticks also a folder.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="CSV (also .gz or in a zip) or Parquet; of ticks also a folder."),
+    ],
     symbol: Annotated[str, typer.Option(help="Whose they are, e.g. NSE_EQ:RELIANCE; ticks may tell themselves.")] = "",
     interval: Annotated[str, typer.Option("--interval", "-i", help="Of bars: 1m, 5m, 1h, 1d …")] = "1d",
     ticks: Annotated[bool, typer.Option("--ticks", help="They are ticks: time, price and the day's volume.")] = False,

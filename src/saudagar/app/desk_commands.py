@@ -74,7 +74,9 @@ def resume(directory: _Directory = _DIRECTORY, reason: _Reason = "resumed by han
 @app.command("close-all")
 def close_all(
     directory: _Directory = _DIRECTORY,
-    keep: Annotated[list[str] | None, typer.Option(help="An instrument to leave alone; repeat it.")] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option(metavar="SYMBOL", help="An instrument to leave alone; repeat it.")
+    ] = None,
     reason: _Reason = "closed by hand",
     as_json: Json = False,
 ) -> None:

@@ -57,7 +57,9 @@ def sync(
 
 @app.command()
 def find(
-    words: Annotated[list[str], typer.Argument(help="Words of a symbol, a name or an ISIN, e.g. nifty 24000 ce")],
+    words: Annotated[
+        list[str], typer.Argument(metavar="WORD", help="Words of a symbol, a name or an ISIN, e.g. nifty 24000 ce")
+    ],
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     directory: _Directory = _DIRECTORY,
     as_json: Json = False,

@@ -31,7 +31,9 @@ _TABLES = ("orders", "fills", "trades", "positions", "denials", "alerts")
 @app.command()
 def show(
     path: JournalPath,
-    kind: Annotated[list[str] | None, typer.Option(help="only this kind of event; may be repeated")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(metavar="KIND", help="only this kind of event; may be repeated")
+    ] = None,
     order: Annotated[str, typer.Option(help="only what belongs to this order, position or instrument")] = "",
     last: Annotated[int, typer.Option(min=0, help="only the last N; 0 for all")] = 0,
     table: Annotated[str, typer.Option(help=f"a table instead of events: {', '.join(_TABLES)}")] = "",

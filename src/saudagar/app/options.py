@@ -20,6 +20,8 @@ First = Annotated[datetime | None, FROM]
 Catalog = Annotated[Path, typer.Option("--directory", "-d", help="The catalog.")]
 Masters = Annotated[Path, typer.Option("--masters", help="Where the instrument masters are.")]
 SecretsFile = Annotated[Path | None, typer.Option("--secrets", help="A file of NAME=value lines, mode 0600.")]
-Assignments = Annotated[list[str] | None, typer.Option("--set", help="A parameter, like fast=5; may be given again.")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter, like fast=5; may be given again.")
+]
 Symbol = Annotated[str, typer.Argument(help="RELIANCE, NSE:RELIANCE …")]
 Units = Annotated[int, typer.Argument(min=1, help="Units.")]

@@ -112,8 +112,13 @@ def compare(
 def sweep(
     given: Given,
     *,
-    grid: Annotated[list[str], typer.Option(help="fast=2:50, slow=10:200:10, exits.stop=0.5%,1%; give it again.")],
-    where: Annotated[list[str] | None, typer.Option(help='A condition, like "fast < slow".')] = None,
+    grid: Annotated[
+        list[str],
+        typer.Option(metavar="NAME=VALUES", help="fast=2:50, slow=10:200:10, exits.stop=0.5%,1%; give it again."),
+    ],
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="CONDITION", help='A condition, like "fast < slow".')
+    ] = None,
     driver: Annotated[str, typer.Option(help="auto, lanes, kernel or engine; changes no number.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, max=1024, help="0 is one per core.")] = 0,
     cluster: Annotated[str, typer.Option(help="A Dask scheduler, tcp://host:8786.")] = "",

@@ -26,7 +26,10 @@ _Json = Annotated[bool, typer.Option("--json", help="Print the closing report as
 def demo(
     ticks: Annotated[
         list[Path] | None,
-        typer.Option(help="Replay recorded tick files (CSV or CSV.gz: timestamp, ltp, volume) instead; repeat it."),
+        typer.Option(
+            metavar="FILE",
+            help="Replay a recorded tick file (CSV or CSV.gz: timestamp, ltp, volume) instead; repeat it.",
+        ),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=_LARGEST, help="Of the synthetic day: the same seed, the same day.")
@@ -93,7 +96,9 @@ def exchange(
     options: Annotated[int, typer.Option(min=0, max=50, help="NIFTY options: strikes each side of the money.")] = 0,
     speed: Annotated[float, typer.Option(min=0, help="Market seconds per second; 0 as fast as possible.")] = 1.0,
     lockstep: Annotated[bool, typer.Option("--lockstep", help="Wait for the desk at each step.")] = False,
-    ticks: Annotated[list[Path] | None, typer.Option(help="Recorded tick files instead; repeat it.")] = None,
+    ticks: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="A recorded tick file instead; repeat it.")
+    ] = None,
     upstox_port: Annotated[int, typer.Option(min=0, max=65535, help="Of feed and candles; 0 takes a free one.")] = 0,
     kite_port: Annotated[int, typer.Option(min=0, max=65535, help="Where Kite's face listens; 0: any free one.")] = 0,
     dhan_port: Annotated[int, typer.Option(min=0, max=65535, help="Of orders and their updates; 0: a free one.")] = 0,

@@ -100,7 +100,8 @@ def check(
     strategy: Annotated[str, typer.Argument(help="FILE.py, FILE.py:ClassName, or a built-in name.", metavar="FILE")],
     assignments: Assignments = None,
     symbols: Annotated[
-        list[str] | None, typer.Option("--symbol", help="Bars of the catalog; default: ten made-up sessions.")
+        list[str] | None,
+        typer.Option("--symbol", metavar="SYMBOL", help="Bars of the catalog; default: ten made-up sessions."),
     ] = None,
     interval: Annotated[str, typer.Option("--interval", "-i", help="With --symbol: 1m, 5m, 15m …")] = "1m",
     catalog: Catalog = CATALOG,

@@ -146,7 +146,7 @@ def authorities(
 @app.command()
 def quote(
     context: typer.Context,
-    symbols: Annotated[list[str], typer.Argument(help="RELIANCE, NSE:RELIANCE, NSE_INDEX:NIFTY …")],
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL", help="RELIANCE, NSE:RELIANCE, NSE_INDEX:NIFTY …")],
     as_json: JsonLines = False,
 ) -> None:
     """Prices of now.
