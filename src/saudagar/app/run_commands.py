@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from saudagar.exchange.process import ExchangeConfig, RecordedSource, SyntheticSource
 
 _LARGEST = 2**63 - 1
+_FASTEST = 1e6
 _CONFIRMATION = "I trade my own money"
 _Json = Annotated[bool, typer.Option("--json", help="Print the closing report as JSON and nothing else.")]
 
@@ -35,7 +36,8 @@ def demo(
         int, typer.Option(min=0, max=_LARGEST, help="Of the synthetic day: the same seed, the same day.")
     ] = 7,
     speed: Annotated[
-        float, typer.Option(min=0, help="Market seconds per second; 0 runs as fast as the desk can answer.")
+        float,
+        typer.Option(min=0, max=_FASTEST, help="Market seconds per second; 0 runs as fast as the desk can answer."),
     ] = 0.0,
     symbols: Annotated[int, typer.Option(min=1, max=2000, help="How many stocks trade, besides NIFTY.")] = 20,
     in_process: Annotated[
@@ -94,7 +96,9 @@ def exchange(
     day: Annotated[str, typer.Option(help="The synthetic day, YYYY-MM-DD.")] = "2026-11-20",
     symbols: Annotated[int, typer.Option(min=1, max=2000, help="How many stocks trade, besides NIFTY.")] = 20,
     options: Annotated[int, typer.Option(min=0, max=50, help="NIFTY options: strikes each side of the money.")] = 0,
-    speed: Annotated[float, typer.Option(min=0, help="Market seconds per second; 0 as fast as possible.")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(min=0, max=_FASTEST, help="Market seconds per second; 0 as fast as possible.")
+    ] = 1.0,
     lockstep: Annotated[bool, typer.Option("--lockstep", help="Wait for the desk at each step.")] = False,
     ticks: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="A recorded tick file instead; repeat it.")
