@@ -116,6 +116,29 @@ def test_a_child_that_crashes_says_why_without_the_secret(children):
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("missing", ["subprocess.Popen", "os.pipe"])
+def test_a_machine_that_has_no_process_to_give_is_asked_again(children, monkeypatch, missing):
+    """Else the link would be dead for the day, and nobody told."""
+    module = children("late", "outlet.status('UP')\nended.wait()")
+    give, tries = {"subprocess.Popen": subprocess.Popen, "os.pipe": os.pipe}[missing], []
+
+    def refuse(*arguments, **options):
+        tries.append(1)
+        if len(tries) <= 2:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return give(*arguments, **options)
+
+    async def main():
+        monkeypatch.setattr(f"saudagar.brokers.supervisor.{missing}", refuse)
+        async with Desk(module) as desk:
+            assert desk.links[0] == (LinkState.DOWN, "cannot be started: Resource temporarily unavailable")
+            await desk.until(lambda: len(desk.links) == 2)
+            monkeypatch.undo()
+        assert [state for state, _ in desk.links] == [LinkState.DOWN, LinkState.UP]
+
+    asyncio.run(main())
+
+
 def test_a_refused_token_ends_all_attempts(children, tmp_path):
     module = children("auth", f"open({str(tmp_path / 'starts')!r}, 'a').write('x')\noutlet.status('AUTH', 'expired')")
 

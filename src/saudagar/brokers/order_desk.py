@@ -10,17 +10,18 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic
 
 import msgspec
 
+from saudagar.brokers.fields import Row, text
 from saudagar.brokers.lane import Call
 from saudagar.brokers.lanes import Lanes, Look
 from saudagar.brokers.supervisor import Stream, Watch
 from saudagar.execution.ports import LinkState, LinkStatus
 from saudagar.model import ClientOrderId, Funds, Nanos, Order, OrderReport
-from saudagar.model.errors import DataError, RejectedByBroker
+from saudagar.model.errors import BrokerError, DataError, RejectedByBroker
 
 OnReport = Callable[[OrderReport], None]
 OnStatus = Callable[[LinkStatus], None]
@@ -28,7 +29,8 @@ OnStatus = Callable[[LinkStatus], None]
 REQUESTS = "orders"
 """The link that a request with a refused token shuts (`engine.runner`), and that a new token opens."""
 
-_BAD_UPDATE = "bad order update"
+_BAD_UPDATE, _BAD_ORDER = "bad order update", "bad order"
+_NOBODYS = ("", "NA")
 
 
 class OrderDesk(ABC, Generic[Look]):
@@ -127,6 +129,28 @@ class OrderDesk(ABC, Generic[Look]):
         self.updates_received += 1
         if self.on_update_count is not None:
             self.on_update_count(self.updates_received)
+
+    def _book(self, rows: Iterable[Row], parser: Callable[[Row, Look], OrderReport], own_id: str) -> list[OrderReport]:
+        """The day's orders, read with `parser`. One that makes no sense is counted and left out, unless it may be ours.
+
+        Raises
+        ------
+        BrokerError
+            For one that has something under `own_id`, and where none makes sense.
+        """
+        found: list[OrderReport] = []
+        fault: BrokerError | None = None
+        for row in rows:
+            try:
+                found.append(self._lanes.parsed(parser, row))
+            except BrokerError as error:
+                if text(row.get(own_id)) not in _NOBODYS:
+                    raise
+                fault = error
+                self.refusals[_BAD_ORDER] = self.refusals.get(_BAD_ORDER, 0) + 1
+        if fault is not None and not found:
+            raise fault
+        return found
 
     async def _write(self, order_id: ClientOrderId, request: str, call: Call, *, urgent: bool) -> Any:
         def told(sdk: Any) -> Any:

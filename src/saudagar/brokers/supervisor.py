@@ -116,7 +116,10 @@ class Stream:
 
     async def _run(self) -> None:
         while True:
-            await self._one_life()
+            try:
+                await self._one_life()
+            except OSError as error:  # the machine has no process or no pipe to give just now
+                self._tell(LinkState.DOWN, f"cannot be started: {error.strerror}")
             if self._state is LinkState.AUTH:
                 return  # another try with the same token cannot help and may lock the account
             self._tell(LinkState.DOWN, "the connection ended")

@@ -136,7 +136,8 @@ class DhanBroker(OrderDesk[InstrumentLookup]):
             return parse.trades([row for row in rows if str(row.get("orderId", number)) == number], self._lookup)
 
     async def orders(self) -> list[OrderReport]:
-        return await self._lanes.each("order book", lambda dhan: dhan.get_order_list(), parse.book_report)
+        rows = await self._lanes.rows("order book", lambda dhan: dhan.get_order_list())
+        return self._book(rows, parse.book_report, "correlationId")
 
     async def positions(self) -> list[BrokerPosition]:
         return await self._lanes.each("positions", lambda dhan: dhan.get_positions(), parse.position)

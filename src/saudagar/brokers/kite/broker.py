@@ -130,7 +130,7 @@ class KiteBroker(OrderDesk[KiteLookup]):
 
     async def find(self, order_id: ClientOrderId) -> OrderReport | None:
         """The order whose tag is our id, from the whole book."""
-        rows = [row for row in await self._book() if row.get("tag") == order_id]
+        rows = [row for row in await self._rows() if row.get("tag") == order_id]
         if not rows:
             return None
         if len(rows) > 1:
@@ -144,7 +144,7 @@ class KiteBroker(OrderDesk[KiteLookup]):
             return parse.trades([row for row in rows if str(row.get("order_id", number)) == number], self._lookup)
 
     async def orders(self) -> list[OrderReport]:
-        return [self._lanes.parsed(parse.order_report, row) for row in await self._book()]
+        return self._book(await self._rows(), parse.order_report, "tag")
 
     async def positions(self) -> list[BrokerPosition]:
         body = await self._lanes.read("positions", lambda kite: kite.positions())
@@ -163,7 +163,7 @@ class KiteBroker(OrderDesk[KiteLookup]):
         usual = words.AMO if order.new.after_market else words.REGULAR
         return self._variety.get(order.broker_id, usual)
 
-    async def _book(self) -> list[dict[str, Any]]:
+    async def _rows(self) -> list[dict[str, Any]]:
         rows = await self._lanes.rows("order book", lambda kite: kite.orders())
         for row in rows:
             self._learn(row)

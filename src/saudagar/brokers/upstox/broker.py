@@ -186,8 +186,10 @@ class UpstoxBroker(OrderDesk[InstrumentLookup]):
             return parse.trades([row for row in rows if str(row.get("order_id", number)) == number], self._lookup)
 
     async def orders(self) -> list[OrderReport]:
-        call = via("OrderApi", lambda api, asked: api.get_order_book(_V2, **asked))
-        return await self._lanes.each("order book", call, parse.order_report)
+        rows = await self._lanes.rows(
+            "order book", via("OrderApi", lambda api, asked: api.get_order_book(_V2, **asked))
+        )
+        return self._book(rows, parse.order_report, "tag")
 
     async def positions(self) -> list[BrokerPosition]:
         """The day's positions, those on margin funding (MTF) among them."""
