@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from saudagar.brokers.paper import PaperBroker
 from saudagar.exchange.core import MatchingCore
+from saudagar.exchange.core_orders import Refusal
 from saudagar.execution.ports import LinkState
 from saudagar.market.ist import at
 from saudagar.market.sessions import Calendar
@@ -31,7 +32,7 @@ from saudagar.model import (
     Side,
     Tick,
 )
-from saudagar.model.errors import RejectedByBroker
+from saudagar.model.errors import OutcomeUnknown, RejectedByBroker
 
 OPEN = at(date(2026, 11, 20), "09:15")
 SBIN = Instrument(segment=Segment.NSE_EQ, symbol="SBIN", kind=InstrumentKind.EQUITY, tick_size=5)
@@ -126,6 +127,29 @@ def test_a_refusal_is_the_brokers_no():
     assert error.value.code == "tick"
     assert desk.do(desk.broker.find(ClientOrderId("T9"))) is None
     assert desk.do(desk.broker.trades_of(known(new(9), "X"))) == ()
+
+
+def test_an_exit_of_everything_that_is_refused_half_way_is_not_told_as_refused(monkeypatch):
+    desk = Desk()
+    for order in (new(quantity=30), replace(new(2, quantity=40), product=Product.DELIVERY)):
+        desk.do(desk.broker.submit(order))
+    core, placed = desk.broker._core, []
+    place = core.place
+
+    def second_refused(**asked):
+        placed.append(asked)
+        if len(placed) % 2 == 0:
+            raise Refusal("freeze", "too many at once")
+        return place(**asked)
+
+    monkeypatch.setattr(core, "place", second_refused)
+    told = len(desk.told)
+    with pytest.raises(OutcomeUnknown, match="1 order was placed, then: too many at once"):
+        desk.do(desk.broker.account.exit_all())
+    assert len(desk.told) > told  # of the one that was placed
+    placed.append({})
+    with pytest.raises(RejectedByBroker, match="too many at once"):
+        desk.do(desk.broker.account.exit_all())
 
 
 def test_what_an_earlier_run_traded_still_stands():

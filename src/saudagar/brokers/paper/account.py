@@ -36,7 +36,7 @@ from saudagar.model import (
     Side,
     Tick,
 )
-from saudagar.model.errors import RejectedByBroker
+from saudagar.model.errors import OutcomeUnknown, RejectedByBroker
 
 _KINDS = tuple(kind.value for kind in ConditionalKind)
 
@@ -138,6 +138,10 @@ class PaperAccount:
                     product=product,
                 )
             except Refusal as refusal:
+                self._tell()
+                if placed:
+                    count = f"{len(placed)} order{'s were' if len(placed) > 1 else ' was'} placed, then"
+                    raise OutcomeUnknown(f"{count}: {refusal.message}", hint="Look at the positions.") from None
                 raise _rejected(refusal) from None
             placed.append(BrokerOrderId(order.exchange_id))
         self._tell()
