@@ -82,6 +82,21 @@ def test_a_governor_without_room_sends_nothing(server):
     assert len(server.requests) == 8
 
 
+def test_a_new_token_is_taken_although_nobody_says_what_it_is_worth(server):
+    """Upstox's funds are not told at night, and any question may be lost: the stream must come back all the same."""
+    told = []
+
+    async def work(broker):
+        broker._told = (lambda report: None, told.append)
+        await broker.renew("SECOND-TOKEN")
+
+    for answer in (error(503, "NetworkException"), error(429, "NetworkException"), "reset", error(400, "X")):
+        server.answer = lambda *_, answer=answer: answer
+        told.clear()
+        on_broker(server, work)
+        assert [(status.state, status.link) for status in told] == [("UP", "orders")]
+
+
 def test_a_new_token_is_taken_in_mid_session(server):
     told = []
 

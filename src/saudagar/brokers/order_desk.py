@@ -21,7 +21,7 @@ from saudagar.brokers.lanes import Lanes, Look
 from saudagar.brokers.supervisor import Stream, Watch
 from saudagar.execution.ports import LinkState, LinkStatus
 from saudagar.model import ClientOrderId, Funds, Nanos, Order, OrderReport
-from saudagar.model.errors import BrokerError, DataError, RejectedByBroker
+from saudagar.model.errors import AuthError, BrokerError, DataError, RejectedByBroker
 
 OnReport = Callable[[OrderReport], None]
 OnStatus = Callable[[LinkStatus], None]
@@ -78,7 +78,12 @@ class OrderDesk(ABC, Generic[Look]):
     async def renew(self, token: str) -> None:
         """Go on with a new token; see `ExecutionClient.renew`."""
         await self._lanes.renew(*self._take(token))
-        await self.funds()  # a token that is refused must not open the desk
+        try:
+            await self.funds()
+        except AuthError:  # a token that is refused must not open the desk
+            raise
+        except BrokerError:
+            pass  # says nothing of the token; the stream and the next request will
         if self.stream is not None:
             await self.stream.stop()
             self.stream = self._stream()
