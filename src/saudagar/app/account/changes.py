@@ -30,7 +30,7 @@ def mount(app: typer.Typer) -> None:
 
 def margin(
     context: typer.Context,
-    side: Annotated[Side, typer.Argument(case_sensitive=False)],
+    side: Annotated[Side, typer.Argument(case_sensitive=False, help="Of the order whose margin is asked.")],
     quantity: Units,
     symbol: Symbol,
     price: Annotated[str, typer.Option(help="Rupees; default: at the market.")] = "",
