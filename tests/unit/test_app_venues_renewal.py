@@ -10,6 +10,7 @@ import pytest
 
 from saudagar.app.config import parse
 from saudagar.app.tokens import StoredToken, TokenStore, store_of
+from saudagar.app.venues import live
 from saudagar.app.venues.renewal import follow, sources
 from saudagar.brokers.dhan.capabilities import CAPABILITIES
 from saudagar.brokers.router import Router
@@ -120,3 +121,38 @@ def test_one_account_and_paper(tmp_path: Path) -> None:
     run(sources(config, feed, None, environ), lambda: keep(store, "dhan", "D3"))
     assert (feed.tokens, desk.tokens) == (["D2", "D3"], ["D2"])
     assert sources(config, feed, desk, {}) == []
+
+
+def test_a_price_band_is_asked_for_with_the_token_of_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An old one would be refused for the rest of the day, and exits at a circuit limit with it."""
+    asked: list[tuple[str, str]] = []
+
+    class Prices:
+        async def start(self) -> None: ...
+
+        async def stop(self) -> None: ...
+
+        async def quotes(self, instruments: Any) -> dict[str, Any]:
+            return {}
+
+    def quote_client(broker: str, secrets: Any, lookup: Any) -> Prices:
+        asked.append((broker, secrets.upstox_token.get_secret_value()))
+        return Prices()
+
+    class Master:
+        def get(self, name: str) -> Any:
+            return client()
+
+    async def bands() -> None:
+        son(tmp_path, "first")
+        venue = live.LiveVenue(parse(CONFIG, tmp_path / "desk.toml", SECRETS))
+        feed = venue._feed = client()
+        venue._master, Client.id = Master(), "NSE_EQ:RELIANCE"  # type: ignore[assignment, attr-defined]  # stand-ins
+        assert await venue.price_band("NSE_EQ:RELIANCE") == (0, 0)  # type: ignore[arg-type]  # an id
+        await venue.renew("U2")
+        assert feed.tokens == ["U2"]
+        await venue.price_band("NSE_EQ:RELIANCE")  # type: ignore[arg-type]  # an id
+
+    monkeypatch.setattr(live, "quote_client", quote_client)
+    asyncio.run(bands())
+    assert asked == [("upstox", "u"), ("upstox", "U2")]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from saudagar.app.clients import data_client, order_desk, quote_client
 from saudagar.app.compose import resolve_all
 from saudagar.app.config import DeskConfig, Mode
+from saudagar.app.config.secrets import Secret
 from saudagar.app.venues import renewal
 from saudagar.app.venues.base import day_span, route_look_ups, told_band
 from saudagar.brokers.paper import PaperBroker
@@ -51,6 +52,7 @@ class LiveVenue:
         self.links: dict[str, LinkState] = {"feed": LinkState.DOWN, "orders": LinkState.DOWN}
         self._paper: PaperBroker | None = None
         self._early = 0  # frames from the future
+        self._secrets = config.secrets
 
     async def open(self) -> None:
         """Load the master and make the clients; nothing is connected yet.
@@ -118,8 +120,14 @@ class LiveVenue:
             return self._core.band(instrument)
         config = self._config
         return await told_band(
-            quote_client(config.data.broker, config.secrets, self._master), self._master.get(instrument)
+            quote_client(config.data.broker, self._secrets, self._master), self._master.get(instrument)
         )
+
+    async def renew(self, token: str) -> None:
+        """Go on with a new token of the data's broker, for its prices on request as well."""
+        mine = {f"{self._config.data.broker}_token": Secret(token)}
+        self._secrets = self._secrets.model_copy(update=mine)
+        await self._feed.renew(token)
 
     async def connect(self, runner: Runner, instruments: Sequence[Instrument]) -> None:
         if self._paper is not None:
@@ -144,7 +152,7 @@ class LiveVenue:
     async def trade(self, runner: Runner) -> None:
         end = self.span[1] + _AFTER_CLOSE
         broker = None if self._is_paper else self._broker
-        watched = renewal.sources(self._config, self._feed, broker, os.environ)
+        watched = renewal.sources(self._config, self, broker, os.environ)
         tokens = asyncio.create_task(renewal.follow(watched), name="tokens")
         try:
             while (now := self._clock()) < end:

@@ -10,19 +10,23 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from saudagar.app.config import DeskConfig
 from saudagar.app.config.secrets import read_secrets
 from saudagar.app.tokens import TokenStore, store_of
 from saudagar.brokers.router import Router
-from saudagar.execution.ports import DataClient, ExecutionClient
+from saudagar.execution.ports import ExecutionClient
 from saudagar.model.errors import BrokerError, SaudagarError
 
 BEAT = 2.0
 """Seconds between two looks."""
 
-Client = DataClient | ExecutionClient
+
+class Client(Protocol):
+    """Whoever works with a token: a feed, an order desk, a venue."""
+
+    async def renew(self, token: str) -> None: ...
 
 
 class Source(NamedTuple):
@@ -33,7 +37,7 @@ class Source(NamedTuple):
 
 
 def sources(
-    config: DeskConfig, feed: DataClient, broker: ExecutionClient | None, environ: Mapping[str, str]
+    config: DeskConfig, feed: Client, broker: ExecutionClient | None, environ: Mapping[str, str]
 ) -> list[Source]:
     """All places to watch. `broker` is None on paper."""
     clients: dict[str, list[Client]] = {config.data.broker: [feed]}
