@@ -167,6 +167,14 @@ def test_every_end_of_a_write_has_its_error_and_is_sent_once(server, way, answer
         assert "by our own id" not in told.value.hint, "nothing looks these up by itself"
 
 
+@pytest.mark.parametrize("data", [{}, [], None, {"status": "rejected"}, {"status": None}])
+def test_a_conversion_that_is_not_said_to_be_done_may_or_may_not_be(server, data):
+    server.answer = reply(data)
+    with pytest.raises(OutcomeUnknown, match="does not confirm") as told:
+        on_server(server, WAYS["convert"])
+    assert "positions" in told.value.hint
+
+
 def test_an_answer_that_never_comes_is_an_unknown_outcome_and_not_asked_again(server):
     server.answer = lambda *_: None
 

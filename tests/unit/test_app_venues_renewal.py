@@ -147,11 +147,11 @@ def test_a_price_band_is_asked_for_with_the_token_of_now(tmp_path: Path, monkeyp
         son(tmp_path, "first")
         venue = live.LiveVenue(parse(CONFIG, tmp_path / "desk.toml", SECRETS))
         feed = venue._feed = client()
-        venue._master, Client.id = Master(), "NSE_EQ:RELIANCE"  # type: ignore[assignment, attr-defined]  # stand-ins
-        assert await venue.price_band("NSE_EQ:RELIANCE") == (0, 0)  # type: ignore[arg-type]  # an id
+        venue._master, Client.id = Master(), "NSE_EQ:RELIANCE"
+        assert await venue.price_band("NSE_EQ:RELIANCE") == (0, 0)
         await venue.renew("U2")
         assert feed.tokens == ["U2"]
-        await venue.price_band("NSE_EQ:RELIANCE")  # type: ignore[arg-type]  # an id
+        await venue.price_band("NSE_EQ:RELIANCE")
 
     monkeypatch.setattr(live, "quote_client", quote_client)
     asyncio.run(bands())

@@ -83,7 +83,9 @@ class UpstoxAccount:
 
             return api.convert_positions(ConvertPositionRequest(**body), _V2, **given)
 
-        await self._lanes.write("conversion", via("PortfolioApi", convert), doubt=_POSITIONS)
+        data = await self._lanes.write("conversion", via("PortfolioApi", convert), doubt=_POSITIONS)
+        if not isinstance(data, dict) or data.get("status") != "complete":
+            raise OutcomeUnknown("Upstox, conversion: the answer does not confirm it.", hint=_POSITIONS)
 
     async def place_conditional(self, asked: NewConditional) -> ConditionalReport:
         """Upstox keeps no id of ours with a GTT. A leg with a limit rests there once the price has run past it."""
