@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -91,12 +92,13 @@ def test_rehearses_until_it_is_stopped(tmp_path: Path, monkeypatch: pytest.Monke
     times: list[int] = []
     often = asyncio.Event()
 
-    def once(self: Rehearsal) -> None:
+    def second(self: Rehearsal) -> Iterator[None]:
         times.append(len(times))
         if len(times) == 3:
             often.set()
+        yield
 
-    monkeypatch.setattr(Rehearsal, "once", once)
+    monkeypatch.setattr(Rehearsal, "second", second)
 
     async def stay() -> None:
         with Awake(True, request) as awake:

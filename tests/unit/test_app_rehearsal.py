@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections import deque
 
 import pytest
 
@@ -20,11 +21,11 @@ def test_takes_the_whole_way_from_a_tick_to_an_order_every_time(monkeypatch: pyt
     monkeypatch.setattr(module, "new_rows", lambda *given: rows.append(len(made := make(*given))) or made)
     rehearsal = Rehearsal()
     for _ in range(_WARM_UP):
-        rehearsal.once()
+        deque(rehearsal.second(), 0)
     before = rehearsal.orders
     rows.clear()
     for _ in range(40):
-        rehearsal.once()
+        deque(rehearsal.second(), 0)
     assert rehearsal.orders == before + 40
     assert len(rows) == 40
     assert all(rows), "every order's events were made ready for a journal"
@@ -32,10 +33,10 @@ def test_takes_the_whole_way_from_a_tick_to_an_order_every_time(monkeypatch: pyt
 
 def test_closes_a_bar_of_every_graph_each_time() -> None:
     rehearsal = Rehearsal()
-    rehearsal.once()
+    deque(rehearsal.second(), 0)
     analysis = rehearsal._engine.analysis
     before = analysis.bars
-    rehearsal.once()
+    deque(rehearsal.second(), 0)
     assert analysis.bars == before + 4
 
 
@@ -44,7 +45,7 @@ def test_begins_anew_at_the_end_of_its_market_and_keeps_nothing(monkeypatch: pyt
     first = rehearsal._engine
     seconds = (module._LAST - module._FIRST) // module.SECOND
     for _ in range(seconds + _WARM_UP):
-        rehearsal.once()
+        deque(rehearsal.second(), 0)
     assert rehearsal._engine is not first
     del first
     gc.collect()
@@ -65,7 +66,7 @@ def test_does_nothing_with_an_order_but_refuse_it(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Engine, "process", noted)
     rehearsal = Rehearsal()
     for _ in range(_WARM_UP):
-        rehearsal.once()
+        deque(rehearsal.second(), 0)
     sent = [effect for step in steps for effect in step.effects if isinstance(effect, SubmitOrder)]
     assert sent
     assert len(sent) == rehearsal.orders

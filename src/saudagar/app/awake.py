@@ -23,7 +23,7 @@ from pathlib import Path
 _REQUEST = Path("/dev/cpu_dma_latency")
 _ZERO = bytes(4)  # microseconds, as a 32-bit number
 _THREADS = Path("/proc/self/task")
-_PAUSE = 0.002  # seconds between two rehearsals
+_PAUSE = 0.0007  # seconds between two parts of a rehearsal
 _ROUND = 500  # rehearsals between two looks at the threads
 
 
@@ -72,8 +72,8 @@ class Awake(ExitStack):
         while True:
             self.look_over_threads()
             for _ in range(_ROUND):
-                await asyncio.sleep(_PAUSE)
-                rehearsal.once()
+                for _ in rehearsal.second():
+                    await asyncio.sleep(_PAUSE)
 
 
 def _place(mine: set[int], others: set[int], *, first: bool) -> None:

@@ -20,6 +20,8 @@ What counts as a trade, and what a bar takes in:
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from saudagar.market.ist import DAY, ist_day, midnight
 from saudagar.market.sessions import Phase, PhaseKind, SessionBounds
 from saudagar.model import SECOND, Bar, InstrumentId, Nanos, Tick
@@ -206,19 +208,11 @@ class BarBuilder:
         closed = self._finish()
         self._day_start = midnight(day)
         self._day_end = self._day_start + DAY
-        self._windows = self._taken_in(phases)
+        self._windows = _taken_in(phases, daily=self.interval == DAY)
         self._session = self._windows[0][0] if self._windows else self._day_end
         self._heard_before_open = False
         self._volume = -1
         return closed
-
-    def _taken_in(self, phases: tuple[Phase, ...]) -> tuple[tuple[Nanos, Nanos], ...]:
-        daily = self.interval == DAY
-        return tuple(
-            (phase.start, phase.end)
-            for phase in phases
-            if phase.kind is PhaseKind.CONTINUOUS or (daily and phase.kind.closing_auction)
-        )
 
     def _slot(self, ts: Nanos) -> tuple[Nanos, Nanos, Nanos]:
         """Start and end of the bar that `ts` belongs to, and where its ticks end for now; zeros outside trading."""
@@ -262,3 +256,13 @@ class BarBuilder:
 
     def _count(self, kind: str) -> None:
         self.counts[kind] += 1
+
+
+@lru_cache(maxsize=64)
+def _taken_in(phases: tuple[Phase, ...], *, daily: bool) -> tuple[tuple[Nanos, Nanos], ...]:
+    """The hours whose ticks make bars; one object for all instruments that share them."""
+    return tuple(
+        (phase.start, phase.end)
+        for phase in phases
+        if phase.kind is PhaseKind.CONTINUOUS or (daily and phase.kind.closing_auction)
+    )

@@ -7,6 +7,7 @@ by kind and goes no further, so no bar, stop or order ever sees it. Called by th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from saudagar.market.ist import DAY, ist_day, midnight
 from saudagar.market.sessions import Calendar, Phase, PhaseKind, SessionBounds
@@ -161,8 +162,12 @@ def _confirmed(seen: _Seen, price: Paise) -> bool:
     return True
 
 
+@lru_cache(maxsize=64)
 def _passing(phases: tuple[Phase, ...]) -> tuple[tuple[Nanos, Nanos], ...]:
-    """The hours of all phases but the post-close, adjoining ones merged."""
+    """The hours of all phases but the post-close, adjoining ones merged.
+
+    Every tick looks at them: instruments with the same hours share one object.
+    """
     merged: list[tuple[Nanos, Nanos]] = []
     for phase in phases:
         if phase.kind is PhaseKind.POST_CLOSE:
