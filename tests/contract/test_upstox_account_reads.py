@@ -156,7 +156,10 @@ def test_a_trade_of_an_odd_product_does_not_hide_the_others(server):
     ]
 
 
-@pytest.mark.parametrize("wrong", [{"trade_date": "soon"}, {"trade_date": None}, {"price": 0}, {"quantity": 0.5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"trade_date": "soon"}, {"trade_date": None}, {"trade_date": "0001-01-01"}, {"price": 0}, {"quantity": 0.5}],
+)
 def test_an_execution_of_an_earlier_day_that_cannot_be(server, wrong):
     server.answer = reply([PAST | wrong], meta_data={"page": {"total_pages": 1}})
     with pytest.raises(BrokerError, match="Upstox gave"):

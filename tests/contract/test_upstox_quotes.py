@@ -141,6 +141,7 @@ ROW = {"instrument_token": RELIANCE.upstox_id, "last_price": 1300.5}
         ROW | {"volume": 1.5},
         ROW | {"instrument_token": "NSE_EQ|OTHER"},
         ROW | {"instrument_token": None},
+        ROW | {"instrument_token": ["NSE_EQ|INE002A01018"]},
         "a text",
         None,
     ],

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 from saudagar.brokers.fields import Row, text, units_per_lot
 from saudagar.brokers.upstox import parse, words
 from saudagar.execution.ports import InstrumentLookup
-from saudagar.market.ist import midnight
 from saudagar.model import AccountTrade, BrokerOrderId, InstrumentId, Margin, Nanos, Paise, Side
 from saudagar.model.errors import DataError
 
@@ -124,10 +122,10 @@ def _contract(row: Row) -> str:
 
 
 def _day(value: object) -> Nanos:
-    try:
-        return midnight(date.fromisoformat(str(value)))
-    except ValueError:
-        raise DataError(f"Upstox gave {value!r} for the day of a trade.") from None
+    ts = parse.naive_ist(value)
+    if not ts:
+        raise DataError(f"Upstox gave {value!r} for the day of a trade.")
+    return ts
 
 
 def _sum(lines: Sequence[dict[str, Any]], key: str) -> Paise:

@@ -133,9 +133,10 @@ class UpstoxQuotes:
     def _known(self, rows: dict[str, Any], keys: dict[str, Instrument]) -> Iterator[Quote]:
         for row in rows.values():
             with counted(self.refusals, "bad quote"):
-                if not isinstance(row, dict) or row.get("instrument_token") not in keys:
+                asked = keys.get(text(row.get("instrument_token"))) if isinstance(row, dict) else None
+                if asked is None:
                     raise DataError("not a quote of anything that was asked for")
-                yield quote(keys[row["instrument_token"]], row)
+                yield quote(asked, row)
 
     def _options(self, row: dict[str, Any]) -> Iterator[OptionQuote]:
         for side, right in _SIDES:
