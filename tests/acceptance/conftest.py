@@ -167,45 +167,12 @@ def without_coverage() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if "COVERAGE" not in key}
 
 
-FORGE = """
-import json, os, signal, sys
-import aiohttp, dhanhq, talib, upstox_client
-import saudagar.app.cli as cli
-import saudagar.app.desk, saudagar.app.report_html, saudagar.app.report_text, saudagar.app.venues.wired
-
-def desk(arguments, folder, out, errors):
-    os.chdir(folder)
-    for path, fd in ((os.devnull, 0), (out, 1), (errors, 2)):
-        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), fd)
-    sys.argv = ["saudagar", *arguments]
-    cli.main()
-
-print(flush=True)
-for line in sys.stdin:
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            desk(*json.loads(line))
-            code = 0
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-        finally:
-            sys.stdout.flush()
-            os._exit(code)
-    print(pid, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
-"""
-
-
 class Forge:
     """A process that has loaded the desk and forks one for each start: a twentieth of a second instead of a whole."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", FORGE],
+            [sys.executable, str(Path(__file__).with_name("forge.py"))],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -93,6 +94,11 @@ def settings(interval: Nanos, *, leaves: bool, square_off: str) -> Settings:
 
 def played(seed: int) -> list[PlayedDay]:
     """Half an hour of each day, a tick a second."""
+    return [PlayedDay(day, rows, CALENDAR) for day, rows in zip(DAYS, rows_of(seed), strict=True)]
+
+
+@cache
+def rows_of(seed: int) -> list[dict[object, list[Row]]]:
     days, random, price = [], Random(seed), dict.fromkeys(NAMES, 100000)
     for day in DAYS:
         rows: dict[object, list[Row]] = {}
@@ -105,7 +111,7 @@ def played(seed: int) -> list[PlayedDay]:
                 volume += random.randrange(1, 200)
                 ts = at(day, OPENS) + second * SECOND
                 found.append(Row(ts, Tick(name, ts, shown, volume)))
-        days.append(PlayedDay(day, rows, CALENDAR))
+        days.append(rows)
     return days
 
 

@@ -18,6 +18,8 @@ from saudagar.model import NewOrder, OrderTerms, OrderType, PositionId, Product,
 from saudagar.model.errors import SaudagarError
 from saudagar.storage.requests import Outcome, RequestLog
 
+pytestmark = pytest.mark.children_unmeasured
+
 BROKERS = ("dhan", "upstox", "kite")
 BOOKS = ("funds", "orders", "positions", "holdings", "trades", "conditional list")
 SHARES = 100

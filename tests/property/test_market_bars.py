@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from saudagar.market.ist import DAY, at
 from saudagar.market.screen import TickScreen
 from saudagar.market.sessions import Calendar, PhaseKind
 from saudagar.model import MINUTE, SECOND, Bar, Instrument, InstrumentId, InstrumentKind, Segment, Tick
+
+pytestmark = pytest.mark.unmeasured
 
 CALENDAR = Calendar()
 FRIDAY, DRILL = date(2026, 11, 20), date(2024, 3, 2)

@@ -20,6 +20,8 @@ from saudagar.market.charges import PLANS, Charges, charge, plan_named, rates_of
 from saudagar.market.ist import at
 from saudagar.model import Instrument, InstrumentKind, Product, Segment, Side
 
+pytestmark = pytest.mark.unmeasured
+
 STOCK = INSTRUMENTS[0]
 OPTION = Instrument(segment=Segment.NSE_FNO, symbol="NIFTY26NOV24000CE", kind=InstrumentKind.OPTION, tick_size=5)
 DAYS = [date(2024, 11, 4), date(2025, 6, 2), date(2026, 2, 27), date(2026, 3, 2), date(2026, 11, 5)]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saudagar.market.charges import PLANS, Charges, ExecutedOrder, Rounding, charge, contract_note, round_trip
 from saudagar.model import Instrument, InstrumentKind, Product, Segment, Side
+
+pytestmark = pytest.mark.unmeasured
 
 
 def _instrument(segment: Segment, kind: InstrumentKind) -> Instrument:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from saudagar.market.master import contract_symbol, merge, read_dhan, read_kite,
 from saudagar.model import InstrumentId, Right
 from saudagar.model.errors import DataError
 from saudagar.storage.master import load_latest, save
+
+pytestmark = pytest.mark.unmeasured
 
 DAY = date(2026, 11, 20)
 DHAN = (

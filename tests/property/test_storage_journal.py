@@ -9,12 +9,15 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from saudagar.model.errors import JournalError
 from saudagar.model.events import Alerted, Event
 from saudagar.storage.journal import SqliteJournal, read_journal, verify_journal
+
+pytestmark = pytest.mark.unmeasured
 
 INTEGERS = st.integers(-(2**62), 2**62)
 
@@ -25,6 +28,8 @@ def values(of: Any) -> st.SearchStrategy[Any]:
         return structs(of)
     if get_origin(of) is UnionType:
         return st.one_of([st.none() if arm is type(None) else values(arm) for arm in get_args(of)])
+    if get_origin(of) is dict:
+        return st.dictionaries(*map(values, get_args(of)), max_size=4)
     if hasattr(of, "__supertype__"):  # a NewType of the ids
         return values(of.__supertype__)
     simple = {int: INTEGERS, str: st.text(max_size=30), bool: st.booleans(), date: st.dates()}

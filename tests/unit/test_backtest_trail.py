@@ -97,6 +97,7 @@ def test_a_stop_that_may_move_no_more_at_the_broker_stays_behind_in_both() -> No
 DISTANCES = st.sampled_from([None, "0.1%", "0.25%", "0.5%", "1%", "3", "1.5atr"])
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 30),

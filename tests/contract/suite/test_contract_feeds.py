@@ -21,6 +21,8 @@ from saudagar.execution.ports import LinkState
 from saudagar.model import Instrument
 from saudagar.model.errors import DataError
 
+pytestmark = pytest.mark.children_unmeasured
+
 MANY = (NIFTY, *(share(f"S{number}", f"INE{number:09}", 100_000 + number) for number in range(1_999)))
 ANOTHER = "canary2"
 SILENT = re.compile("silent for|ping|pong")
