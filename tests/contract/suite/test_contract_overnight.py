@@ -110,7 +110,8 @@ class Morning:
     async def held(self) -> int:
         """What the broker holds by its own two books."""
         client = self.stage.client
-        return Held(Product.DELIVERY, await client.positions(), await client.holdings()).of(RELIANCE.id, RELIANCE.isin)
+        isin = {RELIANCE.id: RELIANCE.isin}.__getitem__
+        return Held(Product.DELIVERY, await client.positions(), await client.holdings(), isin, {}).of(RELIANCE.id)
 
     @property
     def sales(self) -> list[int]:
