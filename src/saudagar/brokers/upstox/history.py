@@ -21,7 +21,7 @@ from saudagar.model import MINUTE, Bar, Instrument, Nanos
 from saudagar.model.errors import BrokerError, Unsupported
 
 _TIMEOUT = (3.0, 7.0)  # seconds
-_PATIENCE = 120.0  # seconds; a year of minutes is a dozen calls for each instrument, and nobody trades on their answer
+_PATIENCE = 1_860.0  # seconds; years of minutes are thousands of calls, more than Upstox takes in half an hour
 
 # longest interval in minutes, unit, minutes per unit, days per call (Upstox, historical candle data V3)
 _UNITS: tuple[tuple[int, str, int, int], ...] = (
