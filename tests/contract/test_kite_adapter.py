@@ -310,12 +310,3 @@ def test_changes_of_an_order_without_a_broker_id_are_refused(server):
         with pytest.raises(RejectedByBroker, match="not known yet"):
             on_broker(server, request)
     assert server.requests == []
-
-
-@pytest.mark.parametrize(
-    "work", [lambda broker: broker.modify(placed(), new_order().terms), lambda broker: broker.cancel(placed())]
-)
-def test_an_answer_that_names_another_order_leaves_the_outcome_unknown(server, work):
-    server.answer = lambda *_: ok({"order_id": "78"})
-    with pytest.raises(OutcomeUnknown, match="does not name the order"):
-        on_broker(server, work)

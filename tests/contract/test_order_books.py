@@ -1,11 +1,12 @@
-"""The day's order book at each broker: what makes no sense in it must neither hide the rest nor pass for nothing."""
+"""What each broker says of orders that makes no sense: it must neither hide the rest nor pass for something else."""
 
 import json
 
 import pytest
 from tests.contract import kite_desk, test_dhan_adapter, upstox_orders
+from tests.contract.asked import live_order
 
-from saudagar.model.errors import BrokerError
+from saudagar.model.errors import BrokerError, OutcomeUnknown
 
 BROKERS = {
     "dhan": (
@@ -26,21 +27,26 @@ BROKERS = {
 }
 
 
+def answered(name, told, work):
+    """What `work(broker)` comes to where the broker answers `told` to everything."""
+    with kite_desk.kite_server() as server:
+        body = told if name == "dhan" else {"status": "success", "data": told}
+        server.answer = lambda *_: (200, json.dumps(body).encode())
+        if name != "kite":
+            server.parsed = lambda _: {}
+        return BROKERS[name][0](server, work)
+
+
 def book_of(name, *rows):
-    on_broker, row, keys = BROKERS[name]
-    told = [row | {keys[key]: value for key, value in changes.items()} for changes in rows]
+    _, row, keys = BROKERS[name]
     refusals = []
 
     async def work(broker):
         refusals.append(broker.refusals)
         return await broker.orders()
 
-    with kite_desk.kite_server() as server:
-        body = told if name == "dhan" else {"status": "success", "data": told}
-        server.answer = lambda *_: (200, json.dumps(body).encode())
-        if name != "kite":
-            server.parsed = lambda _: {}
-        return [report.order_id for report in on_broker(server, work)], dict(refusals[0])
+    told = [row | {keys[key]: value for key, value in changes.items()} for changes in rows]
+    return [report.order_id for report in answered(name, told, work)], dict(refusals[0])
 
 
 @pytest.mark.parametrize("name", BROKERS)
@@ -55,3 +61,17 @@ def test_an_order_by_hand_that_makes_no_sense_does_not_hide_the_others(name, nob
 def test_one_that_may_be_ours_is_a_fault_and_so_is_a_book_without_any_sense(name, rows):
     with pytest.raises(BrokerError, match="gave"):
         book_of(name, *rows)
+
+
+@pytest.mark.parametrize("name", BROKERS)
+@pytest.mark.parametrize("request_name", ["modify", "cancel"])
+def test_an_answer_that_names_another_order_leaves_the_outcome_unknown(name, request_name):
+    order, key = live_order(), BROKERS[name][2]["id"]
+    more = (order.terms,) if request_name == "modify" else ()
+
+    def work(broker):
+        return getattr(broker, request_name)(order, *more)
+
+    answered(name, {key: order.broker_id}, work)
+    with pytest.raises(OutcomeUnknown, match="does not name the order"):
+        answered(name, {key: "53"}, work)

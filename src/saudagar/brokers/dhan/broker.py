@@ -112,17 +112,21 @@ class DhanBroker(OrderDesk[InstrumentLookup]):
         self._lanes.confirmed(body, "orderId", "cancellation", number=number)
 
     async def find(self, order_id: ClientOrderId) -> OrderReport | None:
-        """The order by our id. Dhan also has none while an order is still on its way inside: ask again later."""
+        """The order by our id. That Dhan cannot find it proves little: its book must not have it either.
+
+        Dhan also has none while an order is still on its way inside: ask again later.
+        """
         try:
             body = await self._lanes.read("look-up", lambda dhan: dhan.get_order_by_correlationID(order_id))
         except BrokerError as error:
-            if outcome.no_such_order(error):
-                return None
-            raise
+            if not outcome.no_such_order(error):
+                raise
+            body = []
         rows = body if isinstance(body, list) else [body]
-        if not rows:
-            return None
         reports = [self._lanes.parsed(parse.book_report, row) for row in rows]
+        reports = reports or [report for report in await self.orders() if report.order_id == order_id]
+        if not reports:
+            return None
         if len(reports) > 1 or reports[0].order_id != order_id:
             raise BrokerError(f"Dhan answered the look-up of {order_id} with {[r.order_id for r in reports]}.")
         return reports[0]
