@@ -124,7 +124,7 @@ class PaperAccount:
 
     async def exit_all(self) -> list[BrokerOrderId]:
         """Market orders against every net position; what rests stays, as it does at the brokers."""
-        placed = []
+        placed: list[BrokerOrderId] = []
         for instrument, product, bought, _, sold, _ in self._core.positions():
             if bought == sold:
                 continue
