@@ -25,6 +25,7 @@ def screen(**options: int) -> TickScreen:
     [
         (tick("10:00:00", 0, 10), "price"),
         (tick("10:00:00", -5, 10), "price"),
+        (tick("10:00:00", 10**12, 10), "price"),
         (tick("10:00:00", 100, -1), "volume"),
         (tick("10:00:00", 100, 2**62), "volume"),
         (tick("10:00:03", 100, 10), "future"),

@@ -15,9 +15,9 @@ from saudagar.model import SECOND, Instrument, InstrumentId, InstrumentKind, Nan
 from saudagar.model.errors import DataError
 
 REFUSALS = ("unknown", "price", "volume", "future", "day", "session", "late", "jump")
-"""Why a tick is refused: an instrument nobody asked for; a price that is not positive; a volume below zero or beyond
-all measure; a time after now, before today, or in closed hours; a time before the newest tick's; a price too far from
-the last one."""
+"""Why a tick is refused: an instrument nobody asked for; a price that is not positive or beyond all measure; likewise
+a volume; a time after now, before today, or in closed hours; a time before the newest tick's; a price too far from the
+last one."""
 
 JUMP_PERCENT: Mapping[InstrumentKind, int] = {
     InstrumentKind.EQUITY: 20,
@@ -28,6 +28,8 @@ JUMP_PERCENT: Mapping[InstrumentKind, int] = {
 """The largest step from the last price: the widest circuit band (20 %), which no share can cross in a day."""
 
 _CONFIRMATIONS = 3
+_DEAREST: Paise = 10**12
+"""Ten thousand million rupees: nothing that trades costs that (the dearest share some 1.5 lakh)."""
 MOST_UNITS = 10**12
 """Units in a day that nothing reaches (the busiest trade some 10**10). Volume only grows: one wrong giant, once
 believed, would make every true volume after it look like a fall."""
@@ -112,7 +114,7 @@ class TickScreen:
             return self._refuse("unknown")
         price = tick.ltp
         ts = tick.ts
-        if price <= 0:
+        if not 0 < price < _DEAREST:
             return self._refuse("price")
         if not 0 <= tick.volume < MOST_UNITS:
             return self._refuse("volume")
