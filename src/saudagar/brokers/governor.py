@@ -140,3 +140,13 @@ class Governor:
             if len(past) >= most:
                 wait = max(wait, past[-most] + window.period - now)
         return wait
+
+
+def of_writes(address: str | None, windows: Sequence[Window]) -> Governor | None:
+    """What holds writes back; None at another `address` than the broker's own, where its seconds are not ours."""
+    return Governor(windows) if address is None else None
+
+
+def of_questions(address: str | None, windows: Sequence[Window], patience: float = PATIENCE) -> Governor | None:
+    """The same for questions, of which none goes before another."""
+    return Governor(windows, share=1.0, patience=patience) if address is None else None

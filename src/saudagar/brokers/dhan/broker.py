@@ -11,7 +11,7 @@ from saudagar.brokers.dhan import outcome, parse, request, words
 from saudagar.brokers.dhan.account import DhanAccount
 from saudagar.brokers.dhan.capabilities import CAPABILITIES
 from saudagar.brokers.dhan.client import LIMITS, READS, DhanSettings, connect
-from saudagar.brokers.governor import PATIENCE, Governor
+from saudagar.brokers.governor import Governor, of_questions, of_writes
 from saudagar.brokers.lane import Lane
 from saudagar.brokers.lanes import Lanes, believed, understood
 from saudagar.brokers.order_desk import OrderDesk
@@ -65,16 +65,15 @@ class DhanBroker(OrderDesk[InstrumentLookup]):
         governor: Governor | None = None,
     ) -> None:
         self._settings = settings
-        if governor is None and settings.rest_url is None:
-            governor = Governor(LIMITS)
+        url = settings.rest_url
 
         def client() -> tuple[Any, Any, str]:
             now = self._settings
             return connect(now.client_id, now.token, now.rest_url, now.timeout)
 
-        writes = Lane("dhan-writes", client, secrets=(settings.token,), governor=governor)
-        asking = Governor(READS, share=1.0, patience=PATIENCE) if settings.rest_url is None else None
-        reads = Lane("dhan-reads", client, secrets=(settings.token,), governor=asking)
+        secrets = (settings.token,)
+        writes = Lane("dhan-writes", client, secrets=secrets, governor=governor or of_writes(url, LIMITS))
+        reads = Lane("dhan-reads", client, secrets=secrets, governor=of_questions(url, READS))
         super().__init__(Lanes("Dhan", writes, reads, outcome.content, lookup), watch, clock)
         self._account = DhanAccount(self._lanes, clock)
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from saudagar.brokers.fields import Row, part, text
-from saudagar.brokers.governor import PATIENCE, Governor
+from saudagar.brokers.governor import Governor, of_questions, of_writes
 from saudagar.brokers.kite import outcome, parse, request, words
 from saudagar.brokers.kite.account import KiteAccount
 from saudagar.brokers.kite.capabilities import CAPABILITIES
@@ -73,11 +73,10 @@ class KiteBroker(OrderDesk[KiteLookup]):
     ) -> None:
         self._settings, self._feed = settings, feed
         self._variety: dict[BrokerOrderId, str] = {}
-        if governor is None and settings.rest_url is None:
-            governor = Governor(LIMITS)
-        secrets = (settings.token, settings.api_key)
+        url, secrets = settings.rest_url, (settings.token, settings.api_key)
+        governor = governor or of_writes(url, LIMITS)
         writes = Lane("kite-writes", lambda: connect(self._settings), secrets=secrets, governor=governor)
-        asking = Governor(READS, share=1.0, patience=PATIENCE) if settings.rest_url is None else None
+        asking = of_questions(url, READS)
         reads = Lane("kite-reads", lambda: connect(self._settings), secrets=secrets, governor=asking)
         super().__init__(Lanes("Kite", writes, reads, outcome.content, lookup), watch, clock)
         self._account = KiteAccount(self._lanes, clock)

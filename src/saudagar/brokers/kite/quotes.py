@@ -14,7 +14,7 @@ from typing import Any
 
 from saudagar.brokers import checks
 from saudagar.brokers.fields import Row, naive_ist, part
-from saudagar.brokers.governor import PATIENCE, Governor, Window
+from saudagar.brokers.governor import Governor, Window, of_questions
 from saudagar.brokers.kite import outcome, words
 from saudagar.brokers.kite.client import KiteLookup, KiteSettings, connect
 from saudagar.brokers.kite.fields import count, paise
@@ -58,13 +58,11 @@ class KiteQuotes:
     def __init__(self, settings: KiteSettings, lookup: KiteLookup, *, governor: Governor | None = None) -> None:
         self.refusals: dict[str, int] = Counter()
         self._lookup = lookup
-        if governor is None and settings.rest_url is None:
-            governor = Governor(CALLS, share=1.0, patience=PATIENCE)
         lane = Lane(
             "kite-quotes",
             lambda: connect(settings),
             secrets=(settings.token, settings.api_key),
-            governor=governor,
+            governor=governor or of_questions(settings.rest_url, CALLS),
         )
         self._reads = Reads("Kite", lane, outcome.content, lookup)
 

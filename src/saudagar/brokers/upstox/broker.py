@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from saudagar.brokers import checks
-from saudagar.brokers.governor import PATIENCE, Governor
+from saudagar.brokers.governor import Governor, of_questions, of_writes
 from saudagar.brokers.lane import Call
 from saudagar.brokers.lanes import Lanes, believed, understood
 from saudagar.brokers.order_desk import OrderDesk
@@ -99,13 +99,11 @@ class UpstoxBroker(OrderDesk[InstrumentLookup]):
         governor: Governor | None = None,
     ) -> None:
         self._settings = settings
-        if governor is None and settings.rest_host is None:
-            governor = Governor(LIMITS)
-        self._client = Client(settings.token, settings.rest_host)
+        host = settings.rest_host
+        self._client = Client(settings.token, host)
         given: dict[str, Any] = {"timeout": settings.timeout, "secrets": (settings.token,)}
-        writes = Lane("upstox-writes", self._client, governor=governor, **given)
-        asking = Governor(READS, share=1.0, patience=PATIENCE) if settings.rest_host is None else None
-        reads = Lane("upstox-reads", self._client, governor=asking, **given)
+        writes = Lane("upstox-writes", self._client, governor=governor or of_writes(host, LIMITS), **given)
+        reads = Lane("upstox-reads", self._client, governor=of_questions(host, READS), **given)
         super().__init__(Lanes("Upstox", writes, reads, outcome.content, lookup), watch, clock)
         self._account = UpstoxAccount(self._lanes, algo(settings.algo_name), settings.protection, clock)
 

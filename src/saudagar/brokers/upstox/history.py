@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from saudagar.brokers.candles import Candles, zoned
-from saudagar.brokers.governor import Governor
+from saudagar.brokers.governor import Governor, of_questions
 from saudagar.brokers.lanes import answered
 from saudagar.brokers.upstox import outcome
 from saudagar.brokers.upstox.calls import Asked, Client, via
@@ -45,8 +45,7 @@ class History:
     def __init__(
         self, token: str, host: str | None, refusals: dict[str, int], *, governor: Governor | None = None
     ) -> None:
-        if governor is None and host is None:
-            governor = Governor(READS, share=1.0, patience=_PATIENCE)
+        governor = governor or of_questions(host, READS, _PATIENCE)
         self._client = Client(token, host)
         self._lane = Lane("upstox-history", self._client, timeout=_TIMEOUT, secrets=(token,), governor=governor)
         self._refusals = refusals

@@ -14,7 +14,7 @@ from typing import Any
 
 from saudagar.brokers import checks
 from saudagar.brokers.fields import Row, text
-from saudagar.brokers.governor import PATIENCE, Governor
+from saudagar.brokers.governor import Governor, of_questions
 from saudagar.brokers.lanes import Reads
 from saudagar.brokers.quoting import chain, counted, no_such_expiry, pieces
 from saudagar.brokers.upstox import outcome, parse
@@ -64,15 +64,13 @@ class UpstoxQuotes:
     ) -> None:
         self.refusals: dict[str, int] = Counter()
         self._lookup = lookup
-        if governor is None and settings.rest_host is None:
-            governor = Governor(READS, share=1.0, patience=PATIENCE)
         self._client = Client(settings.token, settings.rest_host)
         lane = Lane(
             "upstox-quotes",
             self._client,
             timeout=settings.timeout,
             secrets=(settings.token,),
-            governor=governor,
+            governor=governor or of_questions(settings.rest_host, READS),
         )
         self._reads = Reads("Upstox", lane, outcome.content, lookup)
 
