@@ -6,6 +6,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 from tests.day_report import RUN, report, shown, trip
 
 from saudagar.app.report import build
@@ -15,6 +16,7 @@ from saudagar.market.charges import Charges
 from saudagar.model import (
     Side,
 )
+from saudagar.model.errors import SaudagarError
 
 
 class Page(HTMLParser):
@@ -106,3 +108,10 @@ def test_the_file_is_replaced_whole(tmp_path: Path) -> None:
     write_html(report(), path)
     assert path.read_text(encoding="utf-8") == first == render_html(report())
     assert [entry.name for entry in path.parent.iterdir()] == ["report.html"]
+
+
+def test_a_page_that_cannot_be_written_says_where_the_day_is(tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()  # in its way
+    with pytest.raises(SaudagarError, match=r"report\.html cannot be written: .*in var/demo/journal\.db"):
+        write_html(report(), tmp_path / "report.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]

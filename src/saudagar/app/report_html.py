@@ -7,6 +7,7 @@ every load, so nothing can be fetched even by mistake.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -16,14 +17,25 @@ from saudagar.app.report import DayReport, Tally, TradeLine
 from saudagar.app.report_text import charge_kinds, facts, left_open, ratio
 from saudagar.market.words import CHARGE_NAMES, amounts
 from saudagar.model import Nanos, Paise, inr
+from saudagar.model.errors import SaudagarError
 
 
 def write_html(report: DayReport, path: Path) -> None:
-    """Write the page to `path`, making its folder; an older file stays whole until the new one is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write the page to `path`, making its folder; an older file stays whole until the new one is complete.
+
+    Raises `SaudagarError` where there is no room or no right to write it.
+    """
     draft = path.with_name(path.name + ".part")
-    draft.write_text(render_html(report), encoding="utf-8")
-    draft.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(render_html(report), encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise SaudagarError(
+            f"the report {path} cannot be written: {error.strerror}.", hint=f"What happened is in {report.run.journal}."
+        ) from None
 
 
 def render_html(report: DayReport) -> str:

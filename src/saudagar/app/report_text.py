@@ -110,7 +110,7 @@ def _by_kind(counts: dict[str, int], words: Mapping[str, str]) -> str:
         return "none"
     ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     kinds = ", ".join(f"{say.count(number)} {words.get(kind, kind)}" for kind, number in ordered)
-    return f"{say.count(sum(counts.values()))}: {kinds}"
+    return f"{say.count(sum(counts.values()))}: {kinds}" if len(counts) > 1 else kinds
 
 
 def left_open(report: DayReport) -> str:

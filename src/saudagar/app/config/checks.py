@@ -119,10 +119,10 @@ def _accounts(draft: Draft, mistakes: Mistakes) -> None:
                 mistakes.add(("accounts", name), f"needs {_listed(missing)} in its secrets file")
     written = [table if isinstance(table, dict) else {} for table in map(mistakes.data.get, ("strategies", "accounts"))]
     for name, table in written[0].items():
-        account = table.get("account") if isinstance(table, dict) else None
-        if isinstance(account, str) and account and account not in written[1]:
+        given = table.get("account") if isinstance(table, dict) else None
+        if isinstance(given, str) and given and given not in written[1]:
             known = ", ".join(draft.accounts) or "none"
-            near = get_close_matches(account, draft.accounts, n=1)
+            near = get_close_matches(given, draft.accounts, n=1)
             hint = f'Did you mean "{near[0]}"?' if near else ""
             mistakes.add(("strategies", name, "account"), f"expected a name of [accounts.NAME]; known: {known}", hint)
 
