@@ -78,6 +78,21 @@ def test_a_modification_that_crosses_the_last_fill():
     assert world.truth() == {A: 0}
 
 
+def test_a_stop_that_may_not_become_the_exit_makes_room_for_one():
+    world = World(QUIET)
+    stop = held(world)
+    ask(world, FLAT)
+    for _ in range(12):
+        while world.pending or world.wire:
+            while world.wire:
+                world.hear(0)
+            world.carry("refused" if world.pending and isinstance(world.pending[0], ModifyOrder) else "ok")
+        world.tick(0, 0)
+    assert stop.status is S.CANCELLED
+    world.trade()
+    assert world.truth() == {A: 0}
+
+
 # -- cancel -----------------------------------------------------------------------------------------------------------
 
 

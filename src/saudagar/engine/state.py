@@ -204,8 +204,10 @@ class State:
     def _modify_ended(self, event: ev.ModifyEnded) -> None:
         order = self.orders[event.order_id]
         order.modify_sent, order.last_change = None, event.ts
-        if event.terms is not None:
-            order.terms = event.terms
+        if event.terms is None:
+            order.unchanged += 1
+        else:
+            order.terms, order.unchanged = event.terms, 0
         if order.filled >= order.terms.quantity and order.status.working:
             self._move(order, OrderStatus.FILLED)
 

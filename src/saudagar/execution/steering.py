@@ -87,6 +87,7 @@ class Cancel(msgspec.Struct, frozen=True, gc=False):
 Request: TypeAlias = Submit | Modify | Cancel
 
 _KEPT_FOR_EXIT = 5  # modifications; a stop that may not follow its trail any more stays behind, the desk runs the trail
+_UNCHANGED = 3  # refused changes in a row, after which an order on the way out is taken back for a new one
 _side, _BUY = Side.of, Side.BUY
 _MARKET, _LIMIT = OrderType.MARKET, OrderType.LIMIT
 _SL, _SL_M = OrderType.SL, OrderType.SL_M
@@ -178,8 +179,8 @@ def _leave(position: Steered, orders: Sequence[Order], closing: int, at: Situati
             terms = _marketable(side, order.filled + part, at)
             if terms == order.terms:
                 continue
-            if order.modifications >= tactics.modifications:
-                cancels.append(Cancel(order, "modified too often"))  # then a new order takes its place
+            if order.modifications >= tactics.modifications or order.unchanged >= _UNCHANGED:
+                cancels.append(Cancel(order, "cannot be changed"))  # then a new order takes its place
             else:
                 requests.append(Modify(order, terms))
     if cancels:

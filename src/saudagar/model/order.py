@@ -101,6 +101,7 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
     cancel_sent: Nanos = 0  # when a cancel was last asked for; 0 if none is under way
     modify_sent: OrderTerms | None = None  # terms asked for and not yet confirmed
     modifications: int = 0
+    unchanged: int = 0  # modifications in a row that were refused
     last_change: Nanos = 0
 
     @property
