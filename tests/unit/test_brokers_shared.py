@@ -140,3 +140,15 @@ def test_money_that_is_not_told_is_not_none(body):
         kite.funds({"equity": body})
     with pytest.raises(DataError, match="availabelBalance"):
         dhan.funds({"availabelBalance": body.get("net"), "sodLimit": 1})
+
+
+def test_executions_of_one_second_are_told_in_the_order_of_their_numbers():
+    """A list that begins with the newest would give what was booked before another price."""
+    rows = [{"trade_id": number, "quantity": 1, "average_price": 1.5} for number in ("10", "9", "101", "X", "")]
+    told = [trade.trade_id for trade in upstox.trades(rows, NoMaster())]
+    assert told == ["X", "", "9", "10", "101"]
+    later = [
+        rows[0] | {"exchange_timestamp": "2026-11-20 09:30:01"},
+        rows[2] | {"exchange_timestamp": "2026-11-20 09:30:00"},
+    ]
+    assert [trade.trade_id for trade in upstox.trades(later, NoMaster())] == ["101", "10"]

@@ -130,11 +130,19 @@ class Fields(msgspec.Struct, frozen=True):
         return quantity, price
 
     def executions(self, trades: Iterable[TradeReport]) -> tuple[TradeReport, ...]:
-        """Oldest first, each once; those without an id are all kept."""
+        """Oldest first, each once; those without an id are all kept.
+
+        Brokers tell whole seconds. Within one, the exchange's numbers tell which was first.
+        """
         found: dict[object, TradeReport] = {}
         for place, trade in enumerate(trades):
             found[trade.trade_id if trade.trade_id not in self.nameless else place] = trade
-        return tuple(sorted(found.values(), key=lambda trade: trade.ts))
+        return tuple(sorted(found.values(), key=_when))
+
+
+def _when(trade: TradeReport) -> tuple[Nanos, int, str]:
+    number = trade.trade_id if trade.trade_id.isdecimal() else ""
+    return trade.ts, len(number), number
 
 
 def text(value: object) -> str:
