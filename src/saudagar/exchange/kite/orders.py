@@ -156,10 +156,10 @@ class OrderDesk:
     def square_off(self, instrument: Instrument, side: Side, quantity: int) -> None:
         """Kite's own market orders against a position in MIS; what is refused is not tried again."""
         for part in parts(quantity, instrument.freeze_quantity):
-            words = {"exchange": exchange_of(instrument), "tradingsymbol": symbol_of(instrument), "product": "MIS"}
-            words |= {"transaction_type": side.value, "quantity": str(part)}
+            fields = {"exchange": exchange_of(instrument), "tradingsymbol": symbol_of(instrument), "product": "MIS"}
+            fields |= {"transaction_type": side.value, "quantity": str(part)}
             with suppress(KiteError):
-                self.place("regular", Form({**words, "order_type": "MARKET", "market_protection": "-1"}))
+                self.place("regular", Form({**fields, "order_type": "MARKET", "market_protection": "-1"}))
 
     def adopt(self, order: ExchangeOrder, tags: list[str]) -> Ticket:
         """Keep an order that Kite itself placed, for a GTT."""
