@@ -185,7 +185,7 @@ def test_a_simulation_does_not_take_the_journal_of_a_desk_that_runs(saudagar: Ru
         ("dmeo", "Did you mean 'demo'?"),
         ("demo --sed 3", "--seed"),
         ("demo --symbols 0", "greater than or equal to 1"),
-        ("demo --speed nan", "greater than or equal to 0"),
+        ("demo --speed nan", "less than or equal to 1000000"),
         ("demo --seed 99999999999999999999", "less than or equal to"),
         ("demo --seed ten", "valid integer"),
         ("exchange --dhan-port 70000", "less than or equal to 65535"),

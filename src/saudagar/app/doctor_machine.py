@@ -121,9 +121,7 @@ def master_of(config: DeskConfig, master: Master, today: date, calendar: Calenda
     """Whether the instrument master is of `today` and holds what the desk trades."""
     advice = "Run: saudagar instruments sync --upstox … --dhan …"
     age = master.age(today)
-    if age and not _trades(calendar, today):
-        return warn("instruments", f"the master is of {master.day}; {today} is no trading day", advice)
-    if age:
+    if age and _trades(calendar, today):
         return fail("instruments", f"the master is of {master.day}, today is {today}", advice)
     lacking = []
     for name in dict.fromkeys((*config.names, *config.risk.allowed)):
@@ -133,6 +131,8 @@ def master_of(config: DeskConfig, master: Master, today: date, calendar: Calenda
             lacking.append(f"{name}: {error.message}")
     if lacking:
         return fail("instruments", "; ".join(lacking), "Mend the names in the configuration; saudagar instruments find")
+    if age:
+        return warn("instruments", f"the master is of {master.day}; {today} is no trading day", advice)
     return ok("instruments", f"{len(master)} of {master.day}, all {len(config.names)} of the desk among them")
 
 
