@@ -16,8 +16,8 @@ from saudagar.model.errors import AuthError, BrokerError, OutcomeUnknown, RateLi
 
 ORDERS = 1_000
 PATIENT = (10.0, 10.0)  # seconds; the wire breaks, it does not make anybody wait
-PARTS = {"dhan": 500, "upstox": 500, "kite": 100}
-"""How many of them on one day. Kite's look-up reads the whole book of the day; a new day is a new client."""
+PARTS = {"dhan": 100, "upstox": 500, "kite": 100}
+"""How many of them on one day: where a look-up reads the book of the day, few; but each day starts a new client."""
 PLACES = (None, Break.CONNECT, Break.WRITE, Break.ACCEPT, Break.READ)
 
 
