@@ -115,6 +115,23 @@ def test_kite_takes_no_stop_that_would_go_off_at_once(side, trigger, price, said
             desk.modify("regular", resting, change)
 
 
+def test_kite_squares_off_in_its_own_book():
+    core = market("15:10")
+    step(core, "15:10:01", 800_00, 10)
+    desk, book = kite_desk(core)
+    for _ in range(2):
+        desk.place("regular", form(quantity="70", price="801"))
+    desk.square_off(SBIN, Side.SELL, 140)
+    left = [ticket for ticket in book if ticket.order.side is Side.SELL]
+    assert [(each.order.terms.quantity, each.order.product) for each in left] == [
+        (100, Product.INTRADAY),
+        (40, Product.INTRADAY),
+    ]
+    step(core, "15:16")
+    desk.square_off(SBIN, Side.SELL, 10)
+    assert len(book) == 4, "nothing is taken while the reference price is made"
+
+
 class _Request:
     def __init__(self, body: dict[str, Any]) -> None:
         self._body = json.dumps(body).encode()
