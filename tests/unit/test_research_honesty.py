@@ -17,7 +17,7 @@ from saudagar.backtest.data import Market
 from saudagar.backtest.prepared import bar_at
 from saudagar.backtest.remarks import remarks
 from saudagar.backtest.run import Backtest, run
-from saudagar.engine.plan_run import Run
+from saudagar.engine.plan_run import Graph, Run
 from saudagar.engine.settings import Hours, Plan, Settings
 from saudagar.indicators import BarArrays, BarFields, evaluate, indicator, lag, opening_range_high
 from saudagar.market.ist import midnight
@@ -284,8 +284,8 @@ def test_a_commodity_counts_from_the_open_of_its_own_session() -> None:
         interval=MINUTE,
         sizing=Sizing(SizeBy.LOTS, 1),
     )
-    live = Run(plan, gold.id).live
-    fired = [bool(live.step(bar_at(gold.id, bars, at))[0]) for at in range(90)]
+    graph = Graph([Run(plan, gold.id)])
+    fired = [bool(graph.step(bar_at(gold.id, bars, at))) for at in range(90)]
     assert fired.index(True) == 15
 
 
