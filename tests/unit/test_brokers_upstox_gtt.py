@@ -132,7 +132,7 @@ def test_a_time_that_is_none_is_zero(created):
         row(rule("ENTRY", "SCHEDULED", trailing_gap=1e20)),
         row(rule("ENTRY", "SCHEDULED"), rule("EXIT", "SCHEDULED")),
         row(rule("ENTRY", "SCHEDULED"), quantity=-1),
-        row(rule("ENTRY", "SCHEDULED"), product="CO"),
+        row(rule("ENTRY", "SCHEDULED"), product="LOAN"),
         row(rule("ENTRY", "SCHEDULED"), gtt_order_id=None),
     ],
 )
