@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from saudagar.exchange.core_orders import ExchangeOrder, ExchangeTrade, Update
@@ -87,7 +88,12 @@ def instrument_word(instrument: Instrument) -> str:
 
 def ist_text(ns: Nanos) -> str:
     """``2026-11-20 09:15:00``, IST."""
-    return f"{ist(ns - ns % SECOND):%Y-%m-%d %H:%M:%S}" if ns else NO_TIME
+    return _second_text(ns // SECOND) if ns else NO_TIME
+
+
+@lru_cache(maxsize=4096)  # a book of a thousand orders has few seconds, and is asked for again and again
+def _second_text(second: int) -> str:
+    return f"{ist(second * SECOND):%Y-%m-%d %H:%M:%S}"
 
 
 def rupees(paise: float) -> float:
