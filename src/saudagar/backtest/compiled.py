@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
+from importlib import import_module
+from inspect import Parameter, Signature
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from saudagar.model.errors import ConfigError
 
@@ -77,6 +79,40 @@ def kept_as(signature: str) -> Callable[[F], F]:
     """The same as `kept` for one signature: without it every constant among the arguments would be compiled anew."""
     made: Callable[[F], F] = numba().njit(signature, nogil=True, error_model="numpy", cache=True)
     return made
+
+
+def by_address(function: F, name: str) -> F:
+    """`function`, which is `kept_as` one signature, for kernels that shall not contain it: they call where it lies.
+
+    Otherwise each of them would optimise its code again, which takes as long as all the rest of it. `name` is
+    the same in every process, since kernels are kept with it.
+    """
+    made: Any = function
+    if not hasattr(made, "overloads"):  # plain Python: Numba is told to compile nothing
+        return function
+    from numba.extending import intrinsic
+
+    llvm, cgutils = import_module("llvmlite.binding"), import_module("numba.core.cgutils")  # which have no types
+    (code,) = made.overloads.values()
+    told = code.fndesc
+    llvm.add_symbol(name, code.library.get_pointer_to_function(told.llvm_func_name))
+
+    def call(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind = context.call_conv.get_function_type(told.restype, told.argtypes)
+        there = cgutils.get_or_insert_function(builder.module, kind, name)
+        status, _ = context.call_conv.call_function(builder, there, told.restype, told.argtypes, values)
+        with cgutils.if_unlikely(builder, status.is_error):
+            context.call_conv.return_status_propagate(builder, status)
+        return context.get_dummy_value()
+
+    def typed(context: Any, *arguments: Any) -> Any:
+        return code.signature, call
+
+    names = ["context", *(f"a{place}" for place in range(len(code.signature.args)))]
+    signature = Signature([Parameter(each, Parameter.POSITIONAL_OR_KEYWORD) for each in names])
+    typed.__dict__["__signature__"] = signature  # Numba calls by it, and takes no `*arguments`
+    found: Any = intrinsic(typed)
+    return cast(F, found)
 
 
 def kept(function: F) -> F:

@@ -65,10 +65,11 @@ def _source_digest() -> str:
     return hashlib.sha256((version("numba") + sys.version + text).encode()).hexdigest()
 
 
-# The part that is the same in all kernels is compiled once. Its functions are inlined here, whole.
+# The part that is the same in all kernels is compiled once and called where it lies. Its functions are inlined here,
+# whole.
 _STEPS = """
 from saudagar.backtest import steps
-from saudagar.backtest.compiled import kept_as
+from saudagar.backtest.compiled import by_address, kept_as
 
 ROW, ROWS = "int64[::1]", "int64[:, ::1]"
 
@@ -81,11 +82,14 @@ def bar(c, s, g, wish, bits, atr, o, h, low, close, start, end, clock, out, row)
 @kept_as(f"void({ROW}, {ROW})")
 def morning(c, s):
     steps.morning(c, s)
+
+
+bar, morning = by_address(bar, f"{__name__}.bar"), by_address(morning, f"{__name__}.morning")
 """
 
 _CLOSE = """
 from saudagar.backtest import steps
-from saudagar.backtest.compiled import kept_as
+from saudagar.backtest.compiled import by_address, kept_as
 
 ROW, ROWS = "int64[::1]", "int64[:, ::1]"
 
@@ -93,6 +97,9 @@ ROW, ROWS = "int64[::1]", "int64[:, ::1]"
 @kept_as(f"void({ROW}, {ROW}, {ROW}, int64, float64, {'int64, ' * 3}{ROWS}, int64)")
 def act_at_close(c, s, g, bits, atr, price, ts, clock, out, row):
     steps.act_at_close(c, s, g, bits, atr, price, ts, clock, out, row)
+
+
+act_at_close = by_address(act_at_close, f"{__name__}.act_at_close")
 """
 
 
