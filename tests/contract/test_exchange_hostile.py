@@ -23,6 +23,19 @@ HEADERS = {
 }
 FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 ORDER = b"exchange=NSE&tradingsymbol=RELIANCE&transaction_type=BUY&product=MIS&order_type=LIMIT&"
+HUGE = b"9" * 18  # cut at the freeze quantity these are more orders than there is memory
+SLICED = (
+    b'{"transactionType":"SELL","exchangeSegment":"NSE_EQ","productType":"INTRADAY","securityId":"2885",'
+    b'"orderType":"LIMIT","price":1300.0,"quantity":' + HUGE + b"}"
+)
+CONVERTED = (
+    b'{"fromProductType":"INTRADAY","exchangeSegment":"NSE_EQ","positionType":"LONG","securityId":"2885",'
+    b'"toProductType":"CNC","convertQty":"' + b"9" * 5_000 + b'"}'
+)
+UPSTOX = (
+    b'{"product":"I","validity":"DAY","price":1300.0,"instrument_token":"NSE_EQ|INE002A01018","order_type":"LIMIT",'
+    b'"transaction_type":"SELL","slice":true,"quantity":' + HUGE + b"}"
+)
 REQUESTS = [
     ("dhan", "POST", "/v2/orders", "application/json", DEEP),
     ("dhan", "POST", "/v2/charts/intraday", "application/json", DEEP),
@@ -37,6 +50,13 @@ REQUESTS = [
     ("kite", "POST", "/margins/orders", "application/json", DEEP),
     ("kite", "POST", "/portfolio/holdings/authorise", MULTIPART, b"x"),
     ("kite", "GET", f"/instruments/historical/{'9' * 4_400}/minute", "", b""),
+    ("kite", "GET", "/connect/login?api_key=simulatedkitekey&redirect_url=http%3A%2F%2F%5B", "", b""),
+    ("dhan", "POST", "/v2/orders/slicing", "application/json", SLICED),
+    ("dhan", "POST", "/v2/margincalculator", "application/json", SLICED),
+    ("dhan", "POST", "/v2/margincalculator", "application/json", SLICED.replace(HUGE, b"1").replace(b"1300.0", b"-1")),
+    ("dhan", "POST", "/v2/positions/convert", "application/json", CONVERTED),
+    ("upstox", "POST", "/v3/order/place", "application/json", UPSTOX),
+    ("upstox", "POST", "/v3/order/place", "application/json", UPSTOX.replace(b"true", b"false")),
     ("control", "POST", "/faults", "application/json", DEEP),
     ("control", "POST", "/tokens", "application/json", DEEP),
 ]

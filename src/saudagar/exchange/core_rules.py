@@ -20,6 +20,9 @@ from saudagar.model import (
     inr,
 )
 
+LARGEST = 10**9 - 1
+"""Units of one order: more digits no exchange's field has."""
+
 BAND_PPM = 200_000
 """±20 % of the previous close: the widest circuit band, also the dynamic one of stocks with derivatives."""
 
@@ -218,8 +221,8 @@ def _check_stop_reach(instrument: Instrument, terms: OrderTerms) -> None:
 
 
 def _check_quantity(instrument: Instrument, quantity: int) -> None:
-    if type(quantity) is not int or quantity <= 0:
-        raise Refusal("quantity", f"{instrument.id}: quantity must be a whole number above 0, got {quantity!r}.")
+    if type(quantity) is not int or not 0 < quantity <= LARGEST:
+        raise Refusal("quantity", f"{instrument.id}: quantity must be a whole number from 1 to {LARGEST}.")
     if quantity % instrument.lot_size:
         raise Refusal("lot", f"{instrument.id}: quantity {quantity} is no multiple of the lot {instrument.lot_size}.")
     if instrument.freeze_quantity and quantity > instrument.freeze_quantity:

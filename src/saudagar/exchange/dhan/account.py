@@ -15,6 +15,7 @@ from aiohttp import web
 
 from saudagar.exchange.core_account import shares_sold
 from saudagar.exchange.core_orders import REFUSAL_CODES, Refusal
+from saudagar.exchange.core_rules import LARGEST
 from saudagar.exchange.dhan import errors, shapes
 from saudagar.exchange.dhan.requests import BadInput, paise, product_of, read_body, side_of
 from saudagar.exchange.dhan.site import DhanSite
@@ -142,7 +143,7 @@ class DhanAccount:
 
     async def _convert(self, request: web.Request) -> web.Response:
         body = await read_body(request, _Convert)
-        if body.position_type not in ("LONG", "SHORT") or not str(body.convert_qty).isdecimal():
+        if body.position_type not in ("LONG", "SHORT") or not _is_count(body.convert_qty):
             raise BadInput("positionType must be LONG or SHORT and convertQty a number.")
         self._site.core.convert(
             self._site.instrument(body.exchange_segment, body.security_id).id,
@@ -199,8 +200,8 @@ class DhanAccount:
         site = self._site
         instrument, product = site.instrument(body.exchange_segment, body.security_id), product_of(body.product_type)
         side, price = side_of(body.transaction_type), paise(body.price, "price")
-        if body.quantity <= 0:
-            raise BadInput("quantity must be above 0.")
+        if not 0 < body.quantity <= LARGEST or price < 0:
+            raise BadInput("quantity must be above 0, and no number may be beyond all bounds.")
         needed = site.core.margin(instrument.id, product, side, body.quantity, price)
         value = body.quantity * (price or self._last(instrument))
         day = ist_day(site.core.now)
@@ -292,7 +293,7 @@ class DhanAccount:
         """Today's trades, if the dates include today, with their charges; twenty to a page."""
         first, last = _date(request.match_info["from"]), _date(request.match_info["to"])
         page = request.match_info["page"]
-        if not page.isdecimal() or len(page) > _DIGITS or first > last:
+        if not _is_count(page) or first > last:
             raise BadInput("page must be a number and the dates in order.")
         site = self._site
         today = ist_day(site.core.now)
@@ -373,6 +374,11 @@ _EXIT_PRODUCTS: dict[str, tuple[Product, ...]] = {
     "INTRADAY": (Product.INTRADAY, Product.MARGIN),
     "DELIVERY": (Product.DELIVERY, Product.MTF),
 }
+
+
+def _is_count(number: int | str) -> bool:
+    text = str(number)
+    return text.isdecimal() and len(text) <= _DIGITS
 
 
 def _amount(rupees: float | str) -> Paise:

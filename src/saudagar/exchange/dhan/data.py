@@ -98,9 +98,9 @@ class DhanData:
 
     async def _intraday(self, request: web.Request) -> web.Response:
         body = await read_body(request, _Chart)
-        minutes = int(body.interval) if str(body.interval).isdecimal() else 0
-        if minutes not in _INTERVALS:
-            raise BadInput(f"interval: {body.interval!r}; 1, 5, 15, 25 and 60 are known.")
+        if str(body.interval) not in map(str, _INTERVALS):
+            raise BadInput("interval: 1, 5, 15, 25 and 60 are known.")
+        minutes = int(body.interval)
         first, last = _moment(body.from_date), _moment(body.to_date)
         if last - first > _INTRADAY_DAYS * DAY:
             raise BadInput(f"at most {_INTRADAY_DAYS} days are allowed in one call.")

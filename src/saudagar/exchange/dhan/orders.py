@@ -12,10 +12,11 @@ from aiohttp import web
 
 from saudagar.exchange.core_orders import ExchangeOrder, Refusal
 from saudagar.exchange.dhan import errors, shapes
-from saudagar.exchange.dhan.requests import ModifyBody, PlaceBody, read_body
+from saudagar.exchange.dhan.requests import BadInput, ModifyBody, PlaceBody, read_body
 from saudagar.exchange.dhan.site import DhanSite, acknowledge
 from saudagar.exchange.face import Route, json_response
 
+_SLICES = 100  # of one order; what Dhan allows is not documented
 MODIFICATIONS = 25  # per order (Dhan API v2 documentation, "Rate limits")
 
 
@@ -48,6 +49,8 @@ class DhanOrders:
     async def _slice(self, request: web.Request) -> object:
         body = await read_body(request, PlaceBody)
         freeze = self._site.instrument(body.exchange_segment, body.security_id).freeze_quantity or body.quantity
+        if body.quantity > freeze * _SLICES:
+            raise BadInput(f"quantity: at most {_SLICES} slices of {freeze} are allowed.")
         left, placed = body.quantity, []
         while True:
             try:

@@ -68,7 +68,11 @@ class KiteSession:
         if key != self.key:
             raise bad_input("Invalid `api_key`.")
         target = redirect or self._redirect
-        if urlsplit(target).hostname not in _LOOPBACK:
+        try:
+            host = urlsplit(target).hostname
+        except ValueError:
+            host = None
+        if host not in _LOOPBACK:
             raise bad_input("Invalid `redirect_url`: only this machine is allowed here.")
         self._logins += 1
         made = sha256(f"request {self._logins} {self._secret}".encode()).hexdigest()[:32]

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from saudagar.exchange.core_account import shares_sold
 from saudagar.exchange.core_orders import Refusal
+from saudagar.exchange.core_rules import LARGEST
 from saudagar.exchange.face import Route
 from saudagar.exchange.upstox.errors import Refused
 from saudagar.exchange.upstox.requests import paise, read_product, read_side
@@ -187,7 +188,7 @@ class UpstoxAccount:
             instrument = self._site.line(each.instrument_key).instrument
             product, side = read_product(each.product, instrument), read_side(each.transaction_type)
             price = paise(each.price or 0.0, "price")
-            if each.quantity <= 0:
+            if not 0 < each.quantity <= LARGEST:
                 raise Refused("UDAPI1052")
             needed = self._site.core.margin(instrument.id, product, side, each.quantity, price) / 100
             equity = instrument.kind is InstrumentKind.EQUITY

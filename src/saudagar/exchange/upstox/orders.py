@@ -79,12 +79,9 @@ class UpstoxOrders:
     def _slices(body: OrderBody, freeze: int) -> list[int]:
         if not body.slice or not freeze or body.quantity <= freeze:
             return [body.quantity]
-        slices = parts(body.quantity, freeze)
-        if len(slices) > _SLICES:
-            raise Refused(
-                "UDAPI1052", f"The order would be cut into {len(slices)} parts; at most {_SLICES} are allowed."
-            )
-        return slices
+        if body.quantity > freeze * _SLICES:
+            raise Refused("UDAPI1052", f"The order would be cut into more than {_SLICES} parts; no more are allowed.")
+        return parts(body.quantity, freeze)
 
     async def _modify(self, request: web.Request) -> web.Response:
         body: ModifyBody = await read_body(request, ModifyBody)
