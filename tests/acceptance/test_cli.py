@@ -146,7 +146,8 @@ ONE_LINE = [
     ("instruments show X", 3, "error: no instrument master in var/instruments. Make one: saudagar instruments"),
     ("instruments sync", 2, "error: no instrument file given. Give one or more of --upstox, --dhan, --kite."),
     ("instruments sync --kite none", 3, "error: cannot read the instrument file none: No such file or directory."),
-    ("run sim.toml --exchange-ports 1,2", 2, "error: --exchange-ports wants port numbers UPSTOX,DHAN,CONTROL"),
+    ("run sim.toml --exchange-ports 1,2", 2, "error: --exchange-ports wants port numbers UPSTOX,DHAN,KITE,CONTROL"),
+    ("run sim.toml --exchange-ports 1,2,3,4", 5, "error: the simulated exchange does not answer"),
     ("run sim.toml --exchange-ports 1,2,3", 2, '--exchange-ports wants mode = "simulation" and in_process = false.'),
 ]
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from saudagar.app import wording as say
-from saudagar.app.report import CHARGES, ChargeLines, DayReport, Tally, TradeLine
+from saudagar.app.report import CHARGES, ChargeLines, DayReport, Latency, Tally, TradeLine
 from saudagar.market.words import CHARGE_NAMES
 from saudagar.model import Paise, TradingState, inr
 
@@ -38,7 +38,7 @@ def charge_kinds(report: DayReport) -> list[str]:
 
 def facts(report: DayReport) -> Iterator[tuple[str, str]]:
     """What is not a trade, as (name, sentence): shared with the HTML report."""
-    orders, latency, run = report.orders, report.latency, report.run
+    orders, run = report.orders, report.run
     states = [(orders.filled, "filled"), (orders.cancelled, "cancelled"), (orders.rejected, "rejected")]
     states += [(orders.expired, "expired"), (orders.working, "still working"), (orders.unknown, "UNKNOWN")]
     shown = [f"{number} {word}" for number, word in states if number or word in ("filled", "cancelled", "rejected")]
@@ -48,11 +48,7 @@ def facts(report: DayReport) -> Iterator[tuple[str, str]]:
         yield "still open", f"{line.strategy} {line.instrument} {line.quantity:+d} at {inr(line.average)}"
     if report.trading is not TradingState.ACTIVE:
         yield "trading state", f"{report.trading}: {report.trading_reason}"
-    yield (
-        "tick → order",
-        f"p50 {say.duration(latency.p50)}, p99 {say.duration(latency.p99)}, max {say.duration(latency.max)}"
-        f" ({say.counted(latency.count, 'order')} caused by a tick; on disk and handed to the SDK)",
-    )
+    yield "tick → order", _spread(report.latency)
     per_second = say.count(round(report.ticks_per_second))
     yield "ticks", f"{say.count(run.ticks)} in {run.seconds:.1f} s, {per_second} a second"
     yield "ticks left out", _by_kind(run.refused, _TICKS)
@@ -69,6 +65,15 @@ def facts(report: DayReport) -> Iterator[tuple[str, str]]:
 def ratio(tally: Tally) -> str:
     """``7 of 12 (58 %)``."""
     return say.NOTHING if tally.win_rate is None else f"{tally.wins} of {tally.trades} ({tally.win_rate:.0%})"
+
+
+def _spread(latency: Latency) -> str:
+    if not latency.count:
+        return "no order was caused by a tick"
+    return (
+        f"p50 {say.duration(latency.p50)}, p99 {say.duration(latency.p99)}, max {say.duration(latency.max)}"
+        f" ({say.counted(latency.count, 'order')} caused by a tick; on disk and handed to the SDK)"
+    )
 
 
 _RULES = {

@@ -25,13 +25,7 @@ class Simulated:
 
     def state(self) -> dict[str, Any]:
         """What the exchange knows. Raises `BrokerError` if it does not answer."""
-        try:
-            return self.exchange.state()
-        except OSError as error:
-            raise BrokerError(
-                f"the simulated exchange does not answer: {error.strerror or error}.",
-                hint="Start one with `saudagar exchange --no-hold` and give its ports.",
-            ) from None
+        return state_of(self.exchange)
 
     def now(self) -> Nanos:
         """The market's time."""
@@ -44,6 +38,17 @@ class Simulated:
         if exchange.ports.kite:
             readings.append(read_kite(_get(exchange.kite_master_url)))
         return merge(readings, day)
+
+
+def state_of(exchange: ExchangeProcess) -> dict[str, Any]:
+    """What `exchange` knows. Raises `BrokerError` if it does not answer."""
+    try:
+        return exchange.state()
+    except OSError as error:
+        raise BrokerError(
+            f"the simulated exchange does not answer: {error.strerror or error}.",
+            hint="Start one with `saudagar exchange` and give the ports that it prints.",
+        ) from None
 
 
 def _get(url: str) -> bytes:
@@ -59,5 +64,7 @@ def parse_ports(text: str) -> Ports:
     parts = [part.strip() for part in text.split(",")]
     names = {3: ("upstox", "dhan", "control"), 4: ("upstox", "dhan", "kite", "control")}.get(len(parts))
     if names is None or not all(part.isdigit() and 0 < int(part) < 65_536 for part in parts):
-        raise ConfigError(f"--exchange-ports wants port numbers UPSTOX,DHAN,CONTROL, got {text!r}.")
+        raise ConfigError(
+            f"--exchange-ports wants port numbers UPSTOX,DHAN,KITE,CONTROL or UPSTOX,DHAN,CONTROL, got {text!r}."
+        )
     return Ports(**dict(zip(names, map(int, parts), strict=True)))

@@ -10,6 +10,7 @@ from urllib.request import urlopen
 
 from saudagar.app.clients import data_client, order_desk, quote_client
 from saudagar.app.config import DeskConfig
+from saudagar.app.simulated import state_of
 from saudagar.app.venues.base import day_span, route_look_ups, told_band
 from saudagar.brokers.supervisor import Watch
 from saudagar.engine.runner import Runner
@@ -57,7 +58,7 @@ class WiredVenue:
             self.exchange.ports = self._attach
         else:
             await asyncio.to_thread(self.exchange.start)
-        self.day = date.fromisoformat((await asyncio.to_thread(self.exchange.state))["day"])
+        self.day = date.fromisoformat((await asyncio.to_thread(state_of, self.exchange))["day"])
         await asyncio.to_thread(self._load_master)
         watch = Watch(silence=0, stale=0)  # market time may stand still for as long as the desk likes
         data, warm = self._desk.data, self._desk.desk.keep_awake
