@@ -147,7 +147,7 @@ ONE_LINE = [
     ("instruments sync", 2, "error: no instrument file given. Give one or more of --upstox, --dhan, --kite."),
     ("instruments sync --kite none", 3, "error: cannot read the instrument file none: No such file or directory."),
     ("run sim.toml --exchange-ports 1,2", 2, "error: --exchange-ports wants port numbers UPSTOX,DHAN,KITE,CONTROL"),
-    ("run sim.toml --exchange-ports 1,2,3,4", 5, "error: the simulated exchange does not answer"),
+    ("run wired.toml --exchange-ports 1,2,3,4", 5, "error: the simulated exchange does not answer"),
     ("run sim.toml --exchange-ports 1,2,3", 2, '--exchange-ports wants mode = "simulation" and in_process = false.'),
 ]
 
@@ -158,6 +158,7 @@ def test_a_mistake_is_answered_in_one_line(saudagar: Run, tmp_path: Path, typed:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "precious").touch()
     desk_file(tmp_path).rename(tmp_path / "sim.toml")
+    (tmp_path / "wired.toml").write_text((tmp_path / "sim.toml").read_text().replace("in_process = true", ""))
     said = saudagar(*typed.split())
     assert said.code == code
     assert message in said.line
