@@ -122,8 +122,10 @@ class DhanBroker(OrderDesk[InstrumentLookup]):
                 raise
             body = []
         rows = body if isinstance(body, list) else [body]
+        if not rows:
+            book = await self._lanes.rows("order book", lambda dhan: dhan.get_order_list())
+            rows = [row for row in book if row.get("correlationId") == order_id]
         reports = [self._lanes.parsed(parse.book_report, row) for row in rows]
-        reports = reports or [report for report in await self.orders() if report.order_id == order_id]
         if not reports:
             return None
         if len(reports) > 1 or reports[0].order_id != order_id:
