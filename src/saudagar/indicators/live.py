@@ -48,8 +48,8 @@ class Live(_State):
     """The state of a graph over one instrument's bars.
 
     The graph is compiled once (`indicators.program`) and shared: what a thousand instruments keep of their own is
-    small, for at the end of a minute all of it comes from memory, not from a cache. Cheap to make;
-    warmed up by stepping through history.
+    small, for at the end of a minute all of it comes from memory, not from a cache. Warmed up by stepping through
+    history.
 
     Parameters
     ----------
