@@ -226,14 +226,13 @@ class Engine:
         """What another day wanted and did not get is not opened today; what today's master does not know is told."""
         core = self._core
         for position in list(core.state.positions.values()):
-            held, target = position.quantity, position.target
-            if new_day and (abs(target) > abs(held) or target * held < 0):
-                core.set_target(position, held if target * held > 0 else 0, "its day is over", Source.SESSION)
+            if new_day and position.opens:
+                core.set_target(position, position.kept, "its day is over", Source.SESSION)
             try:
                 core.line(position.instrument)
             except UnknownInstrument:
                 core.strange.add(position.instrument)
-                if held:
+                if held := position.quantity:
                     core.alert("critical", f"{position.id} holds {held}, and today's master has no such instrument.")
 
     def process(self, event: Inbound) -> Step:
@@ -329,9 +328,8 @@ class Engine:
         self.watch.check_day()  # what it lets in now would go out again at once
         if state is not TradingState.ACTIVE:
             for position in list(core.state.positions.values()):
-                if abs(position.target) > abs(position.quantity) or position.target * position.quantity < 0:
-                    keep = position.quantity if position.target * position.quantity > 0 else 0
-                    core.set_target(position, keep, command.reason, command.source)
+                if position.opens:
+                    core.set_target(position, position.kept, command.reason, command.source)
         self._orders.release()
 
     @property

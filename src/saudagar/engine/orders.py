@@ -367,8 +367,7 @@ class OrderDesk:
             )
         )
         if purpose is Purpose.ENTRY:
-            kept = position.quantity if position.quantity * position.target > 0 else 0
-            core.set_target(position, kept, f"entry denied: {denied.message}", Source.LIMIT)
+            core.set_target(position, position.kept, f"entry denied: {denied.message}", Source.LIMIT)
         else:
             self.waits.back_off(position, f"an order to leave {position.id} was denied: {denied.message}")
 

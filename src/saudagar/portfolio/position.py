@@ -109,6 +109,16 @@ class Position:
         return Side.of(self.quantity)
 
     @property
+    def opens(self) -> bool:
+        """Whether the target asks for more than is held, or for the other side."""
+        return abs(self.target) > abs(self.quantity) or self.target * self.quantity < 0
+
+    @property
+    def kept(self) -> int:
+        """Signed units that are held and still wanted: the target when nothing more may be opened."""
+        return self.quantity if self.quantity * self.target > 0 else 0
+
+    @property
     def average_price(self) -> Paise:
         """Of the entry, rounded down to a paisa; 0 when flat."""
         return self.entry_value // self.entry_quantity if self.entry_quantity else 0

@@ -44,8 +44,8 @@ CREATE TRIGGER journal_keeps_content BEFORE UPDATE ON journal
 def what_to_do(path: Path) -> str:
     """The next step for a person whose journal is damaged."""
     return (
-        f"Do not trade on it: keep the files, run `saudagar journal verify {path}`, and restore a good copy or begin "
-        "a new journal and let the desk reconcile with the broker."
+        f"Do not trade on it: keep the files (`saudagar journal verify {path}` tells what is damaged), and restore a "
+        "good copy or begin a new journal and let the desk reconcile with the broker."
     )
 
 
