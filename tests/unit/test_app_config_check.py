@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from saudagar.app import run_commands
 from saudagar.app.config_check import app
+from saudagar.model.errors import BrokerError, ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 run = CliRunner().invoke
@@ -51,6 +54,16 @@ def test_the_symbols_of_a_simulation_are_looked_up(tmp_path: Path) -> None:
     shown = simulation(tmp_path, '"NSE:RELIANCE"', '[risk]\nallowed = ["NSE:RELIANCE", "NSE:NOSUCH"]\n')
     assert 'sim.toml:6: risk.allowed[1] = "NSE:NOSUCH"' in shown.stderr
     assert "MCX:GOLD" in simulation(tmp_path, '"MCX:GOLD"', "[risk]\nday_los = 4\n").stderr  # beside the other mistake
+
+
+def test_what_a_market_lists_that_already_runs_is_its_own_affair(tmp_path: Path) -> None:
+    """Its options, as ``saudagar exchange --options`` lists them, no file can name that is looked up in the default."""
+    assert simulation(tmp_path, '"NSE:SBIN"').exit_code == 2
+    desk = typer.Typer()
+    desk.command()(run_commands.run)
+    file = str(tmp_path / "sim.toml")
+    assert isinstance(run(desk, [file]).exception, ConfigError)
+    assert isinstance(run(desk, [file, "--exchange-ports", "1,2,3"]).exception, BrokerError)  # nobody listens there
 
 
 def test_the_tick_files_of_a_simulation_are_read(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def examine(file: Path, *, ip_url: str = "", seconds: float = 10.0, exchange_por
 
     simulated = Simulated(exchange_ports) if exchange_ports else None
     try:
-        config = load(file, os.environ)
+        config = load(file, os.environ, attached=simulated is not None)
     except ConfigError as error:
         yield fail("configuration", " ".join(error.problems) or error.message, f"Run: saudagar config check {file}")
         yield from _stored_tokens()

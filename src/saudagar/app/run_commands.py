@@ -85,7 +85,7 @@ def run(
     from saudagar.app.config import Mode, load
     from saudagar.model.errors import ConfigError
 
-    config = load(file, os.environ)
+    config = load(file, os.environ, attached=bool(exchange_ports))
     if config.desk.mode is Mode.LIVE and not live and not _confirmed():
         raise ConfigError("real orders were not confirmed.", hint=f'Type "{_CONFIRMATION}" when asked, or give --live.')
     _trade(config, title=file.stem, as_json=as_json, exchange_ports=exchange_ports)

@@ -80,7 +80,7 @@ class Room:
     def _from_config(self, file: Path) -> tuple[str, Secrets]:
         from saudagar.app.config import load
 
-        config = load(file, os.environ)
+        config = load(file, os.environ, attached=bool(self._ports))
         if not self._account:
             return self._named or config.orders.broker, config.secrets
         found = config.accounts.get(self._account)

@@ -32,6 +32,7 @@ class Draft:
 
     base: Path
     secrets: Secrets
+    attached: bool = False  # to a simulated market that already runs
     sections: dict[str, Any] = field(default_factory=dict)
     strategies: dict[str, StrategyConfig] = field(default_factory=dict)
     accounts: dict[str, AccountConfig] = field(default_factory=dict)
@@ -145,7 +146,7 @@ def _simulated_day(draft: Draft, mistakes: Mistakes) -> None:
             )
     if not files:
         _synthetic_day(simulation, mistakes)
-    if all(file.is_file() for file in files):
+    if not draft.attached and all(file.is_file() for file in files):
         check_listing(simulation, files, mistakes)
 
 

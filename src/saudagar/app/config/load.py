@@ -32,13 +32,15 @@ _NAMED = ("strategies", "accounts")
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)")
 
 
-def load(path: Path, environ: Mapping[str, str]) -> DeskConfig:
+def load(path: Path, environ: Mapping[str, str], *, attached: bool = False) -> DeskConfig:
     """The configuration in the file at `path`.
 
     Parameters
     ----------
     environ
         Where secrets are looked for first; `os.environ` in a running desk.
+    attached
+        Whether the simulated market already runs elsewhere: what it lists is not looked up.
 
     Raises
     ------
@@ -52,14 +54,14 @@ def load(path: Path, environ: Mapping[str, str]) -> DeskConfig:
         raise ConfigProblems([Problem(file=str(path), message=f"cannot be read: {reason}.")]) from None
     except UnicodeDecodeError:
         raise ConfigProblems([Problem(file=str(path), message="is no UTF-8 text.")]) from None
-    return parse(text, path, environ)
+    return parse(text, path, environ, attached=attached)
 
 
-def parse(text: str, path: Path, environ: Mapping[str, str]) -> DeskConfig:
+def parse(text: str, path: Path, environ: Mapping[str, str], *, attached: bool = False) -> DeskConfig:
     """The configuration in `text`, which stands (or could stand) at `path`. Raises as `load` does."""
     mistakes = _read(text, str(path))
     base = path.parent
-    draft = Draft(base=base, secrets=Secrets())
+    draft = Draft(base=base, secrets=Secrets(), attached=attached)
     _check_tables(mistakes)
     for name, model in SECTIONS.items():
         section = _validate(model, mistakes.data.get(name, {}), (name,), mistakes)
