@@ -128,6 +128,19 @@ def test_a_book_that_tells_of_something_new_is_read_again_soon():
     assert SBIN.id in world.engine.state.frozen
 
 
+def test_what_is_closed_by_hand_beside_a_stop_that_rests_is_found_in_seconds():
+    world = World()
+    stop = held(world)
+    world.wait(15)
+    world.foreign[SBIN.id] = -50
+    world.compare()
+    for _ in range(14):
+        world.tick(0, 0)
+        world.talk()
+    assert SBIN.id in world.engine.state.frozen
+    assert not stop.remaining  # it would open a position
+
+
 def test_orders_of_others_are_shown_once_and_left_alone():
     world = World(QUIET)
     report = OrderReport(

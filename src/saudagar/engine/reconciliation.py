@@ -157,6 +157,7 @@ class Reconciliation:
                 self._look_again()
                 return
         if self._read - suspect[2] < _QUIET and not self._quiet(instrument):
+            self._look_again()
             return  # may be a fill under way, however often the book is read meanwhile
         may_be_ours = self._orders.look_ups.open_on(instrument) is not None
         if core.settings.adopt and not may_be_ours and self._adopt(instrument, ours, theirs):
