@@ -100,7 +100,7 @@ class Governor:
                 self._let_pass()
             if isinstance(error, TimeoutError):
                 raise RateLimited(
-                    f"too many orders: no room within {self._patience:g} s under the broker's limits. Nothing was sent."
+                    f"too many calls: no room within {self._patience:g} s under the broker's limits. Nothing was sent."
                 ) from None
             raise
 
