@@ -265,6 +265,24 @@ def test_where_nobody_saw_the_close_the_day_counts_from_the_entry():
     tell(80_100)
     assert engine.watch.profit == -15_000
 
+def test_a_day_whose_master_lacks_what_is_held_does_not_forget_its_close():
+    settings = replace(QUIET, limits=replace(SETTINGS.limits, day_loss=22_000))
+    world = World(replace(settings, limits=SETTINGS.limits))
+    ask(world, LONG, protection=Protection())
+    world.trade()
+    world.at(SBIN, 79_000)
+    world.say(DayEnded(world.now))
+    without = Engine(settings, Lookup(FUTURE), Calendar(), State.replay(world.events), lambda _: 0)
+    without.start(MONDAY, at(MONDAY, "09:20"))
+    without.process(DayEnded(at(MONDAY, "15:31")))
+    day = date(2026, 11, 25)
+    engine = Engine(settings, Lookup(SBIN, FUTURE), Calendar(), without.state, lambda _: 0, watched=(SBIN.id,))
+    engine.start(day, at(day, "09:20"))
+    now = at(day, "09:21")
+    engine.process(TickFrame(now, [Tick(SBIN.id, now, 79_000, 1)]))
+    assert engine.watch.profit == 0
+    assert engine.state.trading is TradingState.ACTIVE
+
 
 # -- the day half over ------------------------------------------------------------------------------------------------
 

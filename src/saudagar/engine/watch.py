@@ -73,8 +73,9 @@ class Watch:
     @property
     def closes(self) -> dict[InstrumentId, Paise]:
         """The last price of each instrument that is held; where it had none today, that of the day before."""
-        core = self._core
-        prices = ((name, core.last(name) or core.state.closes.get(name, 0)) for name in sorted(self._held))
+        core, state = self._core, self._core.state
+        held = {position.instrument for position in state.positions.values() if position.quantity}
+        prices = ((name, core.last(name) or state.closes.get(name, 0)) for name in sorted(held))
         return {name: price for name, price in prices if price}
 
     def resume(self) -> None:
