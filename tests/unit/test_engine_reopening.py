@@ -265,6 +265,7 @@ def test_where_nobody_saw_the_close_the_day_counts_from_the_entry():
     tell(80_100)
     assert engine.watch.profit == -15_000
 
+
 def test_a_day_whose_master_lacks_what_is_held_does_not_forget_its_close():
     settings = replace(QUIET, limits=replace(SETTINGS.limits, day_loss=22_000))
     world = World(replace(settings, limits=SETTINGS.limits))
