@@ -96,7 +96,7 @@ _TICKS = {
     "session": "from closed hours",
     "future": "stamped later than the clock",
     "late": "after their bar or a newer one",
-    "disordered": "out of order",
+    "disordered": "out of order (used all the same)",
     "duplicate": "told twice",
     "quiet": "without a trade",
     "falling": "with a volume that fell",
