@@ -78,19 +78,39 @@ def test_a_modification_that_crosses_the_last_fill():
     assert world.truth() == {A: 0}
 
 
+def refuse_changes(world: World) -> None:
+    """Carry out and deliver everything but modifications."""
+    while world.pending or world.wire:
+        while world.wire:
+            world.hear(0)
+        world.carry("refused" if world.pending and isinstance(world.pending[0], ModifyOrder) else "ok")
+
+
 def test_a_stop_that_may_not_become_the_exit_makes_room_for_one():
     world = World(QUIET)
     stop = held(world)
     ask(world, FLAT)
     for _ in range(12):
-        while world.pending or world.wire:
-            while world.wire:
-                world.hear(0)
-            world.carry("refused" if world.pending and isinstance(world.pending[0], ModifyOrder) else "ok")
+        refuse_changes(world)
         world.tick(0, 0)
     assert stop.status is S.CANCELLED
     world.trade()
     assert world.truth() == {A: 0}
+
+
+def test_a_stop_for_more_than_is_held_that_may_not_become_smaller_is_taken_back():
+    world = World(QUIET)
+    stop = held(world)
+    world.wait(15)
+    world.foreign[SBIN.id] = -20
+    world.compare()
+    world.wait(11)
+    world.compare()
+    for _ in range(12):
+        refuse_changes(world)
+        world.tick(0, 0)
+    assert stop.status is S.CANCELLED
+    assert [order.remaining for order in world.book.values() if order.remaining] == [30]
 
 
 # -- cancel -----------------------------------------------------------------------------------------------------------

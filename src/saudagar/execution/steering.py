@@ -87,7 +87,7 @@ class Cancel(msgspec.Struct, frozen=True, gc=False):
 Request: TypeAlias = Submit | Modify | Cancel
 
 _KEPT_FOR_EXIT = 5  # modifications; a stop that may not follow its trail any more stays behind, the desk runs the trail
-_UNCHANGED = 3  # refused changes in a row, after which an order on the way out is taken back for a new one
+_UNCHANGED = 3  # refused changes in a row, after which an exit, or too large a stop, is taken back for a new one
 _side, _BUY = Side.of, Side.BUY
 _MARKET, _LIMIT = OrderType.MARKET, OrderType.LIMIT
 _SL, _SL_M = OrderType.SL, OrderType.SL_M
@@ -262,6 +262,8 @@ def free_moves(order: Order, position: Steered, tactics: Tactics) -> int:
 
 
 def _adjust_stop(stop: Order, terms: OrderTerms, tactics: Tactics) -> list[Request]:
+    if terms.quantity < stop.terms.quantity and stop.unchanged >= _UNCHANGED:
+        return [Cancel(stop, "cannot be changed")]  # what is too much of it would open
     if stop.modifications < tactics.modifications - _KEPT_FOR_EXIT:
         return [Modify(stop, terms)]
     if terms.quantity == stop.terms.quantity:
