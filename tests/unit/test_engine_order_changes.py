@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.adversary import SBIN, World
-from tests.unit.test_engine_intents import A, ask
+from tests.unit.test_engine_intents import LONG, A, ask
 from tests.unit.test_engine_orders import FLAT, QUIET, S, alerts, effects, entered, fail, held
 
 from saudagar.execution.effects import CancelOrder, ModifyOrder
@@ -78,12 +78,12 @@ def test_a_modification_that_crosses_the_last_fill():
     assert world.truth() == {A: 0}
 
 
-def refuse_changes(world: World) -> None:
-    """Carry out and deliver everything but modifications."""
+def deliver(world: World, outcome: str, kind: type) -> None:
+    """Carry out and deliver everything; requests of `kind` have that outcome."""
     while world.pending or world.wire:
         while world.wire:
             world.hear(0)
-        world.carry("refused" if world.pending and isinstance(world.pending[0], ModifyOrder) else "ok")
+        world.carry(outcome if world.pending and isinstance(world.pending[0], kind) else "ok")
 
 
 def test_a_stop_that_may_not_become_the_exit_makes_room_for_one():
@@ -91,7 +91,7 @@ def test_a_stop_that_may_not_become_the_exit_makes_room_for_one():
     stop = held(world)
     ask(world, FLAT)
     for _ in range(12):
-        refuse_changes(world)
+        deliver(world, "refused", ModifyOrder)
         world.tick(0, 0)
     assert stop.status is S.CANCELLED
     world.trade()
@@ -107,13 +107,29 @@ def test_a_stop_for_more_than_is_held_that_may_not_become_smaller_is_taken_back(
     world.wait(11)
     world.compare()
     for _ in range(12):
-        refuse_changes(world)
+        deliver(world, "refused", ModifyOrder)
         world.tick(0, 0)
     assert stop.status is S.CANCELLED
     assert [order.remaining for order in world.book.values() if order.remaining] == [30]
 
 
 # -- cancel -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_exit_waits_no_longer_once_the_entry_that_could_not_be_cancelled_is_over():
+    world = World(QUIET)
+    held(world)
+    ask(world, LONG, 80)
+    world.talk()
+    (entry,) = [order for order in world.book.values() if order.new.terms.quantity == 30]
+    ask(world, FLAT)
+    for _ in range(40):
+        deliver(world, "refused", CancelOrder)
+        world.tick(0, 0)
+    entry.status = S.CANCELLED
+    world.say(OrderReport(order_id=entry.new.order_id, status=S.CANCELLED, ts=world.now, filled=0))
+    world.trade()
+    assert world.truth() == {A: 0}
 
 
 @pytest.mark.parametrize("outcome", ["lost answer", "lost request", "refused"])

@@ -177,6 +177,8 @@ class Answers:
         if again:
             self._desk.waits.next_second(position)
             return
+        if order.status is not OrderStatus.REJECTED:
+            self._desk.waits.go_on(position.id)
         why = f"{order.status.lower()}: {order.reason}" if order.reason else order.status.lower()
         if order.new.purpose is Purpose.ENTRY:
             if order.status is OrderStatus.REJECTED:

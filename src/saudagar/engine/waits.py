@@ -28,7 +28,7 @@ class Waits:
     Attributes
     ----------
     known
-        By position; one that is over stays until something of the position trades.
+        By position; one that is over stays until something of the position trades, or an order of it ends.
     """
 
     def __init__(self, core: Core) -> None:
@@ -70,9 +70,13 @@ class Waits:
         if self._refusals:
             self._refusals.pop(position, None)
 
-    def forgive(self, position: PositionId) -> None:
-        """Something of `position` has traded: earlier refusals no longer count, and it need not wait."""
+    def go_on(self, position: PositionId) -> None:
+        """An order of `position` is over, which may have been what was waited for. Earlier refusals still count."""
         if self.known:
             self.known.pop(position, None)
+
+    def forgive(self, position: PositionId) -> None:
+        """Something of `position` has traded: earlier refusals no longer count, and it need not wait."""
+        self.go_on(position)
         if self._refusals:
             self._refusals.pop(position, None)
