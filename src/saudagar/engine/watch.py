@@ -255,7 +255,7 @@ class Watch:
         if core.state.trading is not TradingState.ACTIVE and not any(p.target for p in core.state.positions.values()):
             return  # paused, and everything is on its way out
         core.emit(ev.TradingStateChanged(ts=core.now, state=TradingState.REDUCING, reason=reason, source=Source.LIMIT))
-        core.alert("critical", f"{reason}. Closing all positions; no entries for the rest of this day.")
+        core.alert("critical", f"{reason}. Closing all positions; no entries today, and none later until resumed.")
         for position in list(core.state.positions.values()):
             if position.target or position.quantity:
                 core.set_target(position, 0, "day limit", Source.LIMIT)
